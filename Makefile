@@ -1,0 +1,58 @@
+# The one place where commands are written down. `make` alone lists them.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PROJECTS := chassis gateway captcha-service sms-service user-service news-service
+PACKAGES := chassis/chassis gateway/gateway captcha-service/captcha_service sms-service/sms_service \
+	user-service/user_service news-service/news_service deploy/local
+LOCK := $(BIN)/pip-compile --quiet --generate-hashes --strip-extras --allow-unsafe --no-emit-index-url \
+	--no-emit-trusted-host --no-emit-find-links --no-emit-options
+NOT_HERE := not outside and not compose and not browser
+
+help: ## list the commands
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 18
+
+run: $(VENV)/.runtime ## start everything on this machine: http://127.0.0.1:8000
+	@exec $(BIN)/python -m local.run
+
+test: $(VENV)/.development ## lint, types, and every test that needs no outside server
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy $(PACKAGES)
+	$(BIN)/pytest -m "$(NOT_HERE)"
+
+test-all: test ## the rest: RabbitMQ, MariaDB, PostgreSQL, the compose stack, a browser (needs Docker and Chromium)
+	deploy/test-all
+
+bench: $(VENV)/.development ## speed, as ratios against a yardstick in the same run
+	@echo "The benchmarks come with the issues on SMS, accounts, captcha and the gateway."
+
+check-deploy: $(VENV)/.development ## check the compose file and the YAML
+	$(BIN)/yamllint -d "{extends: relaxed, rules: {line-length: {max: 140}}}" docker-compose.yml deploy
+	$(BIN)/check-jsonschema --builtin-schema vendor.compose-spec docker-compose.yml
+
+openapi: $(VENV)/.development ## write the services' openapi.json anew
+	$(BIN)/pytest -q -k "document" --write-openapi -m "$(NOT_HERE)"
+
+secrets: ## make the secrets of the compose stack, once
+	@deploy/make-secrets
+
+lock: $(VENV)/.development ## resolve the locked requirements anew
+	CUSTOM_COMPILE_COMMAND="make lock" $(LOCK) -o deploy/requirements.txt deploy/local.in $(PROJECTS:%=%/pyproject.toml)
+	CUSTOM_COMPILE_COMMAND="make lock" $(LOCK) -o deploy/requirements-dev.txt deploy/requirements-dev.in
+
+clean: ## remove the virtual environment and the local data
+	rm -rf $(VENV) .run .pytest_cache .mypy_cache .ruff_cache .hypothesis
+
+$(VENV)/.runtime: deploy/requirements.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Xinjing needs Python 3.11 or later: make PYTHON=python3.12 run")'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r deploy/requirements.txt
+	@for project in $(PROJECTS) deploy; do echo "$(CURDIR)/$$project"; done > "$$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/xinjing.pth"
+	@touch $@
+
+$(VENV)/.development: deploy/requirements-dev.txt $(VENV)/.runtime
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r deploy/requirements-dev.txt
+	@touch $@
+
+.PHONY: help run test test-all bench check-deploy openapi secrets lock clean

@@ -1,0 +1,1 @@
+"""Draws captchas, keeps their answers, checks them once."""

@@ -1,0 +1,42 @@
+"""Puts the captcha service together."""
+
+import hmac
+from hashlib import sha256
+
+import svcs
+from flask_openapi3 import OpenAPI
+from redis import Redis
+
+from captcha_service.answers import RedisAnswerStore
+from captcha_service.captchas import Captchas
+from captcha_service.issue_limit import IssueLimit
+from captcha_service.routes import api
+from captcha_service.settings import Settings
+from chassis.identity import InternalTokens
+from chassis.logs import configure_logs
+from chassis.redis_client import connect_redis
+from chassis.settings import load_settings
+from chassis.web import create_api
+
+NAME = "captcha-service"
+
+
+def create_app(settings: Settings | None = None) -> OpenAPI:
+    """Make the app; without settings it reads them from the environment and starts the logs."""
+    if settings is None:
+        settings = load_settings(Settings)
+        configure_logs(NAME, settings.log_level)
+    key = settings.internal_token_key.get_secret_value()
+    app = create_api(
+        __name__, service=NAME, tokens=InternalTokens(key), metrics_port=settings.metrics_port, static_folder=None
+    )
+    redis = connect_redis(settings.redis_url)
+    # A key of its own for the pictures, from the one secret that all processes of this service share.
+    picture_key = hmac.digest(key.encode(), b"captcha pictures", sha256)
+    captchas = Captchas(RedisAnswerStore(redis), picture_key=picture_key, characters=settings.characters)
+    svcs.flask.register_value(app, Settings, settings)
+    svcs.flask.register_value(app, Redis, redis, ping=lambda client: client.ping())
+    svcs.flask.register_value(app, Captchas, captchas)
+    svcs.flask.register_value(app, IssueLimit, IssueLimit(redis, per_minute=settings.issues_per_ip_per_minute))
+    app.register_api(api)
+    return app

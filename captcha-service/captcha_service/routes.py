@@ -1,0 +1,101 @@
+"""The captcha service's HTTP: issuing and showing for everybody, judging for the neighbours."""
+
+import svcs
+from flask import Response, jsonify
+from flask_openapi3 import APIBlueprint
+
+from captcha_service.captchas import Captchas
+from captcha_service.contract import Attempt, CaptchaPath, CaptchaRequest, ClassicPath, IssuedCaptcha, Judgement
+from captcha_service.drawing import Picture
+from captcha_service.issue_limit import IssueLimit
+from captcha_service.settings import Settings
+from chassis import errors
+from chassis.identity import GATEWAY, client_ip
+from chassis.web import Access, endpoint
+
+api = APIBlueprint("captchas", __name__)
+# Everybody who may show a text for a captcha: the services that act on a right answer.
+_JUDGED_FOR = frozenset({"sms-service", "user-service"})
+
+
+@endpoint(
+    api,
+    "POST",
+    "/api/v1/captchas",
+    access=Access.PUBLIC,
+    answers={201: IssuedCaptcha},
+    failures=[errors.TooManyRequests, errors.DependencyUnavailable],
+)
+def issue_captcha(body: CaptchaRequest) -> Response:  # noqa: ARG001 - it is read for its shape alone.
+    """Get a new captcha."""
+    svcs.flask.get(IssueLimit).charge(client_ip())
+    ttl_seconds = svcs.flask.get(Settings).ttl_seconds
+    captcha_id = svcs.flask.get(Captchas).issue(ttl_seconds=ttl_seconds)
+    answer = jsonify(
+        id=captcha_id, image_url=f"/api/v1/captchas/{captcha_id}/image", audio_url=None, expires_in=ttl_seconds
+    )
+    answer.headers["Cache-Control"] = "no-store"
+    answer.status_code = 201
+    return answer
+
+
+@endpoint(
+    api,
+    "GET",
+    "/api/v1/captchas/<id>/image",
+    access=Access.PUBLIC,
+    answers={200: None},
+    failures=[errors.NotFound, errors.DependencyUnavailable],
+)
+def captcha_image(path: CaptchaPath) -> Response:
+    """See a captcha, as image/png; the same picture each time."""
+    return _shown(svcs.flask.get(Captchas).picture(path.id))
+
+
+@endpoint(
+    api,
+    "POST",
+    "/internal/captchas/<id>/attempts",
+    access=Access.SERVICE,
+    callers=_JUDGED_FOR,
+    answers={200: Judgement},
+    failures=[errors.CaptchaExpired, errors.DependencyUnavailable],
+)
+def attempt_captcha(path: CaptchaPath, body: Attempt) -> dict[str, bool]:
+    """Judge the one attempt at a captcha."""
+    return {"passed": svcs.flask.get(Captchas).attempt(path.id, body.text)}
+
+
+@endpoint(
+    api,
+    "PUT",
+    "/internal/captchas/<id>",
+    access=Access.SERVICE,
+    callers=frozenset({GATEWAY}),
+    answers={200: None},
+    failures=[errors.NotFound, errors.TooManyRequests, errors.DependencyUnavailable],
+)
+def bind_classic_captcha(path: ClassicPath) -> Response:
+    """Put a fresh captcha under a classic client's own id, and see it as image/jpeg."""
+    svcs.flask.get(IssueLimit).charge(client_ip())
+    ttl_seconds = svcs.flask.get(Settings).classic_ttl_seconds
+    return _shown(svcs.flask.get(Captchas).bind(path.id, ttl_seconds=ttl_seconds))
+
+
+@endpoint(
+    api,
+    "DELETE",
+    "/internal/captchas/<id>",
+    access=Access.SERVICE,
+    callers=frozenset({GATEWAY}),
+    answers={204: None},
+    failures=[errors.NotFound, errors.DependencyUnavailable],
+)
+def drop_classic_captcha(path: ClassicPath) -> tuple[str, int]:
+    """Forget a classic client's captcha, whether it exists or not."""
+    svcs.flask.get(Captchas).drop(path.id)
+    return "", 204
+
+
+def _shown(picture: Picture) -> Response:
+    return Response(picture.content, headers={"Cache-Control": "no-store"}, content_type=picture.media_type)

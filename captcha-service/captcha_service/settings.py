@@ -1,0 +1,21 @@
+"""What the captcha service needs to run."""
+
+from pydantic import Field, SecretStr
+from pydantic_settings import BaseSettings
+
+from chassis.settings import settings_config
+
+
+class Settings(BaseSettings):
+    """The variables ``CAPTCHA_…``; see the README's table."""
+
+    model_config = settings_config("CAPTCHA_")
+
+    redis_url: str
+    internal_token_key: SecretStr = Field(min_length=32)
+    log_level: str = "INFO"
+    metrics_port: int = Field(default=9100, validation_alias="METRICS_PORT")
+    characters: int = Field(default=5, ge=4, le=8)
+    ttl_seconds: int = Field(default=180, gt=0)
+    classic_ttl_seconds: int = Field(default=300, gt=0)
+    issues_per_ip_per_minute: int = Field(default=20, gt=0)

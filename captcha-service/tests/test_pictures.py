@@ -1,0 +1,116 @@
+import io
+import random
+from collections.abc import Callable
+
+import pytest
+import svcs
+from flask.testing import FlaskClient
+from flask_openapi3 import OpenAPI
+from PIL import Image
+from pydantic import SecretStr
+from redis import Redis
+from werkzeug.test import TestResponse
+
+from captcha_service.captchas import ALPHABET, Captchas
+from captcha_service.drawing import draw
+from captcha_service.style import CLASSIC_JPEG, PNG, Style
+
+Ask = Callable[..., TestResponse]
+Headers = Callable[..., dict[str, str]]
+
+
+def luminance(colour: tuple[int, int, int]) -> float:
+    """The relative luminance of WCAG 2.2."""
+    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in (v / 255 for v in colour)]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+def test_the_picture_is_a_png_that_nobody_stores(client: FlaskClient, issue: Ask, from_gateway: Headers) -> None:
+    answer = client.get(issue().json["image_url"], headers=from_gateway())
+    assert answer.status_code == 200
+    assert answer.content_type == "image/png"
+    assert answer.headers["Cache-Control"] == "no-store"
+    assert int(answer.headers["Content-Length"]) == len(answer.data)
+    with Image.open(io.BytesIO(answer.data)) as picture:
+        assert (picture.format, picture.size) == ("PNG", (240, 90))
+
+
+def test_every_fetch_and_every_process_gives_the_same_picture(
+    make_app: Callable[..., OpenAPI], issue: Ask, from_gateway: Headers
+) -> None:
+    address = issue().json["image_url"]
+    clients = [make_app().test_client() for _ in range(2)]
+    pictures = {client.get(address, headers=from_gateway()).data for client in clients for _ in range(2)}
+    assert len(pictures) == 1
+
+
+def test_the_picture_depends_on_the_key(make_app: Callable[..., OpenAPI], redis: Redis) -> None:
+    redis.set("captcha:answer:xj" + "0" * 32, "ADG34")
+    other = make_app(internal_token_key=SecretStr("another key that also has 32 bytes"))
+    own = make_app()
+    pictures = []
+    for app in (own, other):
+        with app.app_context():
+            pictures.append(svcs.flask.get(Captchas).picture("xj" + "0" * 32).content)
+    assert pictures[0] != pictures[1]
+
+
+def test_looking_does_not_use_the_captcha_up(
+    client: FlaskClient, issue: Ask, attempt: Callable[[str, object], TestResponse], from_gateway: Headers, redis: Redis
+) -> None:
+    captcha = issue().json
+    for _ in range(3):
+        client.get(captcha["image_url"], headers=from_gateway())
+    assert attempt(captcha["id"], redis.get(f"captcha:answer:{captcha['id']}")).json == {"passed": True}
+
+
+@pytest.mark.parametrize("captcha_id", ["xj" + "0" * 32, "unknown", "a" * 5000, "%0A", "*", "xj0%EF%BC%90"])
+def test_an_unknown_or_malformed_id_is_a_404_problem(
+    client: FlaskClient, from_gateway: Headers, captcha_id: str
+) -> None:
+    answer = client.get(f"/api/v1/captchas/{captcha_id}/image", headers=from_gateway())
+    assert answer.status_code == 404
+    assert answer.content_type == "application/problem+json"
+    assert answer.json["code"] == "not_found"
+
+
+def test_a_used_captcha_is_not_shown_any_more(
+    client: FlaskClient, issue: Ask, attempt: Callable[[str, object], TestResponse], from_gateway: Headers
+) -> None:
+    captcha = issue().json
+    attempt(captcha["id"], "wrong")
+    assert client.get(captcha["image_url"], headers=from_gateway()).status_code == 404
+
+
+def test_a_classic_captcha_gives_no_second_view(client: FlaskClient, bind: Ask, from_gateway: Headers) -> None:
+    bind("an-id")
+    assert client.get("/api/v1/captchas/an-id/image", headers=from_gateway()).status_code == 404
+
+
+def test_a_classic_picture_is_a_jpeg_of_the_classic_size(bind: Ask) -> None:
+    with Image.open(io.BytesIO(bind("an-id").data)) as picture:
+        assert (picture.format, picture.size) == ("JPEG", (200, 75))
+
+
+@pytest.mark.parametrize("style", [PNG, CLASSIC_JPEG])
+@pytest.mark.parametrize("text", ["W" * 8, "L", "MWMWM", ALPHABET])
+def test_any_text_fits(style: Style, text: str) -> None:
+    assert draw(text, style=style, seed=1).content
+
+
+def test_another_seed_gives_another_picture() -> None:
+    assert len({draw("ADG34", style=PNG, seed=seed).content for seed in range(10)}) == 10
+
+
+def test_a_picture_has_two_colours_of_enough_contrast() -> None:
+    for seed in range(50):
+        with Image.open(io.BytesIO(draw("ADG34", style=PNG, seed=seed).content)) as picture:
+            palette = picture.getpalette()
+        ends = sorted([luminance(tuple(palette[:3])), luminance(tuple(palette[45:48]))])
+        assert (ends[1] + 0.05) / (ends[0] + 0.05) >= 4.5
+
+
+def test_a_picture_is_small() -> None:
+    chance = random.Random(1)
+    texts = ["".join(chance.choices(ALPHABET, k=5)) for _ in range(10)]
+    assert max(len(draw(text, style=PNG, seed=chance.getrandbits(64)).content) for text in texts) < 6000

@@ -1,0 +1,1 @@
+"""What two or more Xinjing services need in exactly the same form."""

@@ -1,0 +1,173 @@
+"""A database by its address: SQLite, MariaDB or PostgreSQL, with one transaction per use case and migrations."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+
+from alembic import command, context
+from alembic.config import Config
+from sqlalchemy import Connection, DateTime, Dialect, Engine, MetaData, TypeDecorator, create_engine, event, exc, text
+from sqlalchemy.dialects.mysql import DATETIME
+from sqlalchemy.engine import make_url
+from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.orm import Session
+from sqlalchemy.pool import ConnectionPoolEntry
+
+from chassis.errors import DependencyUnavailable
+
+DRIVERS = ("sqlite", "mysql+pymysql", "postgresql+psycopg")
+_TIMEOUT_SECONDS = 5
+_STATEMENT_SECONDS = 10
+_MIGRATION_SECONDS = 3600  # A statement of a migration may rewrite a large table.
+
+
+class UtcDateTime(TypeDecorator[datetime]):
+    """An aware UTC datetime with microseconds, stored without a zone, as the classic tables do."""
+
+    impl = DateTime
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> object:  # type: ignore[override]
+        """Ask MariaDB for microseconds, which its plain DATETIME drops."""
+        return dialect.type_descriptor(DATETIME(fsp=6) if dialect.name in ("mysql", "mariadb") else DateTime())
+
+    def process_bind_param(self, value: datetime | None, _dialect: Dialect) -> datetime | None:
+        """Store UTC; a naive datetime is a programming error."""
+        if value is not None and value.tzinfo is None:
+            raise ValueError("a datetime without a zone")
+        return value.astimezone(UTC).replace(tzinfo=None) if value else None
+
+    def process_result_value(self, value: datetime | None, _dialect: Dialect) -> datetime | None:
+        """Give back an aware datetime."""
+        return value.replace(tzinfo=UTC) if value else None
+
+
+def utc_now() -> datetime:
+    """Return the present moment, aware."""
+    return datetime.now(UTC)
+
+
+def checked_url(url: str) -> str:
+    """Return a database address whose driver we ship; for settings.
+
+    Raises:
+        ValueError: not an address, or another driver. (A bare ``mysql://`` or ``postgresql://`` means drivers that we
+            do not ship.) The text never repeats the address, which may hold a password.
+    """
+    try:
+        driver = make_url(url).drivername
+    except (exc.ArgumentError, ValueError):
+        raise ValueError("this is not the address of a database") from None
+    if driver not in DRIVERS:
+        raise ValueError(f"the address must begin with one of {', '.join(name + '://' for name in DRIVERS)}")
+    return url
+
+
+class Database:
+    """Sessions on one database. Make it after a fork; threads may share it."""
+
+    def __init__(self, url: str, *, pool_size: int = 8, timeout_seconds: float = _TIMEOUT_SECONDS) -> None:
+        self._engine = _engine(url, pool_size=pool_size, timeout_seconds=timeout_seconds)
+        self._writing = self._engine.execution_options(sqlite_begin="IMMEDIATE")
+
+    @contextmanager
+    def read(self) -> Iterator[Session]:
+        """Open a transaction that only reads; nothing is committed.
+
+        Raises:
+            DependencyUnavailable: the database is away or locked for too long.
+        """
+        with _our_errors(), Session(self._engine, expire_on_commit=False) as session:
+            yield session
+
+    @contextmanager
+    def write(self) -> Iterator[Session]:
+        """Open the one transaction of a use case; it commits at the end and rolls back on any exception.
+
+        On SQLite it takes the write lock at once, because a reader that turns writer fails there.
+
+        Raises:
+            DependencyUnavailable: as in `read`.
+        """
+        with _our_errors(), Session(self._writing, expire_on_commit=False) as session, session.begin():
+            yield session
+
+    def is_up(self) -> bool:
+        """Say whether the database answers."""
+        with self.read() as session:
+            return bool(session.scalar(text("SELECT 1")) == 1)
+
+    def close(self) -> None:
+        """Close the pool."""
+        self._engine.dispose()
+
+
+@contextmanager
+def _our_errors() -> Iterator[None]:
+    try:
+        yield
+    except (exc.OperationalError, exc.TimeoutError) as error:
+        raise DependencyUnavailable("The database is away.") from error
+    except exc.DBAPIError as error:
+        if error.connection_invalidated:
+            raise DependencyUnavailable("The database is away.") from error
+        raise
+
+
+def _engine(url: str, *, pool_size: int, timeout_seconds: float = _TIMEOUT_SECONDS, migrating: bool = False) -> Engine:
+    kind = make_url(checked_url(url)).get_backend_name()
+    if kind == "sqlite":
+        engine = create_engine(url, connect_args={"timeout": timeout_seconds}, hide_parameters=True)
+        event.listen(engine, "connect", _prepare_sqlite)
+        event.listen(engine, "begin", _begin_sqlite)
+        if migrating:
+            event.listen(engine, "connect", _ignore_foreign_keys)
+        return engine
+    statement_seconds = _MIGRATION_SECONDS if migrating else _STATEMENT_SECONDS
+    arguments: dict[str, object] = {"connect_timeout": max(1, round(timeout_seconds))}
+    if kind == "mysql":
+        arguments |= {"read_timeout": statement_seconds, "write_timeout": statement_seconds, "charset": "utf8mb4"}
+    else:
+        arguments["options"] = f"-c statement_timeout={statement_seconds}s"
+    pool = {"pool_size": pool_size, "max_overflow": 4, "pool_timeout": timeout_seconds, "pool_recycle": 1800}
+    return create_engine(url, pool_pre_ping=True, connect_args=arguments, hide_parameters=True, **pool)
+
+
+def _prepare_sqlite(connection: DBAPIConnection, _entry: ConnectionPoolEntry) -> None:
+    connection.isolation_level = None  # We begin by ourselves, below.
+    cursor = connection.cursor()
+    for pragma in ("journal_mode=WAL", "foreign_keys=ON", "synchronous=NORMAL"):
+        cursor.execute(f"PRAGMA {pragma}")
+    cursor.close()
+
+
+def _ignore_foreign_keys(connection: DBAPIConnection, _entry: ConnectionPoolEntry) -> None:
+    # Alembic changes a table by a copy; dropping the old one would delete the rows that refer to it.
+    connection.cursor().execute("PRAGMA foreign_keys=OFF")
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    connection.exec_driver_sql(f"BEGIN {connection.get_execution_options().get('sqlite_begin', 'DEFERRED')}")
+
+
+def migrate(url: str, *, scripts: str, revision: str = "head") -> None:
+    """Bring a database to a revision (``head``, a revision id, or ``base`` to undo all).
+
+    ``scripts`` names the package folder of a service's migrations, as ``user_service:migrations``.
+    """
+    config = Config(attributes={"url": url})
+    config.set_main_option("script_location", scripts)
+    config.set_main_option("path_separator", "os")
+    (command.downgrade if revision == "base" else command.upgrade)(config, revision)
+
+
+def run_migrations(metadata: MetaData) -> None:
+    """Run Alembic's migrations; the whole body of a service's ``migrations/env.py``."""
+    engine = _engine(context.config.attributes["url"], pool_size=1, migrating=True).execution_options(
+        sqlite_begin="IMMEDIATE"
+    )
+    with engine.connect() as connection:
+        context.configure(connection=connection, target_metadata=metadata, render_as_batch=True)
+        with context.begin_transaction():
+            context.run_migrations()
+    engine.dispose()

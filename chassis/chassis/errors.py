@@ -1,0 +1,253 @@
+"""The one error tree: what can go wrong, as status, stable code, classic errno and both texts.
+
+``errno`` and ``errmsg`` are the classic pair (the course's RET table and the texts of its passport calls), ``detail``
+is the English text. A class may be raised with a more exact ``detail``; clients match ``code``, never a text.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+
+@dataclass(frozen=True)
+class FieldError:
+    """One wrong field: its dotted path, a stable code and an English text that never repeats the value."""
+
+    field: str
+    code: str
+    detail: str
+
+
+class XinjingError(Exception):
+    """Something that is answered to the caller.
+
+    ``retry_after_seconds`` becomes the ``Retry-After`` header, ``errors`` names wrong fields.
+    """
+
+    status: ClassVar[int] = 500
+    code: ClassVar[str] = "internal_error"
+    errno: ClassVar[str] = "4500"
+    errmsg: ClassVar[str] = "内部错误"
+    text: ClassVar[str] = "Something went wrong on our side."
+
+    def __init__(
+        self,
+        detail: str | None = None,
+        *,
+        retry_after_seconds: int | None = None,
+        errors: Sequence[FieldError] = (),
+    ) -> None:
+        super().__init__(detail or self.text)
+        self.detail = detail or self.text
+        self.retry_after_seconds = retry_after_seconds
+        self.errors = tuple(errors)
+
+
+class InternalError(XinjingError):
+    """An unexpected exception; its text goes to the log only."""
+
+
+class BodyMalformed(XinjingError):
+    """The body is not JSON, or not a JSON object."""
+
+    status, code, errno, errmsg = 400, "body_malformed", "4103", "参数错误"
+    text = "The body must be one JSON object."
+
+
+class MediaTypeUnsupported(XinjingError):
+    """The body is declared as something that the operation does not read."""
+
+    status, code, errno, errmsg = 415, "media_type_unsupported", "4103", "参数错误"
+    text = "Send the body as application/json."
+
+
+class BodyTooLarge(XinjingError):
+    """The body is larger than the operation accepts."""
+
+    status, code, errno, errmsg = 413, "body_too_large", "4103", "请求内容过大"
+    text = "The body is too large."
+
+
+class RequestInvalid(XinjingError):
+    """Fields are missing or have a wrong shape; ``errors`` names all of them."""
+
+    status, code, errno, errmsg = 422, "request_invalid", "4103", "参数错误"
+    text = "Some fields are missing or wrong."
+
+
+class RequestRefused(XinjingError):
+    """The request line or its headers are not acceptable."""
+
+    status, code, errno, errmsg = 400, "request_refused", "4201", "非法请求"
+    text = "The request is not acceptable."
+
+
+class NotFound(XinjingError):
+    """There is no such thing, or the caller may not know of it."""
+
+    status, code, errno, errmsg = 404, "not_found", "4002", "无数据"
+    text = "There is nothing at this address."
+
+
+class MethodNotAllowed(XinjingError):
+    """The address exists, but not with this method."""
+
+    status, code, errno, errmsg = 405, "method_not_allowed", "4201", "非法请求"
+    text = "This address does not take this method."
+
+
+class Unauthenticated(XinjingError):
+    """No token, or one that is wrong, expired or revoked."""
+
+    status, code, errno, errmsg = 401, "unauthenticated", "4101", "用户未登录"
+    text = "Sign in first."
+
+
+class InternalTokenRefused(XinjingError):
+    """Our own internal token is missing or wrong: a fault between services, never the user's doing.
+
+    It has its own code, so that a neighbour's refusal of us cannot be taken for its refusal of the user.
+    """
+
+    status, code = 401, "internal_token_refused"
+    text = "Services accept calls only from the gateway and their neighbours."
+
+
+class ServiceRefused(XinjingError):
+    """A service called a route that it may not call, as `InternalTokenRefused` between services only."""
+
+    status, code = 403, "service_refused"
+    text = "This service may not call this route."
+
+
+class Forbidden(XinjingError):
+    """The caller is known, and may not do this."""
+
+    status, code, errno, errmsg = 403, "forbidden", "4105", "用户身份错误"
+    text = "You may not do this."
+
+
+class CrossSiteRefused(XinjingError):
+    """An unsafe request with a session cookie that does not come from our own pages."""
+
+    status, code, errno, errmsg = 403, "cross_site_refused", "4201", "非法请求"
+    text = "This request does not come from our own pages."
+
+
+class TooManyRequests(XinjingError):
+    """A limit is reached; ``Retry-After`` says when the next try is worth it."""
+
+    status, code, errno, errmsg = 429, "too_many_requests", "4201", "请求过于频繁，请稍后再试"
+    text = "Too many requests. Try again later."
+
+
+class CaptchaWrong(XinjingError):
+    """The captcha was answered wrongly, and is used up."""
+
+    status, code, errno, errmsg = 400, "captcha_wrong", "4103", "验证码输入有误"
+    text = "The captcha answer is wrong. Fetch a new captcha."
+
+
+class CaptchaExpired(XinjingError):
+    """The captcha is unknown, expired or already used."""
+
+    status, code, errno, errmsg = 400, "captcha_expired", "4002", "图片验证码不存在"
+    text = "The captcha does not exist any more. Fetch a new captcha."
+
+
+class CaptchaRequired(XinjingError):
+    """After several failures a captcha is asked for."""
+
+    status, code, errno, errmsg = 403, "captcha_required", "4103", "请输入图片验证码"
+    text = "Answer a captcha first."
+
+
+class MobileInvalid(XinjingError):
+    """The text is not a mobile number that we can text."""
+
+    status, code, errno, errmsg = 400, "mobile_invalid", "4103", "手机号格式错误"
+    text = "This is not a mobile number we can text."
+
+
+class SmsCodeWrong(XinjingError):
+    """The SMS code is wrong; after five wrong tries it is burnt."""
+
+    status, code, errno, errmsg = 400, "sms_code_wrong", "4103", "验证码输入错误"
+    text = "The SMS code is wrong."
+
+
+class SmsCodeExpired(XinjingError):
+    """No code was sent, or it expired, was used, or burnt by wrong tries."""
+
+    status, code, errno, errmsg = 400, "sms_code_expired", "4002", "短信验证码不存在"
+    text = "The SMS code does not exist any more. Ask for a new one."
+
+
+class SmsUnavailable(XinjingError):
+    """No text can be sent now: no valid code exists and none will be texted."""
+
+    status, code, errno, errmsg = 503, "sms_unavailable", "4301", "发送短信失败"
+    text = "The SMS could not be sent. Try again later."
+
+
+class MobileTaken(XinjingError):
+    """An account with this mobile exists."""
+
+    status, code, errno, errmsg = 409, "mobile_taken", "4003", "手机号已注册"
+    text = "An account with this mobile exists."
+
+
+class NickNameTaken(XinjingError):
+    """Another account has this nick name."""
+
+    status, code, errno, errmsg = 409, "nick_name_taken", "4003", "昵称已存在"
+    text = "Another account has this nick name."
+
+
+class PasswordRejected(XinjingError):
+    """The password breaks the policy; the SMS code is not used up."""
+
+    status, code, errno, errmsg = 422, "password_rejected", "4103", "密码不符合要求"
+    text = "Choose another password: 8 to 128 characters, not a common one."
+
+
+class CredentialsWrong(XinjingError):
+    """Unknown account, wrong password or wrong code: one answer for every cause."""
+
+    status, code, errno, errmsg = 401, "credentials_wrong", "4103", "用户名或密码错误"
+    text = "The mobile or the secret is wrong."
+
+
+class UpstreamUnavailable(XinjingError):
+    """A service behind the gateway refused, broke or garbled its answer."""
+
+    status, code, errno, errmsg = 502, "upstream_unavailable", "4301", "服务暂时不可用"
+    text = "A part of the system cannot be reached."
+
+
+class UpstreamTimeout(XinjingError):
+    """A service behind the gateway did not answer in time."""
+
+    status, code, errno, errmsg = 504, "upstream_timeout", "4301", "服务响应超时"
+    text = "A part of the system did not answer in time."
+
+
+class DependencyUnavailable(XinjingError):
+    """A database, Redis or a neighbour service is away."""
+
+    status, code, errno, errmsg = 503, "service_unavailable", "4301", "服务暂时不可用"
+    text = "A part of the system is away. Try again later."
+
+
+def every_error(root: type[XinjingError] = XinjingError) -> list[type[XinjingError]]:
+    """List the errors of this module below a class.
+
+    `XinjingError` itself is never answered and not among them, nor is what a service derives for its own use.
+    """
+    children = [child for child in root.__subclasses__() if child.__module__ == __name__]
+    return [kind for child in children for kind in (child, *every_error(child))]
+
+
+def by_code(code: str) -> type[XinjingError] | None:
+    """Find the class that carries a code, as a neighbour's problem names it; None for an unknown code."""
+    return next((error for error in every_error() if error.code == code), None)

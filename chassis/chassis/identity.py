@@ -1,0 +1,108 @@
+"""Who calls: the internal token that the gateway and the services write for each other.
+
+HS256 JWT, ``aud`` is the one service that may read it, at most 60 seconds of life. ``iss`` is the service that calls;
+the gateway's tokens carry the signed-in user, if there is one.
+"""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import jwt
+from flask import g, request
+
+from chassis.errors import InternalTokenRefused, Unauthenticated
+
+INTERNAL_TOKEN_HEADER = "X-Internal-Token"
+LIFETIME_SECONDS = 60
+_LEEWAY_SECONDS = 5
+GATEWAY = "gateway"
+
+
+@dataclass(frozen=True)
+class Caller:
+    """The calling service, and through the gateway the user behind it (``user_id`` None: nobody is signed in).
+
+    ``auth_time`` is the Unix time at which the user last proved who they are.
+    """
+
+    service: str
+    user_id: int | None = None
+    session_id: str | None = None
+    roles: frozenset[str] = field(default_factory=frozenset)
+    auth_time: int | None = None
+
+
+class InternalTokens:
+    """Writes and reads internal tokens with one shared key (at least 32 bytes)."""
+
+    def __init__(self, key: str, *, clock: Callable[[], float] = time.time) -> None:
+        if len(key.encode()) < 32:
+            raise ValueError("the internal token key needs at least 32 bytes")
+        self._key = key
+        self._clock = clock
+
+    def write(self, caller: Caller, *, audience: str) -> str:
+        """Write a token for one service, good for 60 seconds."""
+        now = int(self._clock())
+        claims = {
+            "iss": caller.service,
+            "aud": audience,
+            "sub": caller.service if caller.user_id is None else str(caller.user_id),
+            "iat": now,
+            "exp": now + LIFETIME_SECONDS,
+        }
+        if caller.user_id is not None:
+            claims |= {"sid": caller.session_id, "roles": sorted(caller.roles), "auth_time": caller.auth_time}
+        return jwt.encode(claims, self._key, algorithm="HS256")
+
+    def read(self, token: str, *, audience: str) -> Caller:
+        """Read a token that was written for this service.
+
+        Raises:
+            InternalTokenRefused: not ours, for another service, expired, or longer-lived than 60 seconds.
+        """
+        try:
+            claims = jwt.decode(
+                token,
+                self._key,
+                algorithms=["HS256"],
+                audience=audience,
+                leeway=_LEEWAY_SECONDS,
+                options={"require": ["iss", "aud", "sub", "iat", "exp"], "verify_exp": False, "verify_iat": False},
+            )
+        except jwt.InvalidTokenError as error:
+            raise InternalTokenRefused("The internal token is not acceptable.") from error
+        now = self._clock()
+        if not now - _LEEWAY_SECONDS <= claims["exp"] <= now + LIFETIME_SECONDS + _LEEWAY_SECONDS:
+            raise InternalTokenRefused("The internal token is expired.")
+        if "sid" not in claims:
+            return Caller(claims["iss"])
+        return Caller(claims["iss"], int(claims["sub"]), claims["sid"], frozenset(claims["roles"]), claims["auth_time"])
+
+
+def current_caller() -> Caller:
+    """Return who calls in the request in hand; set by the app before every view that is not open."""
+    caller: Caller = g.caller
+    return caller
+
+
+def current_user_id() -> int:
+    """Return the signed-in user of the request in hand.
+
+    Raises:
+        Unauthenticated: nobody is signed in.
+    """
+    user_id = current_caller().user_id
+    if user_id is None:
+        raise Unauthenticated
+    return user_id
+
+
+def client_ip() -> str:
+    """Return the address of the person's client, as the gateway saw it.
+
+    Only the gateway and our services reach a service, and the gateway replaces what a client sends here.
+    """
+    forwarded = request.headers.get("X-Forwarded-For", "")
+    return forwarded.rpartition(",")[2].strip() or request.remote_addr or ""

@@ -1,0 +1,88 @@
+"""JSON logs in which no secret and no whole mobile number can stand."""
+
+import logging
+import re
+import sys
+from collections.abc import MutableMapping
+from typing import Any  # structlog's event dictionary holds anything.
+
+import structlog
+
+_SECRET_NAMES = re.compile(
+    r"password|passwd|secret|token|authorization|cookie|api.?key|private.?key|(^|[_-])(code|key|text|answer)$", re.I
+)
+_STATUS_NAMES = frozenset({"code", "status_code", "exit_code"})
+_ERROR_CODE = re.compile(r"[a-z_]+|[1-5][0-9]{2}|-?[0-9]{1,2}")  # SMS codes have six digits.
+_MOBILE = re.compile(
+    r"(?:(?<![0-9A-Za-z])(?<![0-9]\.)|(?<=%[0-9A-Fa-f]{2})|(?<=\\[nrt]))"  # Also after %2B and a quoted line end.
+    r"(?:(?:(?:\+|00)?86[ -]?)?\(?1[3-9][0-9]\)?[ .-]?(?:[0-9]{4}[ .-]?[0-9]{4}|[0-9]{3}[ .-]?[0-9]{5})"
+    r"|(?:\+|00)[1-9](?:[ ().-]{0,2}[0-9]){7,14})(?![0-9A-Za-z])"
+)
+_OPAQUE = re.compile(r"eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]*|(?<=[Bb]earer )[A-Za-z0-9._~+/=-]{16,}")
+_URL_PASSWORD = re.compile(r"(://[^:/@\s]*:)[^/\s]+@")
+MASK = "[masked]"
+
+
+def mask_text(text: str) -> str:
+    """Hide what must not be read in a log: four digits of mobiles, JWTs, bearer tokens, passwords inside addresses."""
+    return _MOBILE.sub(_hide_digits, _OPAQUE.sub(MASK, _URL_PASSWORD.sub(rf"\1{MASK}@", text)))
+
+
+def _hide_digits(mobile: re.Match[str]) -> str:
+    text = mobile[0]
+    hidden = [place for place, sign in enumerate(text) if sign.isdigit()][-8:-4]
+    return "".join("*" if place in hidden else sign for place, sign in enumerate(text))
+
+
+def _mask(name: str, value: Any) -> Any:
+    if _SECRET_NAMES.search(name) and not (name in _STATUS_NAMES and _ERROR_CODE.fullmatch(str(value))):
+        return MASK
+    if value is None or isinstance(value, bool | float):
+        return value
+    if isinstance(value, dict):
+        return {mask_text(str(key)): _mask(str(key), inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [_mask("", inner) for inner in value]
+    text = value if isinstance(value, str) else repr(value)
+    masked = mask_text(text)
+    return value if isinstance(value, int) and masked == text else masked
+
+
+def mask_event(_logger: object, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """Mask every value of a log line; a structlog processor. (Names with ``_`` are structlog's own, never printed.)"""
+    return {name: value if name.startswith("_") else _mask(name, value) for name, value in event.items()}
+
+
+def line_processors(service: str) -> list[Any]:
+    """List what every log line of a service goes through before it is rendered, masking last."""
+
+    def name_service(_logger: object, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+        event["service"] = service
+        return event
+
+    return [
+        structlog.contextvars.merge_contextvars,
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        name_service,
+        structlog.processors.format_exc_info,  # Plain: the pretty ones print local variables, secrets among them.
+        mask_event,
+    ]
+
+
+def configure_logs(service: str, level: str = "INFO") -> None:
+    """Write one JSON object per line to stderr, also for the libraries' own logs."""
+    shared = line_processors(service)
+    renderer = structlog.processors.JSONRenderer(ensure_ascii=False)
+    threshold = logging.getLevelNamesMapping()[level]
+    structlog.configure(
+        processors=[*shared, renderer],
+        wrapper_class=structlog.make_filtering_bound_logger(threshold),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        cache_logger_on_first_use=True,
+    )
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(structlog.stdlib.ProcessorFormatter(processor=renderer, foreign_pre_chain=shared))
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(max(threshold, logging.WARNING))

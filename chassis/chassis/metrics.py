@@ -1,0 +1,46 @@
+"""Prometheus metrics of every HTTP service, on the internal port only, merged over its workers."""
+
+import os
+from collections.abc import Iterable
+from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
+
+from prometheus_client import REGISTRY, CollectorRegistry, Counter, Histogram, make_wsgi_app
+from prometheus_client.multiprocess import MultiProcessCollector
+
+REQUESTS = Counter("http_requests_total", "Requests answered.", ["service", "method", "route", "status"])
+SECONDS = Histogram(
+    "http_request_seconds",
+    "Time from the request to the answer's head.",
+    ["service", "route"],
+    buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5),
+)
+
+
+def metrics_app() -> WSGIApplication:
+    """Build the WSGI app that prints the metrics of all workers of this service.
+
+    The library keeps the workers' files in the folder PROMETHEUS_MULTIPROC_DIR, which deploy/gunicorn.conf.py sets.
+    """
+    if "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
+        return make_wsgi_app(REGISTRY)
+    merged = CollectorRegistry()
+    MultiProcessCollector(merged)  # type: ignore[no-untyped-call]
+    return make_wsgi_app(merged)
+
+
+class MetricsDoor:
+    """WSGI middleware: what comes in on the internal port sees ``/metrics`` and nothing else; other ports never do."""
+
+    def __init__(self, app: WSGIApplication, port: int) -> None:
+        self._app = app
+        self._port = str(port)
+        self._metrics = metrics_app()
+
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        """Answer one request."""
+        if environ["SERVER_PORT"] != self._port:
+            return self._app(environ, start_response)
+        if environ.get("PATH_INFO") == "/metrics":
+            return self._metrics(environ, start_response)
+        start_response("404 Not Found", [("Content-Type", "text/plain"), ("Content-Length", "0")])
+        return [b""]

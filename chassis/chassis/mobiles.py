@@ -1,0 +1,40 @@
+"""Mobile numbers in one spelling: E.164, as ``+8613800138000``."""
+
+import re
+from typing import NewType
+
+import phonenumbers
+from phonenumbers import NumberParseException, PhoneNumberFormat, PhoneNumberType
+
+from chassis.errors import MobileInvalid
+
+Mobile = NewType("Mobile", str)
+_LONGEST = 32
+_TEXTABLE = (PhoneNumberType.MOBILE, PhoneNumberType.FIXED_LINE_OR_MOBILE)
+_SPELLING = re.compile(r"\(?\+?[0-9][0-9() .-]*[0-9]")
+
+
+def parse_mobile(text: str, *, region: str = "CN") -> Mobile:
+    """Read a mobile number in any usual spelling (``138 0013 8000``, ``+86-138-0013-8000``, ``008613800138000``).
+
+    ``region`` is the country of numbers without a country code (ISO 3166). Full-width and other digits are refused.
+
+    Raises:
+        MobileInvalid: not a number, not valid in its country, not a mobile, or with an extension.
+    """
+    text = text.strip(" ")
+    if len(text) > _LONGEST or not _SPELLING.fullmatch(text):
+        raise MobileInvalid
+    try:
+        number = phonenumbers.parse(text, region)
+    except NumberParseException as error:
+        raise MobileInvalid from error
+    # The type of a number that is not valid in its country is unknown.
+    if number.extension or phonenumbers.number_type(number) not in _TEXTABLE:
+        raise MobileInvalid
+    return Mobile(phonenumbers.format_number(number, PhoneNumberFormat.E164))
+
+
+def mask_mobile(mobile: Mobile) -> str:
+    """Hide the four digits before the last four: ``+86138****0000``."""
+    return f"{mobile[:-8]}****{mobile[-4:]}"

@@ -1,0 +1,125 @@
+"""Turns every failure of a Flask app into one RFC 9457 problem."""
+
+import json
+from typing import Any, Literal
+
+from flask import Flask, Response, request
+from pydantic import BaseModel, ValidationError
+from structlog import get_logger
+from werkzeug.exceptions import HTTPException, MethodNotAllowed, RequestEntityTooLarge
+
+from chassis import errors
+from chassis.tracing import current_request_id
+
+log = get_logger(__name__)
+MEDIA_TYPE = "application/problem+json"
+_RETRY_AFTER_SECONDS = 5  # For errors that pass by themselves, when nobody knows better.
+_MOST_ERRORS = 100  # A body of a megabyte can hold a hundred thousand unknown members.
+_BY_STATUS: dict[int, type[errors.XinjingError]] = {
+    400: errors.BodyMalformed,
+    404: errors.NotFound,
+    405: errors.MethodNotAllowed,
+    413: errors.BodyTooLarge,
+    415: errors.MediaTypeUnsupported,
+}
+
+
+class WrongField(BaseModel):
+    """One entry of a problem's ``errors``."""
+
+    field: str
+    code: str
+    detail: str
+
+
+class Problem(BaseModel):
+    """The answer to every failed request (RFC 9457), with the classic pair ``errno`` and ``errmsg``."""
+
+    type: Literal["about:blank"] = "about:blank"
+    title: str
+    status: int
+    detail: str
+    code: str
+    errno: str
+    errmsg: str
+    request_id: str
+    errors: list[WrongField] = []
+
+
+def problem(error: errors.XinjingError) -> dict[str, Any]:  # Any: it is a JSON object.
+    """Build the body of the answer to one error."""
+    return Problem(
+        title=error.text,
+        status=error.status,
+        detail=error.detail,
+        code=error.code,
+        errno=error.errno,
+        errmsg=error.errmsg,
+        request_id=current_request_id(),
+        errors=[WrongField(field=e.field, code=e.code, detail=e.detail) for e in error.errors],
+    ).model_dump()
+
+
+def problem_headers(error: errors.XinjingError) -> dict[str, str]:
+    """Build the headers that belong to one error: never cached, and when to come back."""
+    headers = {"Cache-Control": "no-store"}
+    wait = error.retry_after_seconds
+    if wait is None and error.status in (429, 502, 503, 504):
+        wait = _RETRY_AFTER_SECONDS
+    if wait is not None:
+        headers["Retry-After"] = str(max(wait, 1))
+    if error.status == 401:  # The scheme tells the gateway, without reading the body, which token was refused.
+        headers["WWW-Authenticate"] = "Internal" if isinstance(error, errors.InternalTokenRefused) else "Bearer"
+    return headers
+
+
+def problem_response(error: errors.XinjingError) -> Response:
+    """Answer one error."""
+    body = json.dumps(problem(error), ensure_ascii=False)
+    return Response(body, error.status, problem_headers(error), content_type=MEDIA_TYPE)
+
+
+def fields_of(error: ValidationError) -> list[errors.FieldError]:
+    """Name every wrong field of a pydantic error (the first hundred), without the values."""
+    return [
+        errors.FieldError(".".join(str(part) for part in wrong["loc"]) or "body", wrong["type"], wrong["msg"])
+        for wrong in error.errors(include_url=False, include_context=False, include_input=False)[:_MOST_ERRORS]
+    ]
+
+
+def validation_response(error: ValidationError) -> Response:
+    """Answer a request that pydantic refused: 422 with every wrong field."""
+    return problem_response(errors.RequestInvalid(errors=fields_of(error)))
+
+
+def _from_http(error: HTTPException) -> errors.XinjingError:
+    code = error.code or 500
+    if code >= 500:
+        return errors.InternalError()
+    return _BY_STATUS[code]() if code in _BY_STATUS else errors.RequestRefused(error.name)
+
+
+def install_problems(app: Flask) -> None:
+    """Make an app answer problems only: our errors, Werkzeug's, and the unexpected ones as 500."""
+
+    @app.errorhandler(errors.XinjingError)
+    def ours(error: errors.XinjingError) -> Response:
+        if error.status >= 500:
+            log.error("request_failed", code=error.code, exc_info=error)
+        return problem_response(error)
+
+    @app.errorhandler(HTTPException)
+    def werkzeugs(error: HTTPException) -> Response:
+        if error.response is not None or (error.code or 500) < 400:
+            return app.make_response(error.get_response(request.environ))
+        answer = problem_response(_from_http(error))
+        if isinstance(error, MethodNotAllowed) and error.valid_methods:
+            answer.headers["Allow"] = ", ".join(sorted(error.valid_methods))
+        if isinstance(error, RequestEntityTooLarge):
+            answer.headers["Connection"] = "close"
+        return answer
+
+    @app.errorhandler(Exception)
+    def unexpected(error: Exception) -> Response:
+        log.error("unexpected_error", exc_info=error)
+        return problem_response(errors.InternalError())

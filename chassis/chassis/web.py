@@ -1,0 +1,231 @@
+"""What every HTTP service has: access per route, request ids, access log, problems, health, metrics, OpenAPI."""
+
+import enum
+import time
+from collections.abc import Callable, Iterable
+from http import HTTPMethod
+from typing import Any, TypeVar
+
+import svcs
+from flask import Flask, Response, g, request
+from flask_openapi3 import APIBlueprint, Info, OpenAPI
+from pydantic import BaseModel
+from structlog import get_logger
+
+from chassis import errors
+from chassis.identity import GATEWAY, INTERNAL_TOKEN_HEADER, InternalTokens
+from chassis.metrics import REQUESTS, SECONDS, MetricsDoor
+from chassis.problems import MEDIA_TYPE, Problem, install_problems, validation_response
+from chassis.strict_json import StrictJson
+from chassis.tracing import REQUEST_ID_HEADER, begin_request
+
+log = get_logger(__name__)
+View = TypeVar("View", bound=Callable[..., Any])
+MAX_BODY_BYTES = 1024 * 1024
+
+
+class Access(enum.StrEnum):
+    """Who may call a route."""
+
+    OPEN = "open"  # Anybody who reaches the port, without an internal token: health checks.
+    PUBLIC = "public"  # Everybody, through the gateway.
+    OPTIONAL = "optional"  # Everybody, through the gateway; the answer differs for a signed-in user.
+    SIGNED_IN = "signed-in"  # A signed-in user, through the gateway.
+    ADMIN = "admin"  # A signed-in user with the role `admin`, through the gateway.
+    SERVICE = "service"  # The neighbours that the route names.
+
+
+def endpoint(
+    api: APIBlueprint | OpenAPI,
+    method: str,
+    path: str,
+    *,
+    access: Access,
+    answers: dict[int, type[BaseModel] | None] | None = None,
+    failures: Iterable[type[errors.XinjingError]] = (),
+    callers: frozenset[str] = frozenset(),
+    documented: bool = True,
+) -> Callable[[View], View]:
+    """Register a view under a path, and say who may call it and what it answers.
+
+    ``answers`` maps statuses to models (None: no JSON body), ``failures`` names the errors that belong to the
+    contract beside the usual ones, ``callers`` the services that may call an `Access.SERVICE` route. A view with a
+    ``body`` argument gets one JSON object, or the caller gets 400, 415 or 422.
+    """
+    responses: dict[str, Any] = {str(status): model for status, model in (answers or {}).items()}
+    usual: list[type[errors.XinjingError]] = [errors.RequestInvalid, errors.InternalError]
+    if access in (Access.SIGNED_IN, Access.ADMIN):
+        usual.append(errors.Unauthenticated)
+    for status, kinds in _by_status([*usual, *failures]).items():
+        responses[str(status)] = {
+            "description": ", ".join(f"`{kind.code}`" for kind in kinds),
+            "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}},
+        }
+
+    def register(view: View) -> View:
+        _allow(view, access, callers)
+        view.reads_json = "body" in view.__annotations__  # type: ignore[attr-defined]
+        getattr(api, method.lower())(
+            path,
+            operation_id=view.__name__,
+            summary=(view.__doc__ or "").partition("\n")[0].strip(),
+            responses=responses,
+            openapi_extensions={"x-access": access.value},
+            doc_ui=documented,
+        )(view)
+        return view
+
+    return register
+
+
+def _allow(view: Callable[..., Any], access: Access, callers: frozenset[str] = frozenset()) -> None:
+    view.access, view.callers = access, callers  # type: ignore[attr-defined]
+
+
+def _by_status(kinds: Iterable[type[errors.XinjingError]]) -> dict[int, list[type[errors.XinjingError]]]:
+    found: dict[int, list[type[errors.XinjingError]]] = {}
+    for kind in kinds:
+        found.setdefault(kind.status, []).append(kind)
+    return found
+
+
+def create_api(
+    import_name: str,
+    *,
+    service: str,
+    tokens: InternalTokens,
+    metrics_port: int,
+    clock: Callable[[], float] = time.perf_counter,
+    **flask_options: Any,  # Passed to Flask as they are.
+) -> OpenAPI:
+    """Make a service's app with everything that services share; its routes and parts come after.
+
+    The generated OpenAPI document stands at ``/internal/openapi.json``; the ``description`` of a service is its own.
+    Register parts with `svcs.flask`; their pings are what ``/readyz`` asks.
+    """
+    app = OpenAPI(
+        import_name,
+        info=Info(title=service, version="1"),
+        doc_ui=False,
+        validation_error_callback=validation_response,
+        **flask_options,
+    )
+    app.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES
+    app.json = StrictJson(app)
+    svcs.flask.init_app(app)
+    install_problems(app)
+    install_observation(app, service, clock)
+    _install_access(app, service, tokens)
+    install_health(app)
+    _install_document(app)
+    app.wsgi_app = MetricsDoor(app.wsgi_app, metrics_port)  # type: ignore[method-assign]
+    return app
+
+
+def install_observation(app: Flask, service: str, clock: Callable[[], float] = time.perf_counter) -> None:
+    """Give every request an id, a log line and its place in the metrics."""
+
+    @app.before_request
+    def begin() -> None:
+        g.begun_at = clock()
+        g.request_id = begin_request(request.headers.get(REQUEST_ID_HEADER))
+
+    @app.after_request
+    def end(answer: Response) -> Response:
+        answer.headers[REQUEST_ID_HEADER] = g.request_id
+        answer.headers.setdefault("X-Content-Type-Options", "nosniff")
+        route = request.url_rule.rule if request.url_rule else "unmatched"
+        method = request.method if request.method in HTTPMethod.__members__ else "other"  # Clients invent methods.
+        seconds = clock() - g.begun_at
+        REQUESTS.labels(service, method, route, answer.status_code).inc()
+        SECONDS.labels(service, route).observe(seconds)
+        if route not in ("/healthz", "/readyz"):
+            log.info("request", method=method, route=route, status=answer.status_code, seconds=round(seconds, 6))
+        return answer
+
+
+def _install_access(app: OpenAPI, service: str, tokens: InternalTokens) -> None:
+    @app.before_request
+    def check() -> None:
+        if request.routing_exception is not None:
+            raise request.routing_exception
+        if "\0" in request.path or b"%00" in request.query_string:
+            raise errors.RequestRefused("No address of ours holds a NUL character.")
+        view = app.view_functions[request.endpoint or ""]
+        access: Access | None = getattr(view, "access", None)
+        if access is None:
+            raise errors.Forbidden("This route does not say who may call it.")
+        if access is not Access.OPEN:
+            g.caller = tokens.read(request.headers.get(INTERNAL_TOKEN_HEADER, ""), audience=service)
+            _check_caller(access, getattr(view, "callers", frozenset()))
+        if getattr(view, "reads_json", False):
+            _check_json()
+
+
+def _check_caller(access: Access, callers: frozenset[str]) -> None:
+    if access is Access.SERVICE:
+        if g.caller.service not in callers:
+            raise errors.ServiceRefused
+        return
+    if g.caller.service != GATEWAY:
+        raise errors.ServiceRefused
+    if access in (Access.SIGNED_IN, Access.ADMIN) and g.caller.user_id is None:
+        raise errors.Unauthenticated
+    if access is Access.ADMIN and "admin" not in g.caller.roles:
+        raise errors.Forbidden
+
+
+def _check_json() -> None:
+    if not request.is_json:
+        raise errors.MediaTypeUnsupported
+    if not isinstance(request.get_json(), dict):
+        raise errors.BodyMalformed
+
+
+def install_health(app: Flask) -> None:
+    """Add ``/healthz`` and ``/readyz``; what the app registered with `svcs.flask` is asked by its ping."""
+
+    def healthz() -> dict[str, str]:
+        return {"status": "up"}
+
+    def readyz() -> tuple[dict[str, Any], int]:
+        checks = {ping.name: _answer_of(ping) for ping in svcs.flask.get_pings()}
+        ready = all(answer == "up" for answer in checks.values())
+        return {"status": "ready" if ready else "not ready", "checks": checks}, 200 if ready else 503
+
+    for path, view in (("/healthz", healthz), ("/readyz", readyz)):
+        _allow(view, Access.OPEN)
+        app.add_url_rule(path, view_func=view)
+    if "static" in app.view_functions:
+        _allow(app.view_functions["static"], Access.PUBLIC)
+
+
+def _install_document(app: OpenAPI) -> None:
+    def openapi() -> dict[str, Any]:
+        return openapi_document(app)
+
+    _allow(openapi, Access.SERVICE, frozenset({GATEWAY}))
+    app.add_url_rule("/internal/openapi.json", view_func=openapi)
+
+
+def _answer_of(ping: svcs.ServicePing) -> str:
+    try:
+        ping.ping()
+    except Exception as error:
+        log.warning("not_ready", part=ping.name, exc_info=error)
+        return "down"
+    return "up"
+
+
+def openapi_document(app: OpenAPI) -> dict[str, Any]:
+    """Return a service's OpenAPI document: its public operations, and one schema for every problem."""
+    with app.app_context():
+        document: dict[str, Any] = app.api_doc
+    # flask-openapi3 writes null for what it has not, and the OpenAPI schema allows objects only.
+    components = {name: entries for name, entries in document["components"].items() if entries is not None}
+    document["components"] = components
+    schemas = components.setdefault("schemas", {})
+    problem = Problem.model_json_schema(ref_template="#/components/schemas/{model}")
+    schemas |= problem.pop("$defs") | {"Problem": problem}
+    schemas.pop("ValidationErrorModel", None)
+    return document

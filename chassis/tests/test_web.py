@@ -1,0 +1,181 @@
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import svcs
+from flask.testing import FlaskClient
+from flask_openapi3 import OpenAPI
+
+from chassis.identity import INTERNAL_TOKEN_HEADER, Caller, InternalTokens
+from chassis.neighbours import Neighbour
+from chassis.web import Access, create_api, openapi_document
+
+SERVICE = "news-service"
+Headers = Callable[..., dict[str, str]]
+
+
+@pytest.fixture
+def status_for(client: FlaskClient) -> Callable[[str, dict[str, str]], tuple[int, str]]:
+    def ask(path: str, headers: dict[str, str]) -> tuple[int, str]:
+        answer = client.get(path, headers=headers)
+        return answer.status_code, (answer.json or {}).get("code", "")
+
+    return ask
+
+
+Ask = Callable[[str, dict[str, str]], tuple[int, str]]
+GUARDED = ["/public", "/optional", "/signed-in", "/admin", "/internal/things"]
+
+
+def test_an_open_route_asks_for_nothing(status_for: Ask) -> None:
+    assert status_for("/open", {}) == (200, "")
+
+
+@pytest.mark.parametrize("path", GUARDED)
+def test_every_other_route_asks_for_an_internal_token(status_for: Ask, path: str) -> None:
+    assert status_for(path, {}) == (401, "internal_token_refused")
+
+
+@pytest.mark.parametrize(
+    ("path", "anybody", "user", "admin", "neighbour"),
+    [
+        ("/public", 200, 200, 200, 403),
+        ("/optional", 200, 200, 200, 403),
+        ("/signed-in", 401, 200, 200, 403),
+        ("/admin", 401, 403, 200, 403),
+        ("/internal/things", 403, 403, 403, 200),
+    ],
+)
+def test_each_kind_of_route_lets_in_its_own(
+    status_for: Ask, called_by: Headers, path: str, anybody: int, user: int, admin: int, neighbour: int
+) -> None:
+    callers = (
+        called_by(SERVICE),
+        called_by(SERVICE, user_id=1),
+        called_by(SERVICE, user_id=1, roles=frozenset({"admin"})),
+        called_by(SERVICE, "sms-service"),
+    )
+    assert [status_for(path, headers)[0] for headers in callers] == [anybody, user, admin, neighbour]
+
+
+def test_a_signed_out_user_and_a_wrong_service_are_told_apart(status_for: Ask, called_by: Headers) -> None:
+    assert status_for("/signed-in", called_by(SERVICE))[1] == "unauthenticated"
+    assert status_for("/admin", called_by(SERVICE, user_id=1))[1] == "forbidden"
+    assert status_for("/signed-in", called_by(SERVICE, "sms-service"))[1] == "service_refused"
+    assert status_for("/internal/things", called_by(SERVICE, "user-service"))[1] == "service_refused"
+
+
+def test_a_view_learns_who_calls(client: FlaskClient, called_by: Headers) -> None:
+    assert client.get("/optional", headers=called_by(SERVICE)).json == {"user": None}
+    assert client.get("/signed-in", headers=called_by(SERVICE, user_id=7)).json == {"user": 7}
+
+
+def test_the_scheme_of_a_401_says_which_token_was_refused(client: FlaskClient, called_by: Headers) -> None:
+    assert client.get("/signed-in").headers["WWW-Authenticate"] == "Internal"
+    assert client.get("/signed-in", headers=called_by(SERVICE)).headers["WWW-Authenticate"] == "Bearer"
+
+
+def test_a_view_without_access_is_refused(status_for: Ask, called_by: Headers) -> None:
+    assert status_for("/nobody-said-who", called_by(SERVICE, user_id=1))[0] == 403
+
+
+@pytest.mark.parametrize(
+    "token",
+    [
+        "",
+        "not-a-token",
+        "é",
+        InternalTokens("another key of at least 32 bytes!").write(Caller("gateway"), audience=SERVICE),
+        InternalTokens("a key of the tests, never used elsewhere").write(Caller("gateway"), audience="user-service"),
+    ],
+)
+def test_a_wrong_token_is_refused(status_for: Ask, token: str) -> None:
+    assert status_for("/public", {INTERNAL_TOKEN_HEADER: token}) == (401, "internal_token_refused")
+
+
+def test_an_offered_request_id_is_kept(client: FlaskClient) -> None:
+    answer = client.get("/open", headers={"X-Request-Id": "abc-123"})
+    assert answer.headers["X-Request-Id"] == "abc-123"
+
+
+@pytest.mark.parametrize("offered", ["", "a b", 'x"y', "x" * 129, "<script>", "名", "a,b"])
+def test_a_missing_or_hostile_request_id_is_replaced(client: FlaskClient, offered: str) -> None:
+    made = client.get("/open", headers={"X-Request-Id": offered}).headers["X-Request-Id"]
+    assert len(made) == 32
+    assert int(made, 16)
+
+
+def test_two_requests_have_two_ids(client: FlaskClient) -> None:
+    first, second = (client.get("/open").headers["X-Request-Id"] for _ in range(2))
+    assert first != second
+
+
+def test_a_process_is_alive_whatever_its_parts_say(api: OpenAPI, client: FlaskClient) -> None:
+    svcs.flask.register_value(api, Neighbour, object(), ping=fail)
+    assert client.get("/healthz").json == {"status": "up"}
+
+
+def fail(_part: Any) -> None:
+    raise RuntimeError("the password is hunter2")
+
+
+def test_a_service_is_ready_when_its_parts_answer(api: OpenAPI, client: FlaskClient) -> None:
+    svcs.flask.register_value(api, dict, {}, ping=lambda _part: None)
+    answer = client.get("/readyz")
+    assert (answer.status_code, answer.json) == (200, {"status": "ready", "checks": {"builtins.dict": "up"}})
+
+
+def test_one_part_that_fails_makes_a_service_unready(api: OpenAPI, client: FlaskClient) -> None:
+    svcs.flask.register_value(api, dict, {}, ping=lambda _part: None)
+    svcs.flask.register_value(api, list, [], ping=fail)
+    answer = client.get("/readyz")
+    assert answer.status_code == 503
+    assert answer.json == {"status": "not ready", "checks": {"builtins.dict": "up", "builtins.list": "down"}}
+
+
+def test_a_neighbour_that_is_away_makes_a_service_unready(
+    api: OpenAPI, client: FlaskClient, internal_tokens: InternalTokens, free_port: Callable[[], int]
+) -> None:
+    away = Neighbour(f"http://127.0.0.1:{free_port()}", name="a", own_name="b", tokens=internal_tokens)
+    svcs.flask.register_value(api, Neighbour, away, ping=Neighbour.is_up)
+    assert client.get("/readyz").status_code == 503
+
+
+def test_static_files_are_public(tmp_path: Path, internal_tokens: InternalTokens, called_by: Headers) -> None:
+    (tmp_path / "site.css").write_text("body {}")
+    app = create_api(
+        "chassis",
+        service=SERVICE,
+        tokens=internal_tokens,
+        metrics_port=9100,
+        static_folder=str(tmp_path),
+        static_url_path="/static",
+    )
+    client = app.test_client()
+    with client.get("/static/site.css", headers=called_by(SERVICE)) as answer:
+        assert (answer.data, answer.headers["X-Content-Type-Options"]) == (b"body {}", "nosniff")
+    assert client.get("/static/site.css").status_code == 401
+    assert client.get("/static/../web.py", headers=called_by(SERVICE)).status_code == 404
+
+
+def test_the_document_names_access_failures_and_one_problem(api: OpenAPI) -> None:
+    document = openapi_document(api)
+    operation = document["paths"]["/articles"]["post"]
+    assert (operation["operationId"], operation["summary"]) == ("write_article", "Write an article.")
+    assert operation["x-access"] == Access.OPEN
+    assert {status: answer["description"] for status, answer in operation["responses"].items()} == {
+        "201": "Created",
+        "409": "`mobile_taken`",
+        "422": "`request_invalid`",
+        "500": "`internal_error`",
+    }
+    assert "401" in document["paths"]["/signed-in"]["get"]["responses"]
+    assert document["components"]["schemas"]["Problem"]["properties"]["errors"]["items"] == {
+        "$ref": "#/components/schemas/WrongField"
+    }
+
+
+def test_the_document_is_for_the_gateway(client: FlaskClient, called_by: Headers) -> None:
+    assert client.get("/internal/openapi.json", headers=called_by(SERVICE)).status_code == 200
+    assert client.get("/internal/openapi.json", headers=called_by(SERVICE, "sms-service")).status_code == 403

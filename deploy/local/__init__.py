@@ -1,0 +1,1 @@
+"""The one-command run: every part on embedded defaults under one terminal."""

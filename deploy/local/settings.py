@@ -1,0 +1,71 @@
+"""What the embedded run decides for the parts that the operator has not configured."""
+
+import os
+import secrets
+import socket
+from collections.abc import Mapping
+from pathlib import Path
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+PREFIXES = ("CAPTCHA", "SMS", "USER", "NEWS", "GATEWAY")
+SERVICES = ("CAPTCHA", "SMS", "USER", "NEWS")
+
+
+class LocalSettings(BaseSettings):
+    """PORT is the public port, DATA_DIR the folder of all data, REDIS_URL a Redis to use instead of a child process."""
+
+    model_config = SettingsConfigDict(frozen=True)
+
+    port: int = Field(default=8000, ge=1, le=65535)
+    data_dir: Path = Path(".run")
+    redis_url: str | None = None
+
+
+def secret(folder: Path, name: str) -> str:
+    """Read a secret of 256 bits from its file, which is made at the first start and readable by its owner alone."""
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    path = folder / name
+    if not path.exists():
+        with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+            file.write(secrets.token_urlsafe(32))
+    return path.read_text()
+
+
+def free_ports(count: int) -> list[int]:
+    """Find TCP ports on 127.0.0.1 that nobody uses."""
+    sockets = [socket.socket() for _ in range(count)]
+    for each in sockets:
+        each.bind(("127.0.0.1", 0))
+    ports = [each.getsockname()[1] for each in sockets]
+    for each in sockets:
+        each.close()
+    return ports
+
+
+def environment(settings: LocalSettings, redis_url: str, given: Mapping[str, str]) -> dict[str, str]:
+    """Build the environment of all processes; what the operator has given wins over every default here."""
+    data = settings.data_dir.resolve()
+    names = [*(f"{name}_PORT" for name in SERVICES)]
+    names += [f"{name}_METRICS_PORT" for name in (*PREFIXES, "SMS_WORKER")]
+    chosen = {name: str(port) for name, port in zip(names, free_ports(len(names)), strict=True)}
+    chosen |= {f"GATEWAY_{name}_SERVICE_URL": f"http://127.0.0.1:{chosen[f'{name}_PORT']}" for name in SERVICES}
+    chosen |= {
+        "PORT": str(settings.port),
+        "SMS_CAPTCHA_SERVICE_URL": chosen["GATEWAY_CAPTCHA_SERVICE_URL"],
+        "USER_SMS_SERVICE_URL": chosen["GATEWAY_SMS_SERVICE_URL"],
+        "NEWS_USER_SERVICE_URL": chosen["GATEWAY_USER_SERVICE_URL"],
+        "USER_DATABASE_URL": f"sqlite:///{data / 'user.db'}",
+        "NEWS_DATABASE_URL": f"sqlite:///{data / 'news.db'}",
+        "USER_SIGNING_KEY_FILE": str(data / "secrets" / "user_signing_key.pem"),
+        "USER_REFRESH_TOKEN_KEY": secret(data / "secrets", "user_refresh_token_key"),
+        "SMS_CODE_KEY": secret(data / "secrets", "sms_code_key"),
+        "SMS_PROVIDER": "inbox",
+        "GATEWAY_COOKIES_SECURE": "false",  # Plain HTTP on this machine's own address.
+        "PYTHONUNBUFFERED": "1",
+    }
+    for prefix in PREFIXES:
+        chosen[f"{prefix}_REDIS_URL"] = redis_url
+        chosen[f"{prefix}_INTERNAL_TOKEN_KEY"] = secret(data / "secrets", "internal_token_key")
+    return chosen | dict(given)

@@ -1,0 +1,141 @@
+"""The walls of the house: who may import whom, and facts that stand in two places."""
+
+import importlib
+import json
+import re
+import sys
+from collections.abc import Callable
+from importlib.metadata import packages_distributions
+from pathlib import Path
+
+import yaml
+from pydantic_settings import BaseSettings
+
+from gateway.rules import RULES
+
+PREFIXES = {
+    "CAPTCHA": "captcha_service",
+    "SMS": "sms_service",
+    "USER": "user_service",
+    "NEWS": "news_service",
+    "GATEWAY": "gateway",
+}
+PACKAGES = frozenset(PREFIXES.values())
+
+
+def test_a_project_imports_no_service_but_itself(project: str, imports_of: Callable[[str], set[str]]) -> None:
+    others = PACKAGES - {project.replace("-", "_")}
+    assert imports_of(project) & others == set()
+
+
+def test_every_import_is_declared(
+    project: str, imports_of: Callable[[str], set[str]], declared_by: Callable[[str], set[str]]
+) -> None:
+    ours = {"chassis", project.replace("-", "_")}
+    distributions = packages_distributions()
+    used = imports_of(project) - ours - sys.stdlib_module_names - {"_typeshed"}
+    providers = {name: {re.sub(r"[-_.]+", "-", d).lower() for d in distributions[name]} for name in used}
+    assert {name for name, provided in providers.items() if not provided & declared_by(project)} == set()
+
+
+def test_every_declared_package_is_used(
+    project: str, imports_of: Callable[[str], set[str]], declared_by: Callable[[str], set[str]]
+) -> None:
+    run_beside_the_code = {"gunicorn", "pymysql", "psycopg", "cryptography", "flask-openapi3-swagger"}
+    distributions = packages_distributions()
+    used = {re.sub(r"[-_.]+", "-", d).lower() for name in imports_of(project) for d in distributions.get(name, [])}
+    assert declared_by(project) - used - run_beside_the_code == set()
+
+
+def test_folders_of_tests_are_no_packages(root: Path) -> None:
+    assert list(root.glob("*/tests/**/__init__.py")) + list(root.glob("tests-e2e/**/__init__.py")) == []
+
+
+def test_locks_hold_no_addresses(root: Path) -> None:
+    for lock in (root / "deploy").glob("requirements*"):
+        assert "://" not in lock.read_text(), lock.name
+
+
+def test_locks_name_hashes_for_everything(root: Path) -> None:
+    for lock in (root / "deploy").glob("requirements*.txt"):
+        pinned = re.findall(r"^[a-zA-Z0-9].*?==.*\\\n +--hash=", lock.read_text(), re.MULTILINE)
+        assert len(pinned) == len(re.findall(r"^[a-zA-Z0-9][^=\n]*==", lock.read_text(), re.MULTILINE)), lock.name
+
+
+def _public_operations(root: Path) -> dict[tuple[str, str], tuple[str, str]]:
+    """Method and path of every public operation, with its service and access."""
+    found = {}
+    for package in PACKAGES - {"gateway"}:
+        folder = package.replace("_", "-")
+        document = json.loads((root / folder / "openapi.json").read_text())
+        for path, operations in document["paths"].items():
+            for method, operation in operations.items():
+                if operation["x-access"] != "service":
+                    found[method.upper(), path] = (folder, operation["x-access"])
+    return found
+
+
+def _shape(path: str) -> str:
+    return re.sub(r"\{[^}]*\}", "{}", path)
+
+
+def test_every_public_operation_has_exactly_one_gateway_rule(root: Path) -> None:
+    ruled = [
+        (rule.method, _shape(rule.path), str(rule.service), str(rule.access))
+        for rule in RULES
+        if rule.path.startswith(("/api/", "/.well-known/"))
+    ]
+    offered = [
+        (method, _shape(path), service, access)
+        for (method, path), (service, access) in _public_operations(root).items()
+    ]
+    assert sorted(ruled) == sorted(offered)
+
+
+def test_no_gateway_rule_leads_to_internal() -> None:
+    assert [rule.path for rule in RULES if "internal" in rule.path] == []
+
+
+def _settings_of(package: str) -> type[BaseSettings]:
+    kind = importlib.import_module(f"{package}.settings").Settings
+    assert issubclass(kind, BaseSettings)
+    return kind
+
+
+def _variables(package: str) -> dict[str, bool]:
+    """The variables of a service, and whether each is required."""
+    kind = _settings_of(package)
+    prefix = kind.model_config["env_prefix"]
+    return {
+        str(field.validation_alias or prefix + name).upper(): field.is_required()
+        for name, field in kind.model_fields.items()
+    }
+
+
+def test_settings_and_compose_file_name_the_same_variables(root: Path) -> None:
+    compose = yaml.safe_load((root / "docker-compose.yml").read_text())
+    made = (root / "deploy" / "make-secrets").read_text()
+    for prefix, package in PREFIXES.items():
+        containers = [each for each in compose["services"].values() if package in _package_of(each)]
+        given = {name for each in containers for name in each.get("environment", {}) if name.startswith(f"{prefix}_")}
+        variables = _variables(package)
+        from_files = {
+            name for name in variables if name.lower() in made or f"_{name.partition('_')[2]}".lower() in made
+        }
+        required = {name for name, is_required in variables.items() if is_required}
+        assert given - set(variables) == set(), "the compose file names what no settings class knows"
+        assert required - given - from_files == set(), "a required setting stands nowhere"
+
+
+def _package_of(container: dict[str, object]) -> str:
+    return str(container.get("image", "")).removeprefix("xinjing/").replace("-", "_")
+
+
+def test_the_chassis_stays_small(root: Path) -> None:
+    lines = [
+        line
+        for path in (root / "chassis" / "chassis").glob("*.py")
+        for line in re.sub(r'""".*?"""', "", path.read_text(), flags=re.DOTALL).splitlines()
+        if line.strip() and not line.strip().startswith("#")
+    ]
+    assert len(lines) < 850

@@ -1,0 +1,90 @@
+"""Reads a client's request body: small ones before the service is called, larger ones in steps, never past the cap."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import IO, TYPE_CHECKING
+
+from chassis.errors import BodyTooLarge, RequestRefused
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIEnvironment
+
+# Up to here a body is complete before the service hears of the request, so a client that breaks off costs it nothing.
+SMALL_BYTES = 64 * 1024
+
+
+@dataclass(frozen=True)
+class Body:
+    """``chunks`` gives the bytes; ``length`` is None if only reading to the end will tell."""
+
+    chunks: bytes | Iterator[bytes]
+    length: int | None
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is no body at all."""
+        return self.length == 0
+
+
+def read_body(environ: "WSGIEnvironment", *, cap_bytes: int) -> Body:
+    """Read a small body whole, or prepare a larger one for streaming.
+
+    Raises:
+        BodyTooLarge: the declared length is over the cap; while streaming, the iterator raises it.
+        RequestRefused: the client broke off, or its chunks are malformed.
+    """
+    declared = _declared_length(environ)
+    if declared is not None and declared > cap_bytes:
+        raise BodyTooLarge
+    if declared is None and "HTTP_TRANSFER_ENCODING" not in environ:
+        return Body(b"", 0)
+    stream: IO[bytes] = environ["wsgi.input"]
+    first = _read(stream, SMALL_BYTES if declared is None else min(declared, SMALL_BYTES))
+    if declared is None and len(first) < SMALL_BYTES:
+        return Body(first, len(first))
+    if declared is not None and declared <= SMALL_BYTES:
+        _check_whole(len(first), declared)
+        return Body(first, declared)
+    return Body(_rest(stream, first, declared=declared, cap_bytes=cap_bytes), declared)
+
+
+def _declared_length(environ: "WSGIEnvironment") -> int | None:
+    text = environ.get("CONTENT_LENGTH", "")
+    if not text:
+        return None
+    if not (text.isascii() and text.isdigit()):
+        raise RequestRefused("The Content-Length is not acceptable.")
+    return int(text)
+
+
+def _rest(stream: IO[bytes], first: bytes, *, declared: int | None, cap_bytes: int) -> Iterator[bytes]:
+    done, chunk = 0, first
+    while chunk:
+        done += len(chunk)
+        if done > cap_bytes:
+            raise BodyTooLarge
+        yield chunk
+        left = SMALL_BYTES if declared is None else min(SMALL_BYTES, declared - done)
+        chunk = _read(stream, left) if left else b""
+    if declared is not None:
+        _check_whole(done, declared)
+
+
+def _read(stream: IO[bytes], size: int) -> bytes:
+    """Read up to ``size`` bytes; fewer only at the end."""
+    parts, left = [], size
+    while left:
+        try:
+            part = stream.read(left)
+        except Exception as error:  # Whatever the server's parser raises for malformed chunks or a lost client.
+            raise RequestRefused("The body broke off or is malformed.") from error
+        if not part:
+            break
+        parts.append(part)
+        left -= len(part)
+    return b"".join(parts)
+
+
+def _check_whole(got: int, declared: int) -> None:
+    if got != declared:
+        raise RequestRefused("The body is shorter than its Content-Length.")

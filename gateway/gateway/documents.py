@@ -1,0 +1,120 @@
+"""One OpenAPI document for the whole API: the services' documents merged, public operations only."""
+
+import re
+import threading
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from structlog import get_logger
+
+from chassis.errors import XinjingError
+from chassis.neighbours import Neighbour
+from chassis.web import Access
+from gateway.rules import RULES, Rule, Service
+
+log = get_logger(__name__)
+JsonObject = dict[str, Any]  # Any: OpenAPI documents are JSON objects of many shapes.
+_FRESH_SECONDS = 60.0
+_FRESH_IF_PARTIAL_SECONDS = 2.0
+_REFERENCE = "#/components/"
+
+
+class MergedDocument:
+    """Fetches and merges the documents; a service that is away is left out until it is back."""
+
+    def __init__(
+        self,
+        neighbours: Mapping[Service, Neighbour],
+        *,
+        rules: tuple[Rule, ...] = RULES,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._neighbours = neighbours
+        self._rules = rules
+        self._clock = clock
+        self._last: dict[Service, JsonObject] = {}
+        self._merged: JsonObject = {}
+        self._fresh_until = float("-inf")
+        self._lock = threading.Lock()
+
+    def document(self) -> JsonObject:
+        """Return the merged document."""
+        with self._lock:
+            if self._clock() >= self._fresh_until:
+                fetched = [self._fetch(service) for service in self._neighbours]
+                self._merged = merge(self._last, self._rules)
+                self._fresh_until = self._clock() + (_FRESH_SECONDS if all(fetched) else _FRESH_IF_PARTIAL_SECONDS)
+            return self._merged
+
+    def _fetch(self, service: Service) -> bool:
+        try:
+            self._last[service] = self._neighbours[service].call("GET", "/internal/openapi.json")
+        except XinjingError as error:
+            log.warning("openapi_not_fetched", service=service, error=error.code)
+            return False
+        return True
+
+
+def merge(documents: Mapping[Service, JsonObject], rules: tuple[Rule, ...]) -> JsonObject:
+    """Put the services' operations that have a rule into one document.
+
+    Components of one name and different content get the service's name before theirs.
+    """
+    known = {(rule.service, rule.method, shape_of(rule.path)): rule for rule in rules}
+    paths: JsonObject = {}
+    components: JsonObject = {"securitySchemes": {"bearer": {"type": "http", "scheme": "bearer"}}}
+    for service, document in documents.items():
+        renamed = _add_components(service, document.get("components", {}), components)
+        for path, operations in document.get("paths", {}).items():
+            for method, operation in operations.items():
+                rule = known.get((service, method.upper(), shape_of(path)))
+                if rule is not None:
+                    paths.setdefault(path, {})[method] = _operation(rule, operation, renamed)
+    return {
+        "openapi": "3.1.0",
+        "info": {"title": "Xinjing", "version": "1"},
+        "paths": dict(sorted(paths.items())),
+        "components": components,
+    }
+
+
+def shape_of(path: str) -> str:
+    """Return a path template without the names of its placeholders, so that templates can be compared."""
+    return re.sub(r"\{[^}]*\}", "{}", path)
+
+
+def _operation(rule: Rule, operation: JsonObject, renamed: Mapping[str, str]) -> JsonObject:
+    written: JsonObject = _rewritten(operation, renamed)
+    written["operationId"] = f"{rule.service}.{operation.get('operationId', rule.name)}"
+    written["tags"] = [rule.service.value]
+    if rule.access in (Access.SIGNED_IN, Access.ADMIN):
+        written["security"] = [{"bearer": []}]
+    elif rule.access is Access.OPTIONAL:
+        written["security"] = [{}, {"bearer": []}]
+    return written
+
+
+def _add_components(service: Service, own: JsonObject, merged: JsonObject) -> dict[str, str]:
+    renamed = {
+        f"{_REFERENCE}{kind}/{name}": f"{_REFERENCE}{kind}/{service}_{name}"
+        for kind, entries in own.items()
+        for name, entry in entries.items()
+        if merged.get(kind, {}).get(name, entry) != entry
+    }
+    for kind, entries in own.items():
+        for name, entry in entries.items():
+            target = renamed.get(f"{_REFERENCE}{kind}/{name}", name).rpartition("/")[2]
+            merged.setdefault(kind, {})[target] = _rewritten(entry, renamed)
+    return renamed
+
+
+def _rewritten(value: Any, renamed: Mapping[str, str]) -> Any:
+    if isinstance(value, dict):
+        return {
+            key: renamed.get(inner, inner) if key == "$ref" and isinstance(inner, str) else _rewritten(inner, renamed)
+            for key, inner in value.items()
+        }
+    if isinstance(value, list):
+        return [_rewritten(inner, renamed) for inner in value]
+    return value

@@ -1,0 +1,83 @@
+"""Counts requests per address of the client on the expensive operations, in Redis, for all workers together.
+
+Fails open: these limits keep noise away from the services. What guards money, codes and passwords is counted again,
+exactly and failing closed, by captcha-service, sms-service and user-service themselves; so while Redis is away
+nothing is lost here but noise protection, and ``gateway_limits_unreachable_total`` says so.
+"""
+
+import math
+import time
+from collections.abc import Callable
+from ipaddress import ip_address, ip_network
+
+from limits import RateLimitItemPerMinute
+from limits.errors import StorageError
+from limits.storage import storage_from_string
+from limits.strategies import SlidingWindowCounterRateLimiter
+from structlog import get_logger
+
+from chassis.errors import TooManyRequests
+from gateway.observation import LIMITED, LIMITS_UNREACHABLE
+from gateway.rules import Limit
+from gateway.settings import Settings
+
+log = get_logger(__name__)
+_TIMEOUT_SECONDS = 0.25
+_PAUSE_SECONDS = 2.0  # After a failure Redis is left alone, so that an outage adds no latency.
+_IPV6_PREFIX = 64  # What one subscriber gets at least.
+
+
+class AddressLimits:
+    """The limits of `Settings`, each a sliding window counter of one minute."""
+
+    def __init__(self, settings: Settings, *, clock: Callable[[], float] = time.monotonic) -> None:
+        url = settings.redis_url.get_secret_value()
+        storage = storage_from_string(
+            url.replace("unix://", "redis+unix://", 1) if url.startswith("unix://") else url,
+            key_prefix="gateway:limits",
+            wrap_exceptions=True,
+            socket_timeout=_TIMEOUT_SECONDS,
+            socket_connect_timeout=_TIMEOUT_SECONDS,
+        )
+        self._limiter = SlidingWindowCounterRateLimiter(storage)
+        self._items = {
+            limit: RateLimitItemPerMinute(getattr(settings, f"{limit}_per_ip_per_minute"), namespace=limit)
+            for limit in Limit
+        }
+        self._clock = clock
+        self._paused_until = 0.0
+
+    def charge(self, limit: Limit, client_ip: str) -> None:
+        """Count one request.
+
+        Raises:
+            TooManyRequests: the address used up its minute; says when the next try is worth it.
+        """
+        if self._clock() < self._paused_until:
+            LIMITS_UNREACHABLE.inc()
+            return
+        item, subject = self._items[limit], subject_of(client_ip)
+        try:
+            if self._limiter.hit(item, subject):
+                return
+            reset_at = self._limiter.get_window_stats(item, subject).reset_time
+        except StorageError as error:
+            self._paused_until = self._clock() + _PAUSE_SECONDS
+            LIMITS_UNREACHABLE.inc()
+            log.warning("limits_unreachable", error=type(error.storage_error).__name__)
+            return
+        LIMITED.labels(limit.value).inc()
+        raise TooManyRequests(retry_after_seconds=max(1, math.ceil(reset_at - time.time())))
+
+
+def subject_of(client_ip: str) -> str:
+    """Return whom an address stands for: itself, or the /64 network of an IPv6 address."""
+    try:
+        address = ip_address(client_ip)
+    except ValueError:
+        return client_ip
+    if address.version == 4:
+        return str(address)
+    if address.ipv4_mapped is not None:
+        return str(address.ipv4_mapped)
+    return str(ip_network((address, _IPV6_PREFIX), strict=False).network_address)

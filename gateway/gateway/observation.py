@@ -1,0 +1,17 @@
+"""The gateway's own metrics; requests are counted as in every service, with the rule as their route."""
+
+from prometheus_client import Counter, Gauge
+
+UPSTREAM_ERRORS = Counter("gateway_upstream_errors_total", "Requests a service did not answer.", ["upstream", "kind"])
+LIMITED = Counter("gateway_limited_total", "Requests refused by a limit per address.", ["limit"])
+LIMITS_UNREACHABLE = Counter("gateway_limits_unreachable_total", "Requests let through because Redis was away.")
+REFRESHES = Counter("gateway_cookie_refreshes_total", "Cookie sessions renewed on the way.", ["outcome"])
+VERIFIED = Counter("gateway_tokens_verified_total", "Access tokens looked at.", ["outcome"])
+REVOCATIONS_AGE = Gauge(
+    "gateway_revocations_age_seconds",
+    "Time since the revocation feed was last read, in the worker that is furthest behind.",
+    multiprocess_mode="livemax",
+)
+KEYS_AGE = Gauge(
+    "gateway_keys_age_seconds", "Time since the public keys were last fetched.", multiprocess_mode="livemax"
+)

@@ -1,0 +1,99 @@
+"""The gateway's parts and what each is made of; app.py puts them to work."""
+
+from dataclasses import dataclass
+
+from redis import Redis
+
+from chassis.identity import GATEWAY, InternalTokens
+from chassis.neighbours import Neighbour
+from chassis.redis_client import connect_redis
+from gateway.cookies import SessionCookies
+from gateway.credentials import Credentials
+from gateway.csrf import SameSite
+from gateway.forwarding import Forwarding
+from gateway.keys import PublicKeys
+from gateway.limits import AddressLimits
+from gateway.renewals import Renewals
+from gateway.revocations import Revocations
+from gateway.rules import Service
+from gateway.sessions import Sessions
+from gateway.settings import Settings
+from gateway.upstream import Timeouts, Upstream
+from gateway.verifier import TokenVerifier
+
+# Beyond the longest time that the revocation thread waits inside Redis.
+_FEED_TIMEOUT_SECONDS = 3.0
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What one worker process has one of; ``neighbours`` is the control plane, ``forwarding`` the data plane."""
+
+    redis: Redis
+    neighbours: dict[Service, Neighbour]
+    keys: PublicKeys
+    revocations: Revocations
+    forwarding: Forwarding
+
+    def start_threads(self) -> None:
+        """Start the two threads of a worker: public keys and revocations."""
+        self.keys.start()
+        self.revocations.start()
+
+    def stop_threads(self) -> None:
+        """End both and wait for them."""
+        self.keys.stop()
+        self.revocations.stop()
+
+
+def build_parts(settings: Settings) -> Parts:
+    """Build everything once; nothing is connected yet."""
+    tokens = InternalTokens(settings.internal_token_key.get_secret_value())
+    redis = connect_redis(settings.redis_url.get_secret_value(), timeout_seconds=_FEED_TIMEOUT_SECONDS)
+    neighbours = {
+        service: Neighbour(address, name=service, own_name=GATEWAY, tokens=tokens)
+        for service, address in _addresses(settings).items()
+    }
+    users = neighbours[Service.USER]
+    keys = PublicKeys(lambda: users.call("GET", "/.well-known/jwks.json"))
+    revocations = Revocations(
+        redis,
+        stale_seconds=settings.revocations_stale_seconds,
+        lost_seconds=settings.revocations_lost_seconds,
+    )
+    cookies = SessionCookies(secure=settings.cookies_secure, session_days=settings.session_days)
+    same_site = SameSite(settings.allowed_origins)
+    sessions = Sessions(
+        verifier=TokenVerifier(keys, issuer=settings.token_issuer, audience=settings.token_audience),
+        revocations=revocations,
+        renewals=Renewals(users),
+        cookies=cookies,
+        same_site=same_site,
+    )
+    forwarding = Forwarding(
+        upstreams=_upstreams(settings),
+        sessions=sessions,
+        cookies=cookies,
+        same_site=same_site,
+        limits=AddressLimits(settings),
+        credentials=Credentials(tokens),
+    )
+    return Parts(redis, neighbours, keys, revocations, forwarding)
+
+
+def _addresses(settings: Settings) -> dict[Service, str]:
+    return {
+        Service.CAPTCHA: settings.captcha_service_url,
+        Service.SMS: settings.sms_service_url,
+        Service.USER: settings.user_service_url,
+        Service.NEWS: settings.news_service_url,
+    }
+
+
+def _upstreams(settings: Settings) -> dict[Service, Upstream]:
+    timeouts = Timeouts(
+        connect=settings.upstream_connect_seconds,
+        read=settings.upstream_read_seconds,
+        body=settings.upstream_body_seconds,
+    )
+    return {service: Upstream(service, address, timeouts=timeouts) for service, address in _addresses(settings).items()}

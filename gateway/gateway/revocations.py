@@ -1,0 +1,142 @@
+"""Follows the stream ``user:revocations`` of user-service, so that ended sessions are refused within seconds.
+
+Fails closed: if the stream has not been read for a while, signed-in users can first change nothing more, then not
+even read (`Settings.revocations_stale_seconds`, `revocations_lost_seconds`).
+"""
+
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+from redis import Redis, RedisError
+from structlog import get_logger
+
+from chassis.errors import DependencyUnavailable, Unauthenticated
+from gateway.observation import REVOCATIONS_AGE
+from gateway.verifier import Identity
+
+log = get_logger(__name__)
+STREAM = "user:revocations"
+_BLOCK_MILLISECONDS = 1000
+_KEEP_SECONDS = 900  # Longer than any access token lives (600 s, and the leeway of both sides).
+_RETRY_SECONDS = 0.5
+_PAGE = 1000
+
+
+class Revocations:
+    """Knows the sessions and users whose tokens are dead; one thread per process reads the stream."""
+
+    def __init__(
+        self,
+        redis: Redis,
+        *,
+        stale_seconds: float,
+        lost_seconds: float,
+        clock: Callable[[], float] = time.time,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._redis = redis
+        self._stale_seconds = stale_seconds
+        self._lost_seconds = lost_seconds
+        self._clock = clock
+        self._monotonic = monotonic
+        self._position = "0-0"
+        self._read_at = float("-inf")
+        self._is_caught_up = False
+        self._pruned_at = monotonic()
+        self._sessions: dict[str, float] = {}  # Ended session -> when it may be forgotten.
+        self._users: dict[str, float] = {}  # User -> tokens issued before this are dead.
+        self._everybody_before = 0.0
+        self._stop = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    def start(self) -> None:
+        """Start the reading thread; called after the fork."""
+        self._thread = threading.Thread(target=self._run, name="revocations", daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End the thread and wait for it."""
+        self._stop.set()
+        if self._thread is not None:
+            self._thread.join()
+
+    def check(self, identity: Identity, *, is_unsafe: bool) -> None:
+        """Let an identity pass if it is alive.
+
+        Raises:
+            Unauthenticated: its session ended, or its tokens were called back.
+            DependencyUnavailable: the stream was not read lately, so nobody knows.
+        """
+        if self.is_dead(identity):
+            raise Unauthenticated
+        if self.age_seconds() > (self._stale_seconds if is_unsafe else self._lost_seconds):
+            raise DependencyUnavailable("It is not known now whether your session is still valid.")
+
+    def is_dead(self, identity: Identity) -> bool:
+        """Say whether the identity was revoked, as far as the stream was read."""
+        not_before = max(self._users.get(str(identity.user_id), 0.0), self._everybody_before)
+        return identity.session_id in self._sessions or identity.issued_at < not_before
+
+    def end_session(self, session_id: str) -> None:
+        """Refuse a session from now on in this process, before the stream says so."""
+        self._sessions[session_id] = self._clock() + _KEEP_SECONDS
+
+    def age_seconds(self) -> float:
+        """Return how long ago the stream was read to its end."""
+        return self._monotonic() - self._read_at
+
+    def ping(self) -> None:
+        """Raise unless the stream is read; the ping of ``/readyz``."""
+        age = self.age_seconds()
+        REVOCATIONS_AGE.set(min(age, 86_400.0))
+        if age > self._stale_seconds:
+            raise DependencyUnavailable
+
+    def read_once(self, *, block_milliseconds: int | None = None) -> None:
+        """Read what is new in the stream."""
+        # Any: redis-py types the answers of every protocol version; ours is a list of streams.
+        answer: Any = self._redis.xread({STREAM: self._position}, count=_PAGE, block=block_milliseconds)
+        entries: list[tuple[str, dict[str, str]]] = answer[0][1] if answer else []
+        for entry_id, fields in entries:
+            self._apply(fields)
+            self._position = entry_id
+        self._is_caught_up = len(entries) < _PAGE
+        if self._is_caught_up:
+            self._read_at = self._monotonic()
+        if self._monotonic() - self._pruned_at > _KEEP_SECONDS / 10:
+            self._prune()
+
+    def _apply(self, fields: dict[str, str]) -> None:
+        kind, subject = fields.get("kind"), fields.get("id", "")
+        if kind == "session":
+            self.end_session(subject)
+            return
+        try:
+            not_before = float(fields["not_before"])
+        except (KeyError, ValueError):
+            # An entry that we cannot read must not stop the feed; failing closed here means: all tokens so far.
+            log.exception("revocation_unreadable")
+            kind, not_before = "all", self._clock()
+        if kind == "user":
+            self._users[subject] = max(not_before, self._users.get(subject, 0.0))
+        elif kind == "all":
+            self._everybody_before = max(not_before, self._everybody_before)
+
+    def _prune(self) -> None:
+        now = self._clock()
+        for session_id in [key for key, until in list(self._sessions.items()) if until < now]:
+            del self._sessions[session_id]
+        for user_id in [key for key, not_before in self._users.items() if not_before + _KEEP_SECONDS < now]:
+            del self._users[user_id]
+        self._pruned_at = self._monotonic()
+
+    def _run(self) -> None:
+        while not self._stop.is_set():
+            try:
+                # The first reading does not wait for news: the stream's past alone makes this process ready.
+                self.read_once(block_milliseconds=_BLOCK_MILLISECONDS if self._is_caught_up else None)
+            except (RedisError, IndexError, KeyError, TypeError) as error:
+                log.warning("revocations_not_read", error=type(error).__name__)
+                self._stop.wait(_RETRY_SECONDS)

@@ -1,0 +1,120 @@
+"""The forwarding rules as data: what the gateway lets through, to whom, for whom.
+
+**What does it let through without a token?** The rules below with PUBLIC (no token is looked at) and OPTIONAL (a
+token is used if there is one); SIGNED_IN and ADMIN are refused without one. What no rule names is not forwarded: 404,
+or 405 if the path is known under another method. ``/internal`` is refused before the rules are read.
+Beside the rules the gateway answers, to everybody, its own ``/healthz``, ``/readyz``, ``/docs``,
+``/api/v1/openapi.json``, ``/inbox`` (with the inbox provider only) and the classic ``/passport/…``; see routes.py.
+"""
+
+import enum
+import re
+from dataclasses import dataclass
+
+from chassis.web import MAX_BODY_BYTES, Access
+
+PUBLIC, OPTIONAL, SIGNED_IN = Access.PUBLIC, Access.OPTIONAL, Access.SIGNED_IN
+
+
+class Service(enum.StrEnum):
+    """The services behind the gateway, as the internal token names them."""
+
+    CAPTCHA = "captcha-service"
+    SMS = "sms-service"
+    USER = "user-service"
+    NEWS = "news-service"
+
+
+class Limit(enum.StrEnum):
+    """What is counted per address of the client; `Settings` has ``{limit}_per_ip_per_minute`` for each."""
+
+    CAPTCHAS = "captchas"
+    SMS_CODES = "sms_codes"
+    USERS = "users"
+    SESSIONS = "sessions"
+    REFRESHES = "refreshes"
+
+
+class Effect(enum.StrEnum):
+    """What a successful answer means for the cookies of a browser."""
+
+    NONE = "none"
+    STARTS = "starts"
+    REFRESHES = "refreshes"
+    ENDS = "ends"
+
+
+@dataclass(frozen=True)
+class Rule:
+    """One public operation. In ``path``, ``{name}`` stands for one segment."""
+
+    method: str
+    path: str
+    service: Service
+    access: Access
+    limit: Limit | None = None
+    effect: Effect = Effect.NONE
+    body_cap_bytes: int = MAX_BODY_BYTES
+
+    @property
+    def name(self) -> str:
+        """The rule in logs and metrics."""
+        return f"{self.method} {self.path}"
+
+
+_V1 = "/api/v1"
+RULES: tuple[Rule, ...] = (
+    Rule("POST", f"{_V1}/captchas", Service.CAPTCHA, PUBLIC, Limit.CAPTCHAS),
+    Rule("GET", f"{_V1}/captchas/{{id}}/image", Service.CAPTCHA, PUBLIC),
+    Rule("POST", f"{_V1}/sms-codes", Service.SMS, OPTIONAL, Limit.SMS_CODES),
+    Rule("POST", f"{_V1}/users", Service.USER, PUBLIC, Limit.USERS, Effect.STARTS),
+    Rule("GET", f"{_V1}/users/me", Service.USER, SIGNED_IN),
+    Rule("PATCH", f"{_V1}/users/me", Service.USER, SIGNED_IN),
+    Rule("GET", f"{_V1}/users/{{id}}", Service.USER, PUBLIC),
+    Rule("POST", f"{_V1}/sessions", Service.USER, PUBLIC, Limit.SESSIONS, Effect.STARTS),
+    Rule("GET", f"{_V1}/sessions", Service.USER, SIGNED_IN),
+    Rule("DELETE", f"{_V1}/sessions/current", Service.USER, SIGNED_IN, effect=Effect.ENDS),
+    Rule("DELETE", f"{_V1}/sessions/{{id}}", Service.USER, SIGNED_IN),
+    Rule("POST", f"{_V1}/tokens/refresh", Service.USER, PUBLIC, Limit.REFRESHES, Effect.REFRESHES),
+    Rule("GET", "/.well-known/jwks.json", Service.USER, PUBLIC),
+    Rule("GET", f"{_V1}/categories", Service.NEWS, PUBLIC),
+    Rule("GET", f"{_V1}/news", Service.NEWS, PUBLIC),
+    Rule("GET", f"{_V1}/news/{{id}}", Service.NEWS, OPTIONAL),
+    Rule("POST", f"{_V1}/news/{{id}}/views", Service.NEWS, PUBLIC),
+    Rule("GET", "/", Service.NEWS, OPTIONAL),
+    Rule("GET", "/news/{id}", Service.NEWS, OPTIONAL),
+    Rule("GET", "/favicon.ico", Service.NEWS, PUBLIC),
+    Rule("GET", "/static/{name}", Service.NEWS, PUBLIC),
+)
+
+
+class RuleTable:
+    """Finds the rules of a path; a path written out wins over one with placeholders."""
+
+    def __init__(self, rules: tuple[Rule, ...] = RULES) -> None:
+        self._exact: dict[str, dict[str, Rule]] = {}
+        self._templates: dict[str, tuple[re.Pattern[str], dict[str, Rule]]] = {}
+        for rule in rules:
+            known = self._methods(rule.path)
+            if rule.method in known:
+                raise ValueError(f"two rules for {rule.name}")
+            known[rule.method] = rule
+
+    def _methods(self, path: str) -> dict[str, Rule]:
+        if "{" not in path:
+            return self._exact.setdefault(path, {})
+        return self._templates.setdefault(path, (_pattern(path), {}))[1]
+
+    def methods(self, path: str) -> dict[str, Rule]:
+        """Return the rules of a path by method; an empty dictionary if no rule names it."""
+        found = self._exact.get(path)
+        if found is None:
+            found = next((rules for pattern, rules in self._templates.values() if pattern.fullmatch(path)), {})
+        if "GET" in found and "HEAD" not in found:
+            return {**found, "HEAD": found["GET"]}
+        return found
+
+
+def _pattern(path: str) -> re.Pattern[str]:
+    parts = re.split(r"\{\w+\}", path)
+    return re.compile("[^/]+".join(re.escape(part) for part in parts))

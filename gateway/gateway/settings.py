@@ -1,0 +1,59 @@
+"""What the gateway needs to know from outside, read once at start."""
+
+from ipaddress import IPv4Network, IPv6Network
+from typing import Annotated
+
+from pydantic import BeforeValidator, Field, SecretStr, StringConstraints
+from pydantic_settings import BaseSettings, NoDecode
+
+from chassis.settings import settings_config
+
+Address = Annotated[str, StringConstraints(pattern=r"^http://[A-Za-z0-9.\-\[\]:]+/?$")]
+Network = IPv4Network | IPv6Network
+Origin = Annotated[str, StringConstraints(pattern=r"^https?://[a-z0-9.\-\[\]:]+$")]
+PerMinute = Annotated[int, Field(ge=1, le=100_000)]
+
+
+def _commas(value: object) -> object:
+    return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+
+
+class Settings(BaseSettings):
+    """Field ``cookies_secure`` is variable ``GATEWAY_COOKIES_SECURE``; lists are written with commas."""
+
+    model_config = settings_config("GATEWAY_")
+
+    redis_url: SecretStr
+    internal_token_key: SecretStr = Field(min_length=32)
+    log_level: str = "INFO"
+    metrics_port: int = Field(default=9100, validation_alias="METRICS_PORT")
+
+    captcha_service_url: Address
+    sms_service_url: Address
+    user_service_url: Address
+    news_service_url: Address
+    upstream_connect_seconds: float = Field(default=1.0, gt=0, le=10)
+    upstream_read_seconds: float = Field(default=30.0, gt=0, le=120)
+    # From the first byte of the answer to its last; a service that drips is cut off.
+    upstream_body_seconds: float = Field(default=120.0, gt=0, le=3600)
+
+    token_issuer: str = "xinjing"
+    token_audience: str = "xinjing"
+    # Beyond this age of the revocation feed, requests that change something are refused for signed-in users ...
+    revocations_stale_seconds: float = Field(default=5.0, gt=0, le=60)
+    # ... and beyond this one, their reads too.
+    revocations_lost_seconds: float = Field(default=30.0, gt=0, le=600)
+
+    cookies_secure: bool = True
+    # The absolute life of a session at user-service; the refresh cookie need not outlive it.
+    session_days: int = Field(default=30, ge=1, le=30)
+    # Other origins whose pages may use a cookie session, for example https://app.example.com.
+    allowed_origins: Annotated[tuple[Origin, ...], NoDecode, BeforeValidator(_commas)] = ()
+    # Networks of the load balancers whose X-Forwarded-For and X-Forwarded-Proto are believed.
+    trusted_proxies: Annotated[tuple[Network, ...], NoDecode, BeforeValidator(_commas)] = ()
+
+    captchas_per_ip_per_minute: PerMinute = 20
+    sms_codes_per_ip_per_minute: PerMinute = 10
+    users_per_ip_per_minute: PerMinute = 10
+    sessions_per_ip_per_minute: PerMinute = 30
+    refreshes_per_ip_per_minute: PerMinute = 60

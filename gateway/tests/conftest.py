@@ -1,0 +1,396 @@
+"""Stub services on real sockets, signed tokens, and the gateway under a real gunicorn."""
+
+import http.client
+import json
+import os
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import jwt
+import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
+from redis import Redis
+
+from gateway.jwk_sets import read_keys
+from gateway.keys import PublicKeys
+from gateway.verifier import TokenVerifier
+
+KEY_ID = "test-key-1"
+
+
+@dataclass
+class Seen:
+    """One request as a service received it."""
+
+    method: str
+    target: str
+    headers: list[tuple[str, str]]
+    body: bytes
+
+    def values(self, name: str) -> list[str]:
+        return [value for key, value in self.headers if key.lower() == name.lower()]
+
+    def names(self) -> set[str]:
+        return {name.lower() for name, _ in self.headers}
+
+
+Answer = bytes | Callable[[socket.socket], None]
+
+
+def http_answer(status: str, body: bytes = b"", *lines: str) -> bytes:
+    head = "\r\n".join([f"HTTP/1.1 {status}", f"Content-Length: {len(body)}", *lines])
+    return head.encode("latin-1") + b"\r\n\r\n" + body
+
+
+def json_answer(value: Any, status: str = "200 OK", *lines: str) -> bytes:
+    return http_answer(status, json.dumps(value).encode(), "Content-Type: application/json", *lines)
+
+
+class StubService:
+    """A service made of a socket: records what arrives, answers as told, `{}` otherwise."""
+
+    def __init__(self) -> None:
+        self.requests: list[Seen] = []
+        self.answers: dict[tuple[str, str], list[Answer]] = {}
+        self.broken = 0
+        self.open_connections = 0
+        self._server = socket.create_server(("127.0.0.1", 0), backlog=64)
+        self.port: int = self._server.getsockname()[1]
+        self.url = f"http://127.0.0.1:{self.port}"
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def close(self) -> None:
+        self._server.close()
+
+    def forget(self) -> None:
+        self.requests.clear()
+        self.answers.clear()
+
+    def on(self, method: str, path: str, *answers: Answer) -> None:
+        """Answer requests to a path; the last answer is repeated."""
+        self.answers[method, path] = list(answers)
+
+    def count(self, method: str, path: str) -> int:
+        return Counter((seen.method, seen.target.partition("?")[0]) for seen in self.requests)[method, path]
+
+    @property
+    def last(self) -> Seen:
+        return self.requests[-1]
+
+    def _accept(self) -> None:
+        while True:
+            try:
+                connection, _ = self._server.accept()
+            except OSError:
+                return
+            threading.Thread(target=self._serve, args=[connection], daemon=True).start()
+
+    def _serve(self, connection: socket.socket) -> None:
+        self.open_connections += 1
+        try:
+            with connection, connection.makefile("rb") as stream:
+                while self._serve_one(connection, stream):
+                    pass
+        except OSError:
+            self.broken += 1
+        finally:
+            self.open_connections -= 1
+
+    def _serve_one(self, connection: socket.socket, stream: Any) -> bool:
+        first = stream.readline().decode("latin-1").split(" ")
+        if len(first) != 3:
+            return False
+        headers = []
+        while (line := stream.readline().decode("latin-1").rstrip("\r\n")) != "":
+            name, _, value = line.partition(":")
+            headers.append((name, value.strip()))
+        seen = Seen(first[0], first[1], headers, b"")
+        seen.body = _body(seen, stream)
+        self.requests.append(seen)
+        waiting = self.answers.get((seen.method, seen.target.partition("?")[0]), [json_answer({})])
+        answer = waiting.pop(0) if len(waiting) > 1 else waiting[0]
+        if callable(answer):
+            answer(connection)
+            return False
+        connection.sendall(answer)
+        return True
+
+
+def _body(seen: Seen, stream: Any) -> bytes:
+    if seen.values("Content-Length"):
+        length = int(seen.values("Content-Length")[0])
+        body: bytes = stream.read(length)
+        if len(body) < length:
+            raise ConnectionResetError
+        return body
+    body = b""
+    while seen.values("Transfer-Encoding"):
+        size_line = stream.readline()
+        if not size_line:
+            raise ConnectionResetError
+        size = int(size_line, 16)
+        chunk = stream.read(size + 2)
+        if size == 0:
+            return body
+        body += chunk[:-2]
+    return body
+
+
+@pytest.fixture(scope="session")
+def signing_key() -> ec.EllipticCurvePrivateKey:
+    return ec.generate_private_key(ec.SECP256R1())
+
+
+@pytest.fixture(scope="session")
+def jwks(signing_key: ec.EllipticCurvePrivateKey) -> dict[str, Any]:
+    public = jwt.algorithms.ECAlgorithm.to_jwk(signing_key.public_key(), as_dict=True)
+    return {"keys": [{**public, "kid": KEY_ID, "alg": "ES256", "use": "sig"}]}
+
+
+@pytest.fixture(scope="session")
+def sign(signing_key: ec.EllipticCurvePrivateKey) -> Callable[..., str]:
+    """Write an access token as user-service does; claims and header can be changed, None removes one."""
+
+    def write(header: dict[str, Any] | None = None, **changed: Any) -> str:
+        now = int(time.time())
+        claims = {
+            "iss": "xinjing",
+            "aud": "xinjing",
+            "sub": "7",
+            "sid": "session-7",
+            "jti": "token-1",
+            "iat": now,
+            "exp": now + 600,
+            "auth_time": now,
+            "roles": [],
+            **changed,
+        }
+        claims = {name: value for name, value in claims.items() if value is not None}
+        head = {"kid": KEY_ID, "typ": "at+jwt", **(header or {})}
+        return jwt.encode(claims, signing_key, algorithm="ES256", headers=head)
+
+    return write
+
+
+@pytest.fixture(scope="session")
+def public_keys(jwks: dict[str, Any]) -> PublicKeys:
+    keys = PublicKeys(lambda: jwks)
+    keys.refresh()
+    assert read_keys(jwks)
+    return keys
+
+
+@pytest.fixture
+def verifier(public_keys: PublicKeys) -> TokenVerifier:
+    return TokenVerifier(public_keys, issuer="xinjing", audience="xinjing")
+
+
+@dataclass
+class Services:
+    captcha: StubService = field(default_factory=StubService)
+    sms: StubService = field(default_factory=StubService)
+    user: StubService = field(default_factory=StubService)
+    news: StubService = field(default_factory=StubService)
+
+    def each(self) -> list[StubService]:
+        return [self.captcha, self.sms, self.user, self.news]
+
+
+@pytest.fixture(scope="session")
+def running_services() -> Iterator[Services]:
+    found = Services()
+    yield found
+    for stub in found.each():
+        stub.close()
+
+
+@pytest.fixture
+def services(running_services: Services, jwks: dict[str, Any]) -> Services:
+    """The four stub services, with nothing received yet."""
+    for stub in running_services.each():
+        stub.forget()
+    running_services.user.on("GET", "/.well-known/jwks.json", json_answer(jwks))
+    return running_services
+
+
+@dataclass
+class Received:
+    """An answer as a client sees it."""
+
+    status: int
+    headers: list[tuple[str, str]]
+    body: bytes
+
+    def values(self, name: str) -> list[str]:
+        return [value for key, value in self.headers if key.lower() == name.lower()]
+
+    def value(self, name: str) -> str:
+        found = self.values(name)
+        assert len(found) == 1, (name, found)
+        return found[0]
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.body)
+
+
+@dataclass
+class Gateway:
+    """The gateway's port, with a plain client and a raw one."""
+
+    port: int
+
+    def ask(
+        self, method: str, target: str, *, headers: dict[str, str] | None = None, body: bytes | None = None
+    ) -> Received:
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=15)
+        try:
+            connection.putrequest(method, target, skip_accept_encoding=True)
+            for name, value in (headers or {}).items():
+                connection.putheader(name, value)
+            if body is not None:
+                connection.putheader("Content-Length", str(len(body)))
+            connection.endheaders(body)
+            answer = connection.getresponse()
+            return Received(answer.status, answer.getheaders(), answer.read())
+        finally:
+            connection.close()
+
+    def send_json(self, method: str, target: str, value: Any, **headers: str) -> Received:
+        named = {name.replace("_", "-"): text for name, text in headers.items()}
+        return self.ask(
+            method, target, headers={"Content-Type": "application/json", **named}, body=json.dumps(value).encode()
+        )
+
+    def connect(self) -> socket.socket:
+        return socket.create_connection(("127.0.0.1", self.port), timeout=15)
+
+    def raw(self, request: bytes) -> bytes:
+        """Send bytes, say that no more come, and read to the end."""
+        with self.connect() as connection:
+            connection.sendall(request)
+            received = b""
+            while part := connection.recv(65536):
+                received += part
+            return received
+
+
+_GUNICORN = """
+worker_class, workers, threads, keepalive = "gthread", 1, 16, 5
+http_parser, header_map, forwarded_allow_ips, control_socket_disable = "python", "refuse", "", True
+"""
+
+
+@pytest.fixture(scope="session")
+def start_gateway(
+    redis_url: str, running_services: Services, jwks: dict[str, Any], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Callable[..., Gateway]]:
+    """Start the gateway under gunicorn as in production; settings are given without their prefix."""
+    processes: list[subprocess.Popen[bytes]] = []
+    folder = tmp_path_factory.mktemp("gateway")
+    config = folder / "gunicorn.conf.py"
+    config.write_text(_GUNICORN)
+
+    def start(**settings: str) -> Gateway:
+        running_services.user.on("GET", "/.well-known/jwks.json", json_answer(jwks))
+        port = _free_port()
+        process = _spawn(port, config, {**_settings(redis_url, running_services), **settings})
+        processes.append(process)
+        found = Gateway(port)
+        _await_ready(found, process)
+        return found
+
+    yield start
+    for process in processes:
+        process.terminate()
+    for process in processes:
+        process.wait(10)
+
+
+def _settings(redis_url: str, services: Services) -> dict[str, str]:
+    return {
+        "redis_url": redis_url,
+        "internal_token_key": "a key of the tests, never used elsewhere",
+        "captcha_service_url": services.captcha.url,
+        "sms_service_url": services.sms.url,
+        "user_service_url": services.user.url,
+        "news_service_url": services.news.url,
+        "upstream_read_seconds": "1.5",
+        "trusted_proxies": "192.0.2.0/24",
+        "allowed_origins": "https://app.example.com",
+    }
+
+
+def _spawn(port: int, config: Path, settings: dict[str, str]) -> subprocess.Popen[bytes]:
+    variables = {f"GATEWAY_{name.upper()}": value for name, value in settings.items()}
+    command = [sys.executable, "-m", "gunicorn", "-c", str(config), "-b", f"127.0.0.1:{port}"]
+    with (config.parent / f"{port}.log").open("wb") as log:
+        return subprocess.Popen(
+            [*command, "gateway.app:create_app()"],
+            env={**os.environ, **variables, "METRICS_PORT": "1"},
+            stderr=log,
+        )
+
+
+def _free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port: int = free.getsockname()[1]
+        return port
+
+
+def _await_ready(gateway: Gateway, process: subprocess.Popen[bytes]) -> None:
+    end = time.monotonic() + 20
+    while time.monotonic() < end and process.poll() is None:
+        try:
+            if gateway.ask("GET", "/readyz").status == 200:
+                return
+        except OSError:
+            pass
+        time.sleep(0.05)
+    raise AssertionError("the gateway did not get ready")
+
+
+@pytest.fixture(scope="session")
+def running_gateway(start_gateway: Callable[..., Gateway]) -> Gateway:
+    return start_gateway()
+
+
+@pytest.fixture
+def gateway(running_gateway: Gateway, services: Services, redis: Redis) -> Gateway:
+    """The gateway with secure cookies, empty limits, and services that have received nothing yet."""
+    return running_gateway
+
+
+@pytest.fixture
+def tokens_of(sign: Callable[..., str]) -> Callable[..., dict[str, Any]]:
+    """What user-service answers when a session starts."""
+
+    def answer(refresh_token: str = "refresh-2", **claims: Any) -> dict[str, Any]:
+        return {
+            "access_token": sign(**claims),
+            "token_type": "Bearer",
+            "expires_in": 600,
+            "refresh_token": refresh_token,
+        }
+
+    return answer
+
+
+@pytest.fixture
+def answering() -> Callable[..., bytes]:
+    """Write a raw HTTP answer: ``answering("200 OK", b"body", "X-A: 1")``."""
+    return http_answer
+
+
+@pytest.fixture
+def answering_json() -> Callable[..., bytes]:
+    """Write a raw JSON answer: ``answering_json({...}, "201 CREATED")``."""
+    return json_answer

@@ -1,0 +1,227 @@
+"""Cookie sessions: start, silent renewal, end, revocation, requests of other sites."""
+
+import socket
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+from redis import Redis
+
+OURS = {"Sec-Fetch-Site": "same-origin"}
+
+
+def cookies_of(answer: Any) -> dict[str, str]:
+    return {value.partition("=")[0]: value for value in answer.values("Set-Cookie")}
+
+
+def with_cookies(access: str = "", refresh: str = "", **headers: str) -> dict[str, str]:
+    pairs = [f"__Host-at={access}"] * bool(access) + [f"__Host-rt={refresh}"] * bool(refresh)
+    return {"Cookie": "; ".join(pairs), **{name.replace("_", "-"): value for name, value in headers.items()}}
+
+
+@pytest.mark.parametrize("path", ["/api/v1/users", "/api/v1/sessions"])
+def test_starting_a_session_sets_both_cookies(
+    gateway: Any, services: Any, tokens_of: Callable[..., Any], answering_json: Callable[..., bytes], path: str
+) -> None:
+    tokens = {**tokens_of(), "user": {"id": 7}}
+    services.user.on("POST", path, answering_json(tokens, "201 CREATED"))
+    answer = gateway.send_json("POST", path, {"mobile": "x"})
+    assert (answer.status, answer.json) == (201, tokens)
+    attributes = "Path=/; HttpOnly; SameSite=Lax; Secure"
+    assert answer.values("Set-Cookie") == [
+        f"__Host-at={tokens['access_token']}; Max-Age=600; {attributes}",
+        f"__Host-rt=refresh-2; Max-Age=2592000; {attributes}",
+    ]
+
+
+def test_a_refused_sign_in_sets_no_cookies(gateway: Any, services: Any, answering_json: Callable[..., bytes]) -> None:
+    services.user.on("POST", "/api/v1/sessions", answering_json({"code": "credentials_wrong"}, "401 UNAUTHORIZED"))
+    answer = gateway.send_json("POST", "/api/v1/sessions", {})
+    assert (answer.status, answer.values("Set-Cookie")) == (401, [])
+
+
+def test_an_answer_without_tokens_is_502(gateway: Any, services: Any, answering_json: Callable[..., bytes]) -> None:
+    services.user.on("POST", "/api/v1/sessions", answering_json({"access_token": "a\r\nb"}, "201 CREATED"))
+    assert gateway.send_json("POST", "/api/v1/sessions", {}).status == 502
+
+
+def test_the_access_cookie_signs_in(gateway: Any, services: Any, sign: Callable[..., str]) -> None:
+    assert gateway.ask("GET", "/api/v1/users/me", headers=with_cookies(sign())).status == 200
+    assert services.user.count("POST", "/api/v1/tokens/refresh") == 0
+
+
+@pytest.mark.parametrize("age", ["expired", "missing", "garbled"])
+def test_a_session_is_renewed_on_the_way(
+    gateway: Any,
+    services: Any,
+    sign: Callable[..., str],
+    tokens_of: Callable[..., Any],
+    answering_json: Callable[..., bytes],
+    age: str,
+) -> None:
+    now = int(time.time())
+    access = {"expired": sign(iat=now - 700, exp=now - 100), "missing": "", "garbled": "a.b.c"}[age]
+    renewed = tokens_of()
+    services.user.on("POST", "/api/v1/tokens/refresh", answering_json(renewed))
+    answer = gateway.ask("GET", "/api/v1/users/me", headers=with_cookies(access, "refresh-1"))
+    assert answer.status == 200
+    assert cookies_of(answer)["__Host-rt"].startswith("__Host-rt=refresh-2;")
+    assert cookies_of(answer)["__Host-at"].startswith(f"__Host-at={renewed['access_token']};")
+    exchange, request = services.user.requests
+    assert (exchange.body, exchange.values("X-Forwarded-For")) == (b'{"refresh_token": "refresh-1"}', ["127.0.0.1"])
+    assert request.target == "/api/v1/users/me"
+
+
+def test_requests_that_come_together_share_one_renewal(
+    gateway: Any, services: Any, tokens_of: Callable[..., Any], answering_json: Callable[..., bytes]
+) -> None:
+    answer = answering_json(tokens_of())
+
+    def slowly(connection: socket.socket) -> None:
+        time.sleep(0.4)
+        connection.sendall(answer)
+
+    services.user.on("POST", "/api/v1/tokens/refresh", slowly)
+    with ThreadPoolExecutor(6) as pool:
+        ask = [pool.submit(gateway.ask, "GET", "/api/v1/users/me", headers=with_cookies("", "r-1")) for _ in range(6)]
+    assert {future.result().status for future in ask} == {200}
+    assert services.user.count("POST", "/api/v1/tokens/refresh") == 1
+
+
+@pytest.mark.parametrize(("path", "status"), [("/api/v1/users/me", 401), ("/", 200)])
+def test_a_refused_renewal_clears_the_cookies(
+    gateway: Any, services: Any, answering_json: Callable[..., bytes], path: str, status: int
+) -> None:
+    refusal = answering_json({"code": "unauthenticated"}, "401 UNAUTHORIZED")
+    services.user.on("POST", "/api/v1/tokens/refresh", refusal)
+    answer = gateway.ask("GET", path, headers=with_cookies("", "used-up"))
+    assert answer.status == status
+    assert all("Max-Age=0" in value for value in cookies_of(answer).values())
+    assert len(cookies_of(answer)) == 2
+
+
+@pytest.mark.parametrize(("path", "status"), [("/api/v1/users/me", 502), ("/", 200)])
+def test_an_outage_during_renewal_keeps_the_cookies(
+    gateway: Any, services: Any, answering_json: Callable[..., bytes], path: str, status: int
+) -> None:
+    services.user.on("POST", "/api/v1/tokens/refresh", answering_json({"code": "internal_error"}, "500 OH"))
+    answer = gateway.ask("GET", path, headers=with_cookies("", "refresh-1"))
+    assert (answer.status, answer.values("Set-Cookie")) == (status, [])
+
+
+def test_signing_out_clears_the_cookies_and_kills_the_token_at_once(
+    gateway: Any, services: Any, sign: Callable[..., str], answering: Callable[..., bytes]
+) -> None:
+    token = sign(sid="to-be-ended")
+    services.user.on("DELETE", "/api/v1/sessions/current", b"HTTP/1.1 204 NO CONTENT\r\n\r\n")
+    answer = gateway.ask("DELETE", "/api/v1/sessions/current", headers={**with_cookies(token), **OURS})
+    assert answer.status == 204
+    assert all("Max-Age=0" in value for value in cookies_of(answer).values())
+    assert gateway.ask("GET", "/api/v1/users/me", headers={"Authorization": f"Bearer {token}"}).status == 401
+
+
+def test_a_browser_refreshes_with_its_cookie_and_an_empty_body(
+    gateway: Any, services: Any, tokens_of: Callable[..., Any], answering_json: Callable[..., bytes]
+) -> None:
+    services.user.on("POST", "/api/v1/tokens/refresh", answering_json(tokens_of()))
+    answer = gateway.ask("POST", "/api/v1/tokens/refresh", headers={**with_cookies("", "refresh-1"), **OURS})
+    assert answer.status == 200
+    assert services.user.last.body == b'{"refresh_token": "refresh-1"}'
+    assert services.user.last.values("Content-Type") == ["application/json"]
+    assert set(cookies_of(answer)) == {"__Host-at", "__Host-rt"}
+
+
+def test_an_app_refreshes_with_its_own_body(
+    gateway: Any, services: Any, tokens_of: Callable[..., Any], answering_json: Callable[..., bytes]
+) -> None:
+    services.user.on("POST", "/api/v1/tokens/refresh", answering_json(tokens_of()))
+    assert gateway.send_json("POST", "/api/v1/tokens/refresh", {"refresh_token": "mine"}).status == 200
+    assert services.user.last.body == b'{"refresh_token": "mine"}'
+
+
+def test_a_refresh_cookie_that_is_refused_is_cleared(
+    gateway: Any, services: Any, answering_json: Callable[..., bytes]
+) -> None:
+    refusal = answering_json({"code": "unauthenticated"}, "401 UNAUTHORIZED")
+    services.user.on("POST", "/api/v1/tokens/refresh", refusal)
+    answer = gateway.ask("POST", "/api/v1/tokens/refresh", headers={**with_cookies("", "used"), **OURS}, body=b"{}")
+    assert answer.status == 401
+    assert all("Max-Age=0" in value for value in cookies_of(answer).values())
+
+
+def test_a_bearer_token_beside_a_cookie_is_400(gateway: Any, sign: Callable[..., str]) -> None:
+    headers = {**with_cookies(sign()), "Authorization": f"Bearer {sign()}"}
+    answer = gateway.ask("GET", "/api/v1/users/me", headers=headers)
+    assert (answer.status, answer.json["code"]) == (400, "request_refused")
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({}, 403),
+        ({"Sec-Fetch-Site": "cross-site"}, 403),
+        ({"Sec-Fetch-Site": "same-site"}, 403),
+        ({"Sec-Fetch-Site": "none"}, 403),
+        ({"Origin": "https://evil.example"}, 403),
+        ({"Origin": "null"}, 403),
+        ({"Origin": "http://shop.example.evil.example"}, 403),
+        ({"Referer": "http://shop.example/"}, 403),
+        ({"Sec-Fetch-Site": "same-origin"}, 200),
+        ({"Origin": "http://shop.example"}, 200),
+        ({"Origin": "https://app.example.com", "Sec-Fetch-Site": "cross-site"}, 200),
+    ],
+)
+def test_an_unsafe_request_with_cookies_must_come_from_our_pages(
+    gateway: Any, services: Any, sign: Callable[..., str], headers: dict[str, str], status: int
+) -> None:
+    lines = "".join(f"{name}: {value}\r\n" for name, value in {**with_cookies(sign()), **headers}.items())
+    head = f"PATCH /api/v1/users/me HTTP/1.1\r\nHost: shop.example\r\nConnection: close\r\n{lines}\r\n"
+    assert int(gateway.raw(head.encode()).split(b" ")[1]) == status
+    assert services.user.count("PATCH", "/api/v1/users/me") == (status == 200)
+
+
+def test_reading_with_cookies_needs_no_proof(gateway: Any, sign: Callable[..., str]) -> None:
+    headers = with_cookies(sign(), Sec_Fetch_Site="cross-site")
+    assert gateway.ask("GET", "/api/v1/users/me", headers=headers).status == 200
+
+
+def test_another_site_cannot_sign_a_browser_in(gateway: Any, services: Any) -> None:
+    answer = gateway.send_json("POST", "/api/v1/sessions", {}, Sec_Fetch_Site="cross-site")
+    assert (answer.status, answer.json["code"]) == (403, "cross_site_refused")
+    assert services.user.requests == []
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        {"kind": "session", "id": "revoked-sid", "not_before": "0"},
+        {"kind": "user", "id": "99", "not_before": "4000000000"},
+    ],
+)
+def test_w61_a_revoked_token_is_refused_within_five_seconds(
+    gateway: Any, services: Any, redis: Redis, sign: Callable[..., str], entry: dict[str, Any]
+) -> None:
+    headers = {"Authorization": f"Bearer {sign(sid='revoked-sid' + entry['kind'], sub='99')}"}
+    entry = {**entry, "id": "revoked-sidsession"} if entry["kind"] == "session" else entry
+    assert gateway.ask("GET", "/api/v1/users/me", headers=headers).status == 200
+    redis.xadd("user:revocations", entry)
+    end = time.monotonic() + 5
+    while gateway.ask("GET", "/api/v1/users/me", headers=headers).status == 200 and time.monotonic() < end:
+        time.sleep(0.05)
+    assert gateway.ask("GET", "/api/v1/users/me", headers=headers).status == 401
+
+
+def test_limits_count_per_address(
+    start_gateway: Callable[..., Any], services: Any, redis: Redis, tokens_of: Callable[..., Any]
+) -> None:
+    gateway = start_gateway(sms_codes_per_ip_per_minute="2", cookies_secure="false")
+    asked = [gateway.send_json("POST", "/api/v1/sms-codes", {}) for _ in range(3)]
+    assert [answer.status for answer in asked] == [200, 200, 429]
+    assert asked[2].json["code"] == "too_many_requests"
+    assert 1 <= int(asked[2].value("Retry-After")) <= 60
+    classic = gateway.send_json("POST", "/passport/sms_code", {})
+    assert (classic.status, classic.json) == (200, {"errno": "4201", "errmsg": "请求过于频繁，请稍后再试"})
+    assert classic.value("Set-Cookie").startswith("csrf_token=")
+    assert "Strict-Transport-Security" not in dict(asked[0].headers)

@@ -1,0 +1,287 @@
+"""The strict verifier against what PyJWT alone lets pass, and the cache of verified tokens."""
+
+import base64
+import json
+import time
+from collections.abc import Callable
+from typing import Any
+
+import jwt
+import pytest
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
+
+from chassis.errors import DependencyUnavailable, Unauthenticated, UpstreamUnavailable
+from gateway.jwk_sets import read_keys
+from gateway.keys import PublicKeys
+from gateway.verifier import TokenVerifier
+
+NOW = int(time.time())
+
+
+def encoded(data: bytes) -> str:
+    return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
+
+
+@pytest.fixture
+def sign_text(signing_key: ec.EllipticCurvePrivateKey) -> Callable[[str, str], str]:
+    """Sign any header and payload texts, correctly."""
+
+    def sign(header: str, payload: str) -> str:
+        signed = f"{encoded(header.encode())}.{encoded(payload.encode())}"
+        r, s = decode_dss_signature(signing_key.sign(signed.encode(), ec.ECDSA(hashes.SHA256())))
+        return f"{signed}.{encoded(r.to_bytes(32, 'big') + s.to_bytes(32, 'big'))}"
+
+    return sign
+
+
+HEADER = '{"alg":"ES256","kid":"test-key-1","typ":"at+jwt"}'
+
+
+def claims(**changed: Any) -> dict[str, Any]:
+    whole = {"iss": "xinjing", "aud": "xinjing", "sub": "7", "sid": "s", "jti": "j", "iat": NOW, "exp": NOW + 600}
+    return {**whole, "auth_time": NOW, "roles": [], **changed}
+
+
+def test_a_good_token_names_its_user(verifier: TokenVerifier, sign: Callable[..., str]) -> None:
+    identity = verifier.verify(sign(sub="41", sid="abc", roles=["admin"], iat=NOW, exp=NOW + 600, auth_time=NOW - 5))
+    assert (identity.user_id, identity.session_id, identity.roles) == (41, "abc", {"admin"})
+    assert (identity.issued_at, identity.expires_at, identity.auth_time) == (NOW, NOW + 600, NOW - 5)
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"exp": NOW - 60},
+        {"exp": None},
+        {"exp": str(NOW + 60)},
+        {"exp": NOW + 60.5},
+        {"iat": NOW + 600},
+        {"iat": None},
+        {"iat": True},
+        {"nbf": NOW + 600},
+        {"aud": "another"},
+        {"aud": ["xinjing", "another"]},
+        {"aud": None},
+        {"iss": "another"},
+        {"iss": ["xinjing"]},
+        {"iss": None},
+        {"sub": 7},
+        {"sub": "0"},
+        {"sub": "7\n"},
+        {"sub": "7 or 8"},
+        {"sub": None},
+        {"sid": None},
+        {"sid": "a\r\nb"},
+        {"sid": ""},
+        {"jti": None},
+        {"auth_time": None},
+        {"auth_time": "yesterday"},
+        {"roles": None},
+        {"roles": "admin"},
+        {"roles": ["a\r\nX-Evil: 1"]},
+        {"roles": [1]},
+        {"roles": {"admin": True}},
+    ],
+    ids=str,
+)
+def test_w59_wrong_claims_are_refused(verifier: TokenVerifier, sign_text: Callable[..., str], changed: Any) -> None:
+    payload = {name: value for name, value in claims(**changed).items() if value is not None}
+    with pytest.raises(Unauthenticated):
+        verifier.verify(sign_text(HEADER, json.dumps(payload)))
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        {"typ": "JWT"},
+        {"typ": "AT+JWT"},
+        {"typ": None},
+        {"kid": "unknown"},
+        {"kid": None},
+        {"kid": 1},
+        {"kid": "../x"},
+        {"alg": "none"},
+        {"alg": "None"},
+        {"alg": "HS256"},
+        {"alg": "ES384"},
+        {"jku": "https://evil.example/jwks.json"},
+        {"jwk": {"kty": "EC"}},
+        {"x5u": "https://evil.example"},
+        {"crit": ["exp"]},
+        {"b64": False},
+    ],
+    ids=str,
+)
+def test_w59_other_headers_are_refused(verifier: TokenVerifier, sign_text: Callable[..., str], header: Any) -> None:
+    whole = {"alg": "ES256", "kid": "test-key-1", "typ": "at+jwt", **header}
+    text = json.dumps({name: value for name, value in whole.items() if value is not None})
+    with pytest.raises(Unauthenticated):
+        verifier.verify(sign_text(text, json.dumps(claims())))
+
+
+@pytest.mark.parametrize(
+    ("header", "payload"),
+    [
+        (HEADER, json.dumps(claims())[:-1] + ',"sub":"1"}'),
+        ('{"alg":"none","alg":"ES256","kid":"test-key-1","typ":"at+jwt"}', json.dumps(claims())),
+        (HEADER, "[]"),
+        (HEADER, "not json"),
+        (HEADER, '{"exp":NaN}'),
+        (HEADER, "[" * 100_0),
+        ("[]", json.dumps(claims())),
+    ],
+)
+def test_w59_odd_json_is_refused(
+    verifier: TokenVerifier, sign_text: Callable[..., str], header: str, payload: str
+) -> None:
+    with pytest.raises(Unauthenticated):
+        verifier.verify(sign_text(header, payload))
+
+
+def changed_forms(token: str) -> list[str]:
+    head, payload, signature = token.split(".")
+    return [
+        "",
+        ".",
+        "..",
+        "a.b.c",
+        f"{head}.{payload}",
+        f"{head}.{payload}.",
+        f"{head}.{payload}.{signature}=",
+        f"{head}.{payload}.{signature}==",
+        f"{head}.{payload}.{signature}.x",
+        f"{head}.{payload}.{encoded(bytes(64))}",
+        f" {token}",
+        f"{token}\n",
+        f"{head}.{payload}x.{signature}",
+        f"{head}.{payload}.{signature[:-1]}{'B' if signature[-1] != 'B' else 'C'}",
+        token + "a" * 5000,
+        "é" + token,
+    ]
+
+
+@pytest.mark.parametrize("number", range(16))
+def test_w59_changed_forms_are_refused(verifier: TokenVerifier, sign: Callable[..., str], number: int) -> None:
+    with pytest.raises(Unauthenticated):
+        verifier.verify(changed_forms(sign())[number])
+
+
+def test_w59_the_public_key_is_no_hmac_secret(verifier: TokenVerifier, signing_key: ec.EllipticCurvePrivateKey) -> None:
+    pem = signing_key.public_key().public_bytes(
+        serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
+    )
+    signed = f"{encoded(HEADER.replace('ES256', 'HS256').encode())}.{encoded(json.dumps(claims()).encode())}"
+    signature = jwt.algorithms.HMACAlgorithm(jwt.algorithms.HMACAlgorithm.SHA256).sign(signed.encode(), pem)
+    with pytest.raises(Unauthenticated):
+        verifier.verify(f"{signed}.{encoded(signature)}")
+
+
+def test_a_kept_token_still_expires(public_keys: PublicKeys, sign: Callable[..., str]) -> None:
+    now = [float(NOW)]
+    verifier = TokenVerifier(public_keys, issuer="xinjing", audience="xinjing", clock=lambda: now[0])
+    token = sign(iat=NOW, exp=NOW + 10)
+    verifier.verify(token)
+    now[0] += 14.9
+    verifier.verify(token)
+    now[0] += 0.2
+    with pytest.raises(Unauthenticated):
+        verifier.verify(token)
+
+
+def without(document: dict[str, Any], **changed: Any) -> dict[str, Any]:
+    entry = {**document["keys"][0], **changed}
+    return {"keys": [{name: value for name, value in entry.items() if value is not None}]}
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"use": "enc"},
+        {"key_ops": ["encrypt"]},
+        {"kty": "oct"},
+        {"crv": "P-384"},
+        {"kid": None},
+        {"d": "AA"},
+        {"x": "AA"},
+    ],
+    ids=str,
+)
+def test_keys_for_other_uses_are_not_taken(jwks: dict[str, Any], changed: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match=r"JWK|key"):
+        read_keys(without(jwks, **changed))
+
+
+@pytest.mark.parametrize("document", [None, {}, {"keys": []}, {"keys": "x"}, {"keys": [1]}])
+def test_a_document_without_keys_is_not_taken(document: Any) -> None:
+    with pytest.raises(ValueError, match="JWK"):
+        read_keys(document)
+
+
+def test_two_keys_with_one_id_are_not_taken(jwks: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match="one id"):
+        read_keys({"keys": jwks["keys"] * 2})
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def test_old_keys_outlive_an_outage_for_a_day(jwks: dict[str, Any]) -> None:
+    answers: list[Any] = [jwks]
+    clock = Clock()
+
+    def fetch() -> Any:
+        if not answers:
+            raise UpstreamUnavailable
+        return answers.pop()
+
+    keys = PublicKeys(fetch, clock=clock)
+    with pytest.raises(DependencyUnavailable):
+        keys.find("test-key-1")
+    assert keys.refresh()
+    assert not keys.refresh()
+    clock.now += 24 * 3600
+    assert keys.find("test-key-1") is not None
+    clock.now += 1
+    with pytest.raises(DependencyUnavailable):
+        keys.check()
+
+
+def test_an_unknown_key_id_fetches_at_most_once_in_thirty_seconds(jwks: dict[str, Any]) -> None:
+    fetched = []
+    clock = Clock()
+
+    def fetch() -> Any:
+        fetched.append(clock.now)
+        new = dict(jwks["keys"][0], kid="new")
+        return {"keys": [*jwks["keys"], new] if len(fetched) > 1 else jwks["keys"]}
+
+    keys = PublicKeys(fetch, clock=clock)
+    keys.start()
+    try:
+        await_key(keys, "test-key-1")
+        await_key(keys, "new")
+        so_far = len(fetched)
+        assert so_far == 2
+        assert [keys.find(f"unknown-{number}") for number in range(20)] == [None] * 20
+        assert len(fetched) == so_far
+    finally:
+        keys.stop()
+
+
+def await_key(keys: PublicKeys, key_id: str) -> None:
+    end = time.monotonic() + 5
+    while time.monotonic() < end:
+        try:
+            if keys.find(key_id) is not None:
+                return
+        except DependencyUnavailable:
+            pass
+        time.sleep(0.01)
+    raise AssertionError(key_id)

@@ -1,0 +1,1 @@
+"""The import of the course's SQL dumps: files → tokens → rows → values → tables."""

@@ -1,0 +1,118 @@
+"""The tables that are imported: their classic column order, and what we make of their values."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from news_service.dumps.report import TableReport
+from news_service.dumps.values import RowRefused, Values
+from news_service.reader_tables import InfoComment, InfoCommentLike, InfoUserCollection, InfoUserFans
+from news_service.sanitising import OWN_IMAGES, clean_html
+from news_service.tables import APPROVED, IN_REVIEW, REJECTED, Base, InfoCategory, InfoNews
+
+
+class ParentMissing(Exception):
+    """The comment that a comment answers is not there, or not yet."""
+
+
+@dataclass
+class KnownIds:
+    """The ids that rows may point to: what the database holds, and what the import adds."""
+
+    by_table: dict[str, set[int]] = field(default_factory=dict)
+
+    def of(self, session: Session, model: type[InfoCategory] | type[InfoNews] | type[InfoComment]) -> set[int]:
+        """Return the ids of a table, read once."""
+        if model.__tablename__ not in self.by_table:
+            self.by_table[model.__tablename__] = set(session.scalars(select(model.id)))
+        return self.by_table[model.__tablename__]
+
+    def add(self, row: Base) -> None:
+        """Remember the id of a row that the import has added."""
+        if isinstance(row, InfoCategory | InfoNews | InfoComment) and row.__tablename__ in self.by_table:
+            self.by_table[row.__tablename__].add(row.id)
+
+
+@dataclass(frozen=True)
+class Preparing:
+    """What a layout needs to prepare values."""
+
+    session: Session
+    known: KnownIds
+    report: TableReport
+
+
+@dataclass(frozen=True)
+class Layout:
+    """How one table stands in a dump.
+
+    ``columns`` is the classic order, for INSERTs without a column list. ``natural_key`` finds a row of a dump without
+    ids. ``prepare`` makes a row's values fit, notes what it changes, and raises `RowRefused` or `ParentMissing`.
+    """
+
+    model: type[Base]
+    columns: tuple[str, ...]
+    prepare: Callable[[Values, Preparing], None]
+    natural_key: tuple[str, ...] = ()
+
+
+def _nothing(_values: Values, _preparing: Preparing) -> None:
+    pass
+
+
+def _prepare_article(values: Values, preparing: Preparing) -> None:
+    notes = preparing.report.notes
+    if values.get("status") not in (APPROVED, IN_REVIEW, REJECTED):
+        notes[f"status {values.get('status')} became 1 (in review)"] += 1
+        values["status"] = IN_REVIEW
+    values["clicks"] = max(int(str(values.get("clicks") or 0)), 0)
+    category_id = values.get("category_id")
+    if category_id is not None and category_id not in preparing.known.of(preparing.session, InfoCategory):
+        notes[f"category {category_id} is not there, kept without a category"] += 1
+        values["category_id"] = None
+    if values.get("user_id") is not None:
+        notes["the author's id is kept; the account itself is not imported"] += 1
+    image = values.get("index_image_url")
+    if image is not None and not OWN_IMAGES.fullmatch(str(image)):
+        if image:
+            notes["the picture lies on another host and is left out"] += 1
+        values["index_image_url"] = None
+    if values.get("content") is not None:
+        values["content"] = clean_html(str(values["content"]))
+
+
+def _prepare_comment(values: Values, preparing: Preparing) -> None:
+    _need_article(values, preparing)
+    values["like_count"] = values.get("like_count") or 0
+    parent_id = values.get("parent_id")
+    if parent_id is not None and parent_id not in preparing.known.of(preparing.session, InfoComment):
+        raise ParentMissing
+
+
+def _prepare_like(values: Values, preparing: Preparing) -> None:
+    if values.get("comment_id") not in preparing.known.of(preparing.session, InfoComment):
+        raise RowRefused("its comment is not there")
+
+
+def _need_article(values: Values, preparing: Preparing) -> None:
+    if values.get("news_id") not in preparing.known.of(preparing.session, InfoNews):
+        raise RowRefused("its article is not there")
+
+
+_TIMES = ("create_time", "update_time")
+_ARTICLE = ("id", "title", "source", "digest", "content", "clicks", "index_image_url", "category_id", "user_id")
+_COMMENT = ("id", "user_id", "news_id", "content", "parent_id", "like_count")
+# In the order of import: a table comes after those that it points to, wherever the dump has it.
+LAYOUTS = {
+    layout.model.__tablename__: layout
+    for layout in (
+        Layout(InfoCategory, (*_TIMES, "id", "name"), _nothing, ("name",)),
+        Layout(InfoNews, (*_TIMES, *_ARTICLE, "status", "reason"), _prepare_article, ("title", "create_time")),
+        Layout(InfoComment, (*_TIMES, *_COMMENT), _prepare_comment),
+        Layout(InfoCommentLike, (*_TIMES, "comment_id", "user_id"), _prepare_like),
+        Layout(InfoUserCollection, ("user_id", "news_id", "create_time"), _need_article),
+        Layout(InfoUserFans, ("follower_id", "followed_id"), _nothing),
+    )
+}

@@ -1,0 +1,74 @@
+"""Takes the rows of one table from a dump to the database, and counts what becomes of them."""
+
+from sqlalchemy import inspect
+from sqlalchemy.orm import Session
+
+from news_service.dumps.layouts import KnownIds, Layout, ParentMissing, Preparing
+from news_service.dumps.report import TableReport
+from news_service.dumps.statements import DumpRow
+from news_service.dumps.storing import RowStore
+from news_service.dumps.values import RowRefused, ValueReader, Values
+
+
+class TableLoader:
+    """Loads the rows of one table within the session's transaction. Call `finish` at the end."""
+
+    def __init__(self, session: Session, layout: Layout, *, known: KnownIds, reader: ValueReader) -> None:
+        self.report = TableReport()
+        self._layout = layout
+        self._reader = reader
+        self._preparing = Preparing(session, known, self.report)
+        self._store = RowStore(session, layout, known, self.report)
+        self._columns = {column.name: column for column in inspect(layout.model).local_table.columns}
+        self._waiting: list[Values] = []
+
+    def add(self, row: DumpRow) -> None:
+        """Store one row, or count why it is refused."""
+        self.report.read += 1
+        try:
+            self._prepare_and_store(self._values(row))
+        except RowRefused as refusal:
+            self.report.reasons[str(refusal)] += 1
+
+    def finish(self) -> set[int]:
+        """Store the answers that came before their comments, and return the ids of the articles that were touched.
+
+        Answers to comments that are not there become comments of their own.
+        """
+        while self._waiting:
+            waiting, self._waiting = self._waiting, []
+            for values in waiting:
+                self._prepare_and_store(values)
+            if len(self._waiting) == len(waiting):
+                self._waiting[0]["parent_id"] = None
+                self.report.notes["the comment that it answers is not there"] += 1
+        return self._store.touched_articles
+
+    def _values(self, row: DumpRow) -> Values:
+        names = row.columns or self._layout.columns
+        if len(names) != len(row.values):
+            raise RowRefused(f"{len(row.values)} values for {len(names)} columns")
+        values: Values = {}
+        for name, text in zip(names, row.values, strict=True):
+            if name in self._layout.columns:
+                values[name] = self._reader.read(name, self._columns[name].type, text)
+            else:
+                self.report.notes[f"the column {name[:64]} is unknown and left out"] += 1
+        return values
+
+    def _prepare_and_store(self, values: Values) -> None:
+        prepared = dict(values)
+        try:
+            self._layout.prepare(prepared, self._preparing)
+        except ParentMissing:
+            self._waiting.append(values)
+            return
+        self._check_required(prepared)
+        self._store.store(prepared)
+
+    def _check_required(self, values: Values) -> None:
+        may_lack_id = bool(self._layout.natural_key)
+        for name in self._layout.columns:
+            is_left_out = name == "id" and may_lack_id and "id" not in values
+            if not is_left_out and not self._columns[name].nullable and values.get(name) is None:
+                raise RowRefused(f"{name} is NULL or missing")

@@ -1,0 +1,99 @@
+"""Cuts the SQL of a MySQL dump into tokens, as a stream and without MySQL.
+
+Nothing inside a text is ever taken for syntax, which is why no file is split at ``;`` or into lines. Texts follow
+MySQL's rules: ``''`` and ``\\'`` are a quote, ``\\n \\r \\t \\b \\0 \\Z`` are controls, ``\\%`` and ``\\_`` keep their
+backslash, and before any other character it is dropped (MySQL manual, "String Literals").
+"""
+
+import re
+from collections.abc import Generator, Iterable, Iterator
+from dataclasses import dataclass
+
+# A token that does not end within this many characters never will. (MySQL's packets end at half of it.)
+_LONGEST = 32 * 1024 * 1024
+_FORESIGHT = 2
+_TOKEN = re.compile(
+    r"""
+    (?P<blank> \s++ | \#[^\n]*+\n | --(?=\s)[^\n]*+\n | /\*.*?\*/ )
+  | (?P<text> ' (?:[^'\\]++ | \\. | '')*+ ' | " (?:[^"\\]++ | \\. | "")*+ " )
+  | (?P<name> ` (?:[^`]++ | ``)*+ ` )
+  | (?P<word> [+-]?[\w.$@]++ (?: (?<=[eE]) [+-][0-9]++ )? )
+  | (?P<mark> [^'"`\#/-] | /(?!\*) | -(?!-) | -(?=-\S) )
+    """,
+    re.VERBOSE | re.DOTALL,
+)
+_ESCAPE = {"'": re.compile(r"\\(.)|''", re.DOTALL), '"': re.compile(r'\\(.)|""', re.DOTALL)}
+_ESCAPED = {"n": "\n", "r": "\r", "t": "\t", "b": "\b", "0": "\0", "Z": "\x1a", "%": r"\%", "_": r"\_"}
+
+
+class DumpBroken(Exception):
+    """The file is not a dump that we can read. The text says where and why, and repeats nothing of the contents."""
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """A piece of SQL: ``kind`` is text, name, word or mark; ``value`` is without quotes and escapes."""
+
+    kind: str
+    value: str
+    line: int
+
+    def is_mark(self, mark: str) -> bool:
+        """Say whether this is a certain mark."""
+        return self.kind == "mark" and self.value == mark
+
+    def is_word(self, *words: str) -> bool:
+        """Say whether this is one of some keywords, given in upper case."""
+        return self.kind == "word" and self.value.upper() in words
+
+
+def tokens(chunks: Iterable[str]) -> Iterator[Token]:
+    """Cut SQL that comes in pieces of any size into tokens, without comments and blanks.
+
+    Raises:
+        DumpBroken: the file ends inside a text, a quoted name or a comment.
+    """
+    rest, line = "", 1
+    for chunk in chunks:
+        rest += chunk
+        line, end = yield from _cut(rest, line, is_whole=False)
+        rest = rest[end:]
+        if len(rest) > _LONGEST:
+            raise _endless(rest, line)
+    # A comment at the very end has no newline of its own.
+    rest += "\n"
+    line, end = yield from _cut(rest, line, is_whole=True)
+    if end < len(rest):
+        raise _endless(rest[end:], line)
+
+
+def unquote(quoted: str) -> str:
+    """Return the value of a MySQL text, given with its quotes."""
+    quote, inner = quoted[0], quoted[1:-1]
+    if "\\" not in inner and quote not in inner:
+        return inner
+    return _ESCAPE[quote].sub(lambda found: quote if found[1] is None else _ESCAPED.get(found[1], found[1]), inner)
+
+
+def _cut(sql: str, line: int, *, is_whole: bool) -> Generator[Token, None, tuple[int, int]]:
+    position = 0
+    while found := _TOKEN.match(sql, position):
+        if not is_whole and found.end() > len(sql) - _FORESIGHT:
+            break  # More of this token may follow: the second of two quotes, the rest of a word or of "1e-5".
+        kind = found.lastgroup or "blank"
+        if kind != "blank":
+            yield Token(kind, _value(kind, found[0]), line)
+        line += found[0].count("\n")
+        position = found.end()
+    return line, position
+
+
+def _value(kind: str, piece: str) -> str:
+    if kind == "text":
+        return unquote(piece)
+    return piece[1:-1].replace("``", "`") if kind == "name" else piece
+
+
+def _endless(rest: str, line: int) -> DumpBroken:
+    what = {"'": "a text", '"': "a text", "`": "a quoted name"}.get(rest[0], "a comment")
+    return DumpBroken(f"the file ends inside {what} that begins in line {line}; it is cut off, or not an SQL dump")

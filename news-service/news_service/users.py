@@ -1,0 +1,95 @@
+"""The names of authors, asked of user-service, kept for a minute."""
+
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from urllib.parse import urlencode
+
+from pydantic import BaseModel, ValidationError
+from structlog import get_logger
+
+from chassis.errors import XinjingError
+from chassis.neighbours import Neighbour
+
+log = get_logger(__name__)
+KEPT_SECONDS = 60.0
+PAUSE_SECONDS = 5.0
+_MOST_KEPT = 10_000
+_MOST_PER_CALL = 100
+
+
+@dataclass(frozen=True)
+class UserName:
+    """How a user is shown."""
+
+    id: int
+    nick_name: str
+    avatar_url: str | None
+
+
+class _User(BaseModel):
+    id: int
+    nick_name: str
+    avatar_url: str | None
+
+
+class _Answer(BaseModel):
+    items: list[_User]
+
+
+class Users:
+    """A client of user-service with a bounded cache. It fails open: a page without names beats no page.
+
+    After a failure user-service is left alone for 5 seconds, so that its absence does not slow every page down.
+    """
+
+    def __init__(self, neighbour: Neighbour, *, clock: Callable[[], float] = time.monotonic) -> None:
+        self._neighbour = neighbour
+        self._clock = clock
+        self._lock = threading.Lock()
+        # None stands for a user that does not exist; that answer is kept, too.
+        self._kept: OrderedDict[int, tuple[float, UserName | None]] = OrderedDict()
+        self._paused_until = float("-inf")
+
+    def names(self, ids: set[int]) -> dict[int, UserName]:
+        """Return the names of users; unknown ones, and all that cannot be asked for now, are left out."""
+        found, missing = self._look_up(ids)
+        for start in range(0, len(missing), _MOST_PER_CALL):
+            found |= self._ask(missing[start : start + _MOST_PER_CALL])
+        return found
+
+    def _look_up(self, ids: set[int]) -> tuple[dict[int, UserName], list[int]]:
+        found: dict[int, UserName] = {}
+        missing: list[int] = []
+        with self._lock:
+            for user_id in sorted(ids):
+                kept_until, name = self._kept.get(user_id, (float("-inf"), None))
+                if kept_until <= self._clock():
+                    missing.append(user_id)
+                elif name is not None:
+                    found[user_id] = name
+        return found, missing
+
+    def _ask(self, ids: list[int]) -> dict[int, UserName]:
+        if self._clock() < self._paused_until:
+            return {}
+        query = urlencode([("id", user_id) for user_id in ids])
+        try:
+            answer = _Answer.model_validate(self._neighbour.call("GET", f"/internal/users?{query}"))
+        except (XinjingError, ValidationError) as error:
+            log.warning("names_unknown", users=len(ids), exc_info=error)
+            self._paused_until = self._clock() + PAUSE_SECONDS
+            return {}
+        names = {user.id: UserName(user.id, user.nick_name, user.avatar_url) for user in answer.items}
+        self._keep(ids, names)
+        return names
+
+    def _keep(self, ids: Iterable[int], names: dict[int, UserName]) -> None:
+        with self._lock:
+            for user_id in ids:
+                self._kept[user_id] = (self._clock() + KEPT_SECONDS, names.get(user_id))
+                self._kept.move_to_end(user_id)
+            while len(self._kept) > _MOST_KEPT:
+                self._kept.popitem(last=False)

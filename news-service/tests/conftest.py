@@ -1,0 +1,173 @@
+"""Fixtures of the news service: a migrated database, the app, a stand-in for user-service."""
+
+import contextlib
+import itertools
+import json
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+import svcs
+from flask.testing import FlaskClient
+from flask_openapi3 import OpenAPI
+from pydantic import SecretStr
+from redis import Redis
+
+from chassis.database import Database, migrate
+from news_service.app import create_app
+from news_service.articles import Articles
+from news_service.settings import Settings
+from news_service.tables import APPROVED, InfoCategory, InfoNews
+
+NOW = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
+CATEGORIES = ("最新", "股市", "债市", "商品", "外汇", "公司")
+
+
+@pytest.fixture
+def now() -> datetime:
+    """The moment at which the tests of one part take place; the app itself has the real clock."""
+    return NOW
+
+
+@pytest.fixture
+def database_url(empty_database_url: str) -> str:
+    """The address of a migrated database."""
+    migrate(empty_database_url, scripts="news_service:migrations")
+    return empty_database_url
+
+
+@pytest.fixture
+def database(database_url: str) -> Iterator[Database]:
+    """A migrated database."""
+    database = Database(database_url)
+    yield database
+    database.close()
+
+
+@pytest.fixture
+def articles(database: Database) -> Articles:
+    """The articles as they are to be read at `NOW`."""
+    return Articles(database, now=lambda: NOW)
+
+
+@pytest.fixture
+def categories(database: Database) -> None:
+    """The six classic categories."""
+    with database.write() as session:
+        session.add_all(InfoCategory(id=number, name=name) for number, name in enumerate(CATEGORIES, start=1))
+
+
+@pytest.fixture
+def add_article(database: Database, categories: None) -> Callable[..., int]:
+    """Add an approved article (every column may be given) and return its id."""
+    numbers = itertools.count(1)
+
+    def add(**columns: Any) -> int:
+        number = next(numbers)
+        usual = {
+            "id": number,
+            "title": f"第{number}篇",
+            "source": "新经资讯",
+            "digest": f"摘要{number}",
+            "content": f"<p>正文{number}</p>",
+            "category_id": 2,
+            "status": APPROVED,
+            "published_at": datetime(2026, 1, 1, tzinfo=UTC),
+        }
+        with database.write() as session:
+            article = InfoNews(**usual | columns)
+            session.add(article)
+            session.flush()
+            return article.id
+
+    return add
+
+
+@dataclass
+class UserService:
+    """A stand-in for user-service: whom it knows, what it was asked, and the status of its answers."""
+
+    address: str = ""
+    known: dict[int, str] = field(default_factory=dict)
+    asked: list[list[int]] = field(default_factory=list)
+    status: int = 200
+
+
+@pytest.fixture
+def user_service() -> Iterator[UserService]:
+    """A stand-in for user-service on a socket."""
+    service = UserService()
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            ids = [int(value) for value in parse_qs(urlsplit(self.path).query).get("id", [])]
+            service.asked.append(ids)
+            items = [
+                {"id": number, "nick_name": service.known[number], "avatar_url": None}
+                for number in ids
+                if number in service.known
+            ]
+            body = json.dumps({"items": items}).encode()
+            self.send_response(service.status)
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        service.address = f"http://127.0.0.1:{server.server_port}"
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        yield service
+        server.shutdown()
+        thread.join()
+
+
+@pytest.fixture
+def settings(
+    database_url: str, redis: Redis, redis_url: str, internal_token_key: str, user_service: UserService
+) -> Settings:
+    """Settings of an app whose parts are all real but user-service."""
+    return Settings(
+        database_url=SecretStr(database_url),
+        redis_url=redis_url,
+        internal_token_key=SecretStr(internal_token_key),
+        user_service_url=user_service.address,
+        view_flush_seconds=3600,
+    )
+
+
+@pytest.fixture
+def make_app(empty_database_url: str) -> Iterator[Callable[[Settings], OpenAPI]]:
+    """Make apps whose parts are closed at the end of the test, before their database is dropped."""
+    with contextlib.ExitStack() as made:
+
+        def make(settings: Settings) -> OpenAPI:
+            app = create_app(settings)
+            made.callback(svcs.flask.close_registry, app)
+            return app
+
+        yield make
+
+
+@pytest.fixture
+def app(make_app: Callable[[Settings], OpenAPI], settings: Settings) -> OpenAPI:
+    """The app on a migrated, empty database."""
+    return make_app(settings)
+
+
+@pytest.fixture
+def client(app: OpenAPI, called_by: Callable[..., dict[str, str]]) -> FlaskClient:
+    """A client that calls as the gateway, for nobody; other headers can be given per request."""
+    client = app.test_client()
+    for name, value in called_by("news-service").items():
+        client.environ_base[f"HTTP_{name.upper().replace('-', '_')}"] = value
+    return client

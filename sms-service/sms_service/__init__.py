@@ -1,0 +1,1 @@
+"""Issues SMS codes, checks them once, and has a worker text them."""

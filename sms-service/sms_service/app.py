@@ -1,0 +1,67 @@
+"""Puts the API together: ``flask --app sms_service.app``, ``gunicorn 'sms_service.app:create_app()'``."""
+
+import svcs
+from flask_openapi3 import OpenAPI
+
+from chassis.identity import InternalTokens
+from chassis.logs import configure_logs
+from chassis.neighbours import Neighbour
+from chassis.redis_client import connect_redis
+from chassis.settings import load_settings
+from chassis.web import create_api
+from sms_service.captchas import Captchas
+from sms_service.code_requests import CodeRequests
+from sms_service.codes.reservation import CodeLimits
+from sms_service.codes.sealing import CodeKeys
+from sms_service.codes.sms_codes import SmsCodes
+from sms_service.commands import topology_commands
+from sms_service.providers.chosen import make_inbox
+from sms_service.providers.inbox import Inbox
+from sms_service.queues.chosen import make_publisher
+from sms_service.queues.job_queue import JobPublisher
+from sms_service.routes import api
+from sms_service.settings import ProviderName, Settings
+
+SERVICE = "sms-service"
+
+
+def create_app(settings: Settings | None = None, *, publisher: JobPublisher | None = None) -> OpenAPI:
+    """Make the app; without settings they are read from the environment, without a publisher from the settings."""
+    if settings is None:
+        settings = load_settings(Settings)
+        configure_logs(SERVICE, settings.log_level)
+    tokens = InternalTokens(settings.internal_token_key.get_secret_value())
+    app = create_api(__name__, service=SERVICE, tokens=tokens, metrics_port=settings.metrics_port, static_folder=None)
+    redis = connect_redis(settings.redis_url)
+    keys = CodeKeys(settings.code_key.get_secret_value())
+    codes = SmsCodes(redis, keys, limits_of(settings))
+    publisher = publisher or make_publisher(settings)
+    captcha_service = Neighbour(settings.captcha_service_url, name="captcha-service", own_name=SERVICE, tokens=tokens)
+
+    svcs.flask.register_value(app, Settings, settings)
+    svcs.flask.register_value(app, SmsCodes, codes, ping=lambda _: redis.ping())
+    svcs.flask.register_value(app, JobPublisher, publisher, ping=_check_publisher)
+    svcs.flask.register_value(app, CodeRequests, CodeRequests(Captchas(captcha_service), codes, publisher))
+    if settings.provider is ProviderName.INBOX:
+        svcs.flask.register_value(app, Inbox, make_inbox(settings, redis, keys))
+    app.register_api(api)
+    app.cli.add_command(topology_commands(settings))
+    return app
+
+
+def limits_of(settings: Settings) -> CodeLimits:
+    """Collect the limits that the codes obey."""
+    return CodeLimits(
+        ttl_seconds=settings.code_ttl_seconds,
+        wrong_tries=settings.wrong_tries_per_code,
+        resend_interval_seconds=settings.resend_interval_seconds,
+        per_mobile_per_hour=settings.sends_per_mobile_per_hour,
+        per_mobile_per_day=settings.sends_per_mobile_per_day,
+        per_ip_per_hour=settings.sends_per_ip_per_hour,
+        per_ip_per_day=settings.sends_per_ip_per_day,
+    )
+
+
+def _check_publisher(publisher: JobPublisher) -> None:
+    if not publisher.is_up():
+        raise ConnectionError("the queue takes no jobs now")

@@ -1,0 +1,45 @@
+-- CLAIM: one worker takes one attempt of a job; whoever comes second loses and learns why.
+-- KEYS: job
+-- ARGV: job id, attempt of the message, least useful ms, claim window ms, prefix of the pointers
+-- Answer: {reason}, {'handed_over', current attempt}, or for 'won' and 'sending':
+--         {reason, mobile sealed, code sealed, purpose, exp ms, ms left, ms since the first send}
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+local job = redis.call('HMGET', KEYS[1], 'state', 'attempt', 'purpose', 'exp', 'reserved_at')
+local state, attempt, purpose = job[1], tonumber(job[2]), job[3]
+if not state then return {'gone'} end
+local exp, asked = tonumber(job[4]), tonumber(ARGV[2])
+local pointer = ARGV[5] .. purpose
+
+local function with_data(reason)
+  local data = redis.call('HMGET', KEYS[1], 'mobile_sealed', 'code_sealed', 'first_sent_at')
+  return {reason, data[1], data[2], purpose, exp, exp - now, now - data[3]}
+end
+
+if state == 'aborted' then return {'aborted'} end
+if state == 'sent' or state == 'failed' or state == 'uncertain' then return {'done'} end
+-- The worker before us finished this attempt and died before or after the hand-over of the next.
+if state == 'retry' and asked + 1 == attempt then return {'handed_over', attempt} end
+if asked ~= attempt then return {'stale'} end
+-- The worker before us died, or still lives, between the claim and the finish.
+if state == 'sending' then return with_data('sending') end
+
+if exp - now < tonumber(ARGV[3]) then
+  redis.call('HDEL', KEYS[1], 'mobile_sealed', 'code_sealed')
+  return {'expired'}
+end
+if state == 'pending' then
+  if now - job[5] > tonumber(ARGV[4]) then
+    redis.call('HSET', KEYS[1], 'state', 'aborted') -- So that a COMMIT after us cannot win any more.
+    redis.call('HDEL', KEYS[1], 'mobile_sealed', 'code_sealed', 'code_digest')
+    return {'late'}
+  end
+else
+  local current = redis.call('GET', pointer)
+  if not current then return {'spent'} end -- Burnt by wrong tries.
+  if current ~= ARGV[1] then return {'superseded'} end -- A newer code is the valid one.
+end
+redis.call('HSET', KEYS[1], 'state', 'sending')
+redis.call('HSETNX', KEYS[1], 'first_sent_at', now)
+redis.call('SET', pointer, ARGV[1], 'PXAT', exp)
+return with_data('won')

@@ -1,0 +1,27 @@
+-- FINISH: write down how an attempt ended. `sent` is the truth whoever says it; nothing else overrules a later step.
+-- KEYS: job
+-- ARGV: job id, attempt, new state (sent, failed, retry, uncertain), '1' to release the cooldown,
+--       prefix of the pointers, prefix of the cooldowns, provider, provider's message id, outcome
+-- Answer: 'finished'; or the state that stays; or 'gone'
+local KEEP = 86400000
+local job = redis.call('HMGET', KEYS[1], 'state', 'attempt', 'purpose', 'exp')
+local state, purpose = job[1], job[3]
+if not state then return 'gone' end
+local finish = ARGV[3]
+local is_current = state == 'sending' and job[2] == ARGV[2]
+local is_late_truth = finish == 'sent' and (state == 'sending' or state == 'retry' or state == 'uncertain')
+if not is_current and not is_late_truth then return state end
+
+redis.call('HSET', KEYS[1], 'state', finish, 'provider', ARGV[7], 'provider_id', ARGV[8], 'outcome', ARGV[9])
+if finish == 'retry' then
+  redis.call('HINCRBY', KEYS[1], 'attempt', 1)
+  return 'finished'
+end
+redis.call('HDEL', KEYS[1], 'mobile_sealed', 'code_sealed')
+redis.call('PEXPIREAT', KEYS[1], job[4] + KEEP)
+if finish == 'failed' then
+  local pointer, cooldown = ARGV[5] .. purpose, ARGV[6] .. purpose
+  if redis.call('GET', pointer) == ARGV[1] then redis.call('DEL', pointer) end
+  if ARGV[4] == '1' and redis.call('GET', cooldown) == ARGV[1] then redis.call('DEL', cooldown) end
+end
+return 'finished'

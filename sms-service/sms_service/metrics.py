@@ -1,0 +1,19 @@
+"""What Prometheus counts of the sending of codes; labels never hold a mobile or a code."""
+
+from prometheus_client import Counter, Gauge, Histogram
+
+REQUESTS = Counter("sms_requests_total", "Requests for a code.", ["result"])
+LIMITS = Counter("sms_limits_total", "Requests refused, by the limit that was reached.", ["limit"])
+PUBLISH_SECONDS = Histogram(
+    "sms_publish_seconds", "Time to a confirmed publish.", buckets=(0.001, 0.005, 0.02, 0.05, 0.1, 0.5, 1, 2)
+)
+PUBLISHES = Counter("sms_publish_outcome_total", "Publishes, by outcome.", ["outcome"])
+ABORTS = Counter("sms_abort_race_total", "Failed publishes, by who won the job.", ["winner"])
+CHECKS = Counter("sms_checks_total", "Codes tried, by result.", ["result"])
+CLAIMS = Counter("sms_claim_total", "Claims of workers, by reason.", ["reason"])
+BUSY_THREADS = Gauge("sms_worker_busy_threads", "Jobs in hand.", multiprocess_mode="livesum")
+DRAINING = Gauge("sms_worker_draining", "1 while the worker finishes its last jobs.", multiprocess_mode="livesum")
+FINISHES = Counter("sms_finish_total", "Attempts, by how they ended.", ["state"])
+DEAD = Counter("sms_dead_total", "Messages put to the dead ones.", ["reason"])
+PROVIDER_SECONDS = Histogram("sms_provider_seconds", "Time of a provider's answer.", ["provider"])
+PROVIDER_ANSWERS = Counter("sms_provider_total", "Provider answers.", ["provider", "outcome", "code"])

@@ -1,0 +1,1 @@
+"""Who texts: one interface, one module per provider."""

@@ -1,0 +1,29 @@
+"""Makes the provider that the settings choose."""
+
+from redis import Redis
+
+from sms_service.codes.sealing import CodeKeys
+from sms_service.providers.inbox import Inbox, InboxProvider
+from sms_service.providers.provider import Provider
+from sms_service.providers.yuntongxun import Yuntongxun
+from sms_service.providers.yuntongxun_signing import YuntongxunAccount
+from sms_service.settings import ProviderName, Settings
+
+
+def make_inbox(settings: Settings, redis: Redis, keys: CodeKeys) -> Inbox:
+    """Make the inbox, for the provider that fills it and the route that reads it."""
+    return Inbox(redis, keys, most_messages=settings.inbox_messages, ttl_seconds=settings.inbox_ttl_seconds)
+
+
+def make_provider(settings: Settings, redis: Redis, keys: CodeKeys) -> Provider:
+    """Make the one provider of this process."""
+    if settings.provider is ProviderName.INBOX:
+        return InboxProvider(make_inbox(settings, redis, keys))
+    token = settings.yuntongxun_auth_token
+    account = YuntongxunAccount(
+        sid=settings.yuntongxun_account_sid or "",
+        auth_token=token.get_secret_value() if token else "",
+        app_id=settings.yuntongxun_app_id or "",
+        template_id=settings.yuntongxun_template_id,
+    )
+    return Yuntongxun(settings.yuntongxun_url, account, pool_size=settings.worker_threads)

@@ -1,0 +1,34 @@
+"""What every SMS provider does."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from chassis.mobiles import Mobile
+from sms_service.providers.outcomes import ProviderAnswer
+
+
+@dataclass(frozen=True)
+class OutgoingSms:
+    """One text to send. ``job_id`` (32 alphanumerics) is the idempotency key where a provider takes one."""
+
+    job_id: str
+    mobile: Mobile
+    code: str
+    valid_minutes: int
+    text: str
+
+
+class Provider(Protocol):
+    """One provider. Threads share the object."""
+
+    name: str
+
+    def send(self, sms: OutgoingSms) -> ProviderAnswer:
+        """Hand a text over, within 8 seconds. Failures are answers, not exceptions."""
+
+    def repeats_safely(self, *, first_sent_at: datetime, at: datetime) -> bool:
+        """Say whether sending a job again at that time texts the person at most once in all."""
+
+    def close(self) -> None:
+        """Let go of connections."""

@@ -1,0 +1,18 @@
+"""What a code is for; a code works for its own purpose only."""
+
+import enum
+
+
+class Purpose(enum.StrEnum):
+    """The purposes of the public contract."""
+
+    REGISTER = "register"
+    LOGIN = "login"
+    RESET_PASSWORD = "reset_password"
+    CHANGE_MOBILE = "change_mobile"
+    REAUTHENTICATE = "reauthenticate"
+
+    @property
+    def is_bound_to_user(self) -> bool:
+        """Say whether the code belongs to the signed-in user who asked for it."""
+        return self in (Purpose.CHANGE_MOBILE, Purpose.REAUTHENTICATE)

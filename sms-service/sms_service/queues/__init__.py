@@ -1,0 +1,1 @@
+"""One queue of send jobs, with two adapters: RabbitMQ and a Redis stream."""

@@ -1,0 +1,207 @@
+"""Fixtures of the SMS service: a stub of captcha-service at the socket, an app on a real Redis, a worker's parts."""
+
+import json
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from http import HTTPStatus
+from typing import Any
+from wsgiref.simple_server import WSGIRequestHandler, make_server
+
+import pytest
+import structlog
+from flask.testing import FlaskClient
+from flask_openapi3 import OpenAPI
+from redis import Redis
+
+from chassis.logs import configure_logs
+from sms_service.app import create_app, limits_of
+from sms_service.codes.sealing import CodeKeys
+from sms_service.codes.send_jobs import SendJobs
+from sms_service.codes.sms_codes import SmsCodes
+from sms_service.providers.chosen import make_inbox
+from sms_service.providers.inbox import Inbox, InboxProvider
+from sms_service.queues.job_queue import JobConsumer
+from sms_service.queues.redis_stream import RedisStreamPublisher
+from sms_service.queues.redis_stream_consumer import RedisStreamConsumer
+from sms_service.sending import Sending, SendingRules
+from sms_service.settings import Settings
+
+
+class QuietHandler(WSGIRequestHandler):
+    def log_message(self, *_arguments: object) -> None:
+        pass
+
+
+class CaptchaStub:
+    """Plays captcha-service: ``answers`` maps a captcha's id to its text; a captcha is used up by any attempt."""
+
+    def __init__(self) -> None:
+        self.answers: dict[str, str] = {}
+        self.calls: list[dict[str, Any]] = []
+        self.forced: tuple[int, dict[str, Any]] | None = None
+
+    def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        length = int(environ.get("CONTENT_LENGTH") or 0)
+        sent = json.loads(environ["wsgi.input"].read(length))
+        self.calls.append({"path": environ["PATH_INFO"], "token": environ.get("HTTP_X_INTERNAL_TOKEN"), "body": sent})
+        status, body = self.forced or self._judge(environ["PATH_INFO"].split("/")[3], sent["text"])
+        kind = "application/json" if status == 200 else "application/problem+json"
+        raw = json.dumps(body).encode()
+        headers = [("Content-Type", kind), ("Content-Length", str(len(raw)))]
+        start_response(f"{status} {HTTPStatus(status).phrase}", headers)
+        return [raw]
+
+    def _judge(self, captcha_id: str, text: str) -> tuple[int, dict[str, Any]]:
+        answer = self.answers.pop(captcha_id, None)
+        if answer is None:
+            return 400, {"code": "captcha_expired", "detail": "gone", "errors": []}
+        return 200, {"passed": answer == text}
+
+
+@pytest.fixture
+def captcha_stub() -> CaptchaStub:
+    return CaptchaStub()
+
+
+@pytest.fixture
+def captcha_address(captcha_stub: CaptchaStub) -> Iterator[str]:
+    server = make_server("127.0.0.1", 0, captcha_stub, handler_class=QuietHandler)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+@pytest.fixture
+def make_settings(redis: Redis, redis_url: str, internal_token_key: str) -> Callable[..., Settings]:
+    def make(**changed: Any) -> Settings:
+        fields = {
+            "redis_url": redis_url,
+            "internal_token_key": internal_token_key,
+            "code_key": "the code key of the tests, 32 bytes",
+            "captcha_service_url": "http://127.0.0.1:9",
+        }
+        return Settings(**(fields | changed))
+
+    return make
+
+
+@pytest.fixture
+def settings(make_settings: Callable[..., Settings], captcha_address: str) -> Settings:
+    return make_settings(captcha_service_url=captcha_address)
+
+
+@pytest.fixture
+def app(settings: Settings) -> OpenAPI:
+    return create_app(settings)
+
+
+@pytest.fixture
+def client(app: OpenAPI) -> FlaskClient:
+    return app.test_client()
+
+
+@pytest.fixture
+def ask(client: FlaskClient, captcha_stub: CaptchaStub, called_by: Callable[..., dict[str, str]]) -> Callable[..., Any]:
+    """Ask for a code as the gateway does, with a fresh captcha that is answered rightly."""
+
+    def post(mobile: str = "13800138000", purpose: str = "register", *, ip: str = "192.0.2.1", **more: Any) -> Any:
+        captcha_id = f"captcha-{len(captcha_stub.calls)}"
+        captcha_stub.answers[captcha_id] = "AB3D"
+        user_id = more.pop("user_id", None)
+        body = {"mobile": mobile, "purpose": purpose, "captcha_id": captcha_id, "captcha_text": "AB3D"} | more
+        headers = called_by("sms-service", user_id=user_id) | {"X-Forwarded-For": ip}
+        return client.post("/api/v1/sms-codes", json=body, headers=headers)
+
+    return post
+
+
+@pytest.fixture
+def consume(client: FlaskClient, called_by: Callable[..., dict[str, str]]) -> Callable[..., Any]:
+    """Try a code as user-service does."""
+
+    def post(code: str, mobile: str = "13800138000", purpose: str = "register", **more: Any) -> Any:
+        body = {"mobile": mobile, "purpose": purpose, "code": code} | more
+        return client.post("/internal/sms-codes/consume", json=body, headers=called_by("sms-service", "user-service"))
+
+    return post
+
+
+@pytest.fixture
+def keys(make_settings: Callable[..., Settings]) -> CodeKeys:
+    return CodeKeys(make_settings().code_key.get_secret_value())
+
+
+@pytest.fixture
+def make_codes(redis: Redis, keys: CodeKeys, make_settings: Callable[..., Settings]) -> Callable[..., SmsCodes]:
+    """Make the API's side of the state machine; every code is 042619."""
+
+    def make(**changed: Any) -> SmsCodes:
+        return SmsCodes(redis, keys, limits_of(make_settings(**changed)), draw=lambda: "042619")
+
+    return make
+
+
+@pytest.fixture
+def make_send_jobs(redis: Redis, keys: CodeKeys) -> Callable[..., SendJobs]:
+    def make(*, useful_lifetime_seconds: float = 30, claim_window_seconds: float = 15) -> SendJobs:
+        return SendJobs(
+            redis,
+            keys,
+            useful_lifetime_seconds=useful_lifetime_seconds,
+            claim_window_seconds=claim_window_seconds,
+        )
+
+    return make
+
+
+@pytest.fixture
+def inbox(redis: Redis, keys: CodeKeys, make_settings: Callable[..., Settings]) -> Inbox:
+    return make_inbox(make_settings(), redis, keys)
+
+
+@pytest.fixture
+def stream_consumer(redis: Redis) -> RedisStreamConsumer:
+    return RedisStreamConsumer(redis, reclaim_after_seconds=0.05)
+
+
+@pytest.fixture
+def stream_publisher(redis: Redis) -> RedisStreamPublisher:
+    return RedisStreamPublisher(redis, capacity_jobs=1000)
+
+
+@pytest.fixture
+def make_sending(
+    stream_consumer: RedisStreamConsumer, make_send_jobs: Callable[..., SendJobs], inbox: Inbox
+) -> Callable[..., Sending]:
+    """Make a worker's handling of jobs, with the inbox unless a provider is given."""
+
+    def make(provider: Any = None, *, consumer: JobConsumer = stream_consumer) -> Sending:
+        return Sending(consumer, make_send_jobs(), provider or InboxProvider(inbox), SendingRules(300, 30))
+
+    return make
+
+
+@pytest.fixture
+def work(stream_consumer: RedisStreamConsumer, make_sending: Callable[..., Sending]) -> Callable[..., int]:
+    """Handle every job that waits; answers how many there were."""
+
+    def run(provider: Any = None) -> int:
+        sending, handled = make_sending(provider), 0
+        while leases := stream_consumer.lease(limit=10, wait_seconds=0.001):
+            for lease in leases:
+                sending.handle(lease)
+            handled += len(leases)
+        return handled
+
+    return run
+
+
+@pytest.fixture(autouse=True)
+def _quiet_logs() -> Iterator[None]:
+    """Write logs as the service does: structlog's default prints whole tracebacks with local values."""
+    configure_logs("sms-service", "ERROR")
+    yield
+    structlog.reset_defaults()

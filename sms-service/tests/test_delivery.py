@@ -1,0 +1,80 @@
+"""What a worker decides, without a broker, a provider or a clock."""
+
+import pytest
+
+from chassis.mobiles import Mobile
+from sms_service.codes.send_jobs import Claim, Claimed, ClaimReason, FinishState
+from sms_service.delivery import End, Step, after_answer, after_claim
+from sms_service.providers.outcomes import Outcome
+from sms_service.purposes import Purpose
+
+
+def claimed(left_seconds: float = 200) -> Claimed:
+    return Claimed(Mobile("+8613800138000"), "042619", Purpose.LOGIN, left_seconds, 0)
+
+
+def decide(claim: Claim, *, repeats_safely: bool = False) -> Step:
+    return after_claim(claim, repeats_safely=repeats_safely, useful_lifetime_seconds=30)
+
+
+def end(outcome: Outcome, *, attempt: int = 0, repeats_safely: bool = False, left_seconds: float = 290) -> End:
+    return after_answer(
+        outcome,
+        attempt=attempt,
+        repeats_safely=repeats_safely,
+        left_seconds=left_seconds,
+        useful_lifetime_seconds=30,
+    )
+
+
+def test_a_won_claim_is_sent() -> None:
+    assert decide(Claim(ClaimReason.WON, claimed())) is Step.SEND
+
+
+@pytest.mark.parametrize(
+    "reason",
+    set(ClaimReason) - {ClaimReason.WON, ClaimReason.SENDING, ClaimReason.HANDED_OVER},
+)
+def test_a_lost_claim_is_dropped(reason: ClaimReason) -> None:
+    assert decide(Claim(reason), repeats_safely=True) is Step.DROP
+
+
+def test_a_lost_hand_over_is_repeated() -> None:
+    assert decide(Claim(ClaimReason.HANDED_OVER, attempt=1)) is Step.HAND_OVER
+
+
+def test_after_a_crash_a_job_is_sent_again_only_if_that_is_safe() -> None:
+    claim = Claim(ClaimReason.SENDING, claimed())
+    assert decide(claim, repeats_safely=True) is Step.SEND
+    assert decide(claim, repeats_safely=False) is Step.GIVE_UP
+    assert decide(Claim(ClaimReason.SENDING, claimed(left_seconds=29)), repeats_safely=True) is Step.GIVE_UP
+
+
+def test_accepted_is_sent() -> None:
+    assert end(Outcome.ACCEPTED) == End(FinishState.SENT)
+
+
+@pytest.mark.parametrize("outcome", [Outcome.REFUSED_RECIPIENT, Outcome.REFUSED_CONFIG])
+def test_a_refusal_lets_the_person_ask_again(outcome: Outcome) -> None:
+    assert end(outcome, repeats_safely=True) == End(FinishState.FAILED, releases_cooldown=True)
+
+
+def test_a_providers_limit_is_respected() -> None:
+    assert end(Outcome.REFUSED_LIMIT, repeats_safely=True) == End(FinishState.FAILED, releases_cooldown=False)
+
+
+@pytest.mark.parametrize("outcome", [Outcome.REFUSED_BUSY, Outcome.NOT_SENT])
+def test_what_was_not_taken_is_tried_four_times(outcome: Outcome) -> None:
+    assert [end(outcome, attempt=attempt).delay_seconds for attempt in range(4)] == [2, 5, 15, None]
+    assert end(outcome, attempt=3) == End(FinishState.FAILED, releases_cooldown=True)
+
+
+def test_what_may_have_been_sent_is_sent_again_only_if_that_is_safe() -> None:
+    assert end(Outcome.UNCERTAIN, repeats_safely=True) == End(FinishState.RETRY, delay_seconds=2)
+    assert end(Outcome.UNCERTAIN, repeats_safely=False) == End(FinishState.UNCERTAIN)
+    assert end(Outcome.UNCERTAIN, repeats_safely=True, attempt=3) == End(FinishState.UNCERTAIN)
+
+
+def test_no_retry_that_comes_too_late() -> None:
+    assert end(Outcome.NOT_SENT, attempt=2, left_seconds=44).state is FinishState.FAILED
+    assert end(Outcome.NOT_SENT, attempt=2, left_seconds=45).state is FinishState.RETRY

@@ -1,0 +1,243 @@
+"""Asking for a code: the whole way through the API, the queue and the worker's handling, into the inbox."""
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+from flask.testing import FlaskClient
+from redis import Redis
+
+from sms_service.app import create_app
+from sms_service.jobs import SendJob
+from sms_service.providers.inbox import Inbox
+from sms_service.queues.job_queue import NotPublished, PublishFailure
+from sms_service.queues.redis_stream import RedisStreamPublisher
+
+
+def code_in(text: str) -> str:
+    found = re.search(r"[0-9]{6}", text)
+    assert found
+    return found.group()
+
+
+class FailingPublisher:
+    """A queue that confirms nothing, though the job may be on it all the same."""
+
+    def __init__(self, ghost: RedisStreamPublisher | None = None) -> None:
+        self.ghost = ghost
+        self.jobs: list[SendJob] = []
+
+    def publish(self, job: SendJob) -> None:
+        self.jobs.append(job)
+        raise NotPublished(PublishFailure.TIMEOUT)
+
+    def is_up(self) -> bool:
+        return False
+
+    def close(self) -> None:
+        pass
+
+
+def test_a_code_is_texted_and_works(ask, consume, work, inbox: Inbox) -> None:
+    answer = ask("138 0013 8000")
+    assert answer.status_code == 202
+    assert answer.json == {"expires_in": 300, "resend_after": 60}
+    work()
+    [message] = inbox.messages()
+    assert message.mobile == "+8613800138000"
+    assert re.fullmatch(r"【新经资讯】您的验证码是[0-9]{6}，5分钟内有效。", message.text)
+    assert consume(code_in(message.text)).json == {"verified": True, "attempts_left": 0}
+
+
+def test_a_code_works_only_once(ask, consume, work, inbox: Inbox) -> None:
+    ask()
+    work()
+    code = code_in(inbox.messages()[0].text)
+    consume(code)
+    again = consume(code)
+    assert (again.status_code, again.json["code"]) == (400, "sms_code_expired")
+
+
+def test_a_code_works_before_its_text_is_sent(ask, consume, redis: Redis) -> None:
+    ask()
+    assert consume("not the code").json == {"verified": False, "attempts_left": 4}
+
+
+def test_five_wrong_tries_burn_the_code(ask, consume, work, inbox: Inbox) -> None:
+    ask()
+    work()
+    code = code_in(inbox.messages()[0].text)
+    left = [consume("wrong").json["attempts_left"] for _ in range(5)]
+    assert left == [4, 3, 2, 1, 0]
+    assert consume(code).json["code"] == "sms_code_expired"
+
+
+def test_a_code_is_good_for_its_purpose_and_its_mobile_only(ask, consume, work, inbox: Inbox) -> None:
+    ask()
+    work()
+    code = code_in(inbox.messages()[0].text)
+    assert consume(code, purpose="login").json["code"] == "sms_code_expired"
+    assert consume(code, mobile="13900139000").json["code"] == "sms_code_expired"
+
+
+def test_a_bound_code_needs_a_signed_in_caller(ask, captcha_stub) -> None:
+    answer = ask(purpose="change_mobile")
+    assert (answer.status_code, answer.json["code"]) == (401, "unauthenticated")
+    assert captcha_stub.calls == []
+
+
+def test_a_bound_code_works_for_its_user_only(ask, consume, work, inbox: Inbox) -> None:
+    assert ask(purpose="reauthenticate", user_id=7).status_code == 202
+    work()
+    code = code_in(inbox.messages()[0].text)
+    assert consume(code, purpose="reauthenticate").json["code"] == "sms_code_expired"
+    assert consume(code, purpose="reauthenticate", subject="8").json["code"] == "sms_code_expired"
+    assert consume(code, purpose="reauthenticate", subject="7").json["verified"] is True
+
+
+def test_a_wrong_mobile_is_told_before_the_captcha_is_spent(ask, captcha_stub) -> None:
+    answer = ask("12345", purpose="change_mobile")
+    assert (answer.status_code, answer.json["code"]) == (400, "mobile_invalid")
+    assert captcha_stub.calls == []
+
+
+def test_a_wrong_captcha_sends_nothing(ask, redis: Redis) -> None:
+    answer = ask(captcha_text="WRONG")
+    assert (answer.status_code, answer.json["code"]) == (400, "captcha_wrong")
+    assert redis.keys("sms:*") == []
+
+
+def test_an_expired_captcha_is_told(ask) -> None:
+    answer = ask(captcha_id="never-issued")
+    assert (answer.status_code, answer.json["code"]) == (400, "captcha_expired")
+
+
+def test_without_captcha_service_nothing_is_sent(make_settings, called_by, redis: Redis) -> None:
+    client = create_app(make_settings(captcha_service_url="http://127.0.0.1:9")).test_client()
+    body = {"mobile": "13800138000", "purpose": "login", "captcha_id": "c", "captcha_text": "t"}
+    answer = client.post("/api/v1/sms-codes", json=body, headers=called_by("sms-service"))
+    assert (answer.status_code, answer.json["code"]) == (503, "sms_unavailable")
+    assert answer.headers["Retry-After"]
+    assert redis.keys("sms:*") == []
+
+
+def test_an_answer_that_captcha_service_should_not_give_fails_closed(ask, captcha_stub) -> None:
+    captcha_stub.forced = (200, {"passed": "yes"})
+    assert ask().json["code"] == "captcha_wrong"
+    captcha_stub.forced = (500, {"code": "internal_error"})
+    assert ask().json["code"] == "sms_unavailable"
+
+
+def test_the_captcha_is_asked_as_this_service(ask, captcha_stub, internal_tokens) -> None:
+    ask()
+    [call] = captcha_stub.calls
+    assert call["body"] == {"text": "AB3D"}
+    assert internal_tokens.read(call["token"], audience="captcha-service").service == "sms-service"
+
+
+def test_a_second_request_waits_for_the_resend_interval(ask) -> None:
+    assert ask().status_code == 202
+    answer = ask()
+    assert (answer.status_code, answer.json["code"]) == (429, "too_many_requests")
+    assert 58 <= int(answer.headers["Retry-After"]) <= 60
+
+
+def test_a_failed_publish_leaves_no_valid_code_and_can_be_tried_again(
+    settings, ask, called_by, captcha_stub, consume, redis: Redis, work, inbox: Inbox
+) -> None:
+    captcha_stub.answers["one"] = "AB3D"
+    client = create_app(settings, publisher=FailingPublisher()).test_client()
+    body = {"mobile": "13800138000", "purpose": "register", "captcha_id": "one", "captcha_text": "AB3D"}
+    answer = client.post("/api/v1/sms-codes", json=body, headers=called_by("sms-service"))
+    assert (answer.status_code, answer.json["code"], answer.json["errno"]) == (503, "sms_unavailable", "4301")
+    assert consume("042619").json["code"] == "sms_code_expired"
+    assert ask().status_code == 202
+
+
+def test_a_message_that_arrives_after_a_503_texts_nobody(
+    settings, called_by, captcha_stub, stream_publisher, work, inbox: Inbox, consume
+) -> None:
+    captcha_stub.answers["one"] = "AB3D"
+    publisher = FailingPublisher()
+    client = create_app(settings, publisher=publisher).test_client()
+    body = {"mobile": "13800138000", "purpose": "register", "captcha_id": "one", "captcha_text": "AB3D"}
+    assert client.post("/api/v1/sms-codes", json=body, headers=called_by("sms-service")).status_code == 503
+    stream_publisher.publish(publisher.jobs[0])
+    assert work() == 1
+    assert inbox.messages() == []
+    assert consume("042619").json["code"] == "sms_code_expired"
+
+
+def test_a_worker_that_was_faster_than_the_failed_publish_keeps_the_promise(
+    settings, called_by, captcha_stub, stream_publisher, work, inbox: Inbox, consume
+) -> None:
+    class Ghost(FailingPublisher):
+        def publish(self, job: SendJob) -> None:
+            stream_publisher.publish(job)
+            work()
+            raise NotPublished(PublishFailure.TIMEOUT)
+
+    captcha_stub.answers["one"] = "AB3D"
+    client = create_app(settings, publisher=Ghost()).test_client()
+    body = {"mobile": "13800138000", "purpose": "register", "captcha_id": "one", "captcha_text": "AB3D"}
+    assert client.post("/api/v1/sms-codes", json=body, headers=called_by("sms-service")).status_code == 202
+    assert consume(code_in(inbox.messages()[0].text)).json["verified"] is True
+
+
+def test_a_full_queue_is_a_503_without_a_charge(make_settings, captcha_address, ask, called_by, captcha_stub) -> None:
+    client = create_app(make_settings(captcha_service_url=captcha_address, queue_capacity_jobs=1)).test_client()
+    ask("13900139000")
+    for captcha_id in ("one", "two"):
+        captcha_stub.answers[captcha_id] = "AB3D"
+        body = {"mobile": "13800138000", "purpose": "register", "captcha_id": captcha_id, "captcha_text": "AB3D"}
+        answer = client.post("/api/v1/sms-codes", json=body, headers=called_by("sms-service"))
+        assert (answer.status_code, answer.json["code"]) == (503, "sms_unavailable")
+
+
+def test_nothing_in_redis_tells_a_code_or_a_mobile(ask, work, inbox: Inbox, redis: Redis) -> None:
+    def dump() -> str:
+        everything: list[Any] = []
+        for key in redis.keys("*"):
+            readers: dict[str, Callable[[str], Any]] = {
+                "hash": redis.hgetall,
+                "string": redis.get,
+                "list": lambda k: redis.lrange(k, 0, -1),
+                "zset": lambda k: redis.zrange(k, 0, -1, withscores=True),
+                "stream": redis.xrange,
+            }
+            everything.append((key, readers[redis.type(key)](key)))
+        return repr(everything)
+
+    ask()
+    before = dump()
+    work()
+    code = code_in(inbox.messages()[0].text)
+    for text in (before, dump()):
+        assert "13800138000" not in text
+        assert "38001380" not in text
+        assert f"'{code}'" not in text
+        assert "sms:job:" in text
+
+
+def test_the_inbox_lists_newest_first_and_by_mobile(client: FlaskClient, ask, work, called_by) -> None:
+    ask("13800138000")
+    work()
+    ask("13900139000")
+    work()
+    headers = called_by("sms-service", "gateway")
+    items = client.get("/internal/inbox/messages", headers=headers).json["items"]
+    assert [item["mobile"] for item in items] == ["+8613900139000", "+8613800138000"]
+    assert set(items[0]) == {"mobile", "text", "sent_at"}
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", items[0]["sent_at"])
+    one = client.get("/internal/inbox/messages?mobile=138-0013-8000", headers=headers).json["items"]
+    assert [item["mobile"] for item in one] == ["+8613800138000"]
+
+
+def test_there_is_no_inbox_with_another_provider(make_settings, called_by) -> None:
+    settings = make_settings(
+        provider="yuntongxun", yuntongxun_account_sid="s", yuntongxun_auth_token="t", yuntongxun_app_id="a"
+    )
+    answer = (
+        create_app(settings).test_client().get("/internal/inbox/messages", headers=called_by("sms-service", "gateway"))
+    )
+    assert (answer.status_code, answer.json["code"]) == (404, "not_found")

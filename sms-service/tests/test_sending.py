@@ -1,0 +1,280 @@
+"""A worker's handling of one job, on a real Redis and a real queue, with providers that misbehave."""
+
+import threading
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+
+import pytest
+from redis import Redis
+
+from chassis.errors import DependencyUnavailable, SmsCodeExpired
+from chassis.mobiles import Mobile
+from sms_service.codes.reservation import Reservation
+from sms_service.codes.sms_codes import SmsCodes
+from sms_service.insistence import Insistence
+from sms_service.jobs import SendJob
+from sms_service.providers.inbox import Inbox
+from sms_service.providers.outcomes import Outcome, ProviderAnswer
+from sms_service.providers.provider import OutgoingSms
+from sms_service.purposes import Purpose
+from sms_service.queues.redis_stream import DELAYED
+from sms_service.queues.redis_stream_consumer import RedisStreamConsumer
+from sms_service.worker import Worker
+
+MOBILE = Mobile("+8613800138000")
+
+
+class ScriptedProvider:
+    """Answers what it is told, one outcome per send; afterwards it accepts."""
+
+    name = "scripted"
+
+    def __init__(self, *outcomes: Outcome, is_idempotent: bool = False) -> None:
+        self.outcomes = list(outcomes)
+        self.is_idempotent = is_idempotent
+        self.sent: list[OutgoingSms] = []
+
+    def send(self, sms: OutgoingSms) -> ProviderAnswer:
+        self.sent.append(sms)
+        return ProviderAnswer(self.outcomes.pop(0) if self.outcomes else Outcome.ACCEPTED)
+
+    def repeats_safely(self, *, first_sent_at: datetime, at: datetime) -> bool:
+        return self.is_idempotent
+
+    def close(self) -> None:
+        pass
+
+
+@pytest.fixture
+def enqueue(make_codes, stream_publisher) -> Callable[..., Reservation]:
+    def put(mobile: str = MOBILE) -> Reservation:
+        codes: SmsCodes = make_codes(sends_per_ip_per_hour=1000, sends_per_ip_per_day=1000)
+        reservation = codes.reserve(Mobile(mobile), Purpose.LOGIN, subject="", ip="192.0.2.1")
+        stream_publisher.publish(job_of(reservation))
+        codes.commit(reservation)
+        return reservation
+
+    return put
+
+
+@pytest.fixture
+def state(redis: Redis) -> Callable[[Reservation], str]:
+    return lambda reservation: str(redis.hget(reservation.charged_keys[0], "state"))
+
+
+@pytest.fixture
+def hurry(redis: Redis) -> Callable[[], None]:
+    """Let the delayed attempts be due now."""
+
+    def now() -> None:
+        delayed: Any = redis.zrange(DELAYED, 0, -1)
+        for body in delayed:
+            redis.zadd(DELAYED, {body: 0})
+
+    return now
+
+
+def job_of(reservation: Reservation) -> SendJob:
+    return SendJob(reservation.job_id, reservation.mobile_hash, 0, reservation.expires_at, "request-1")
+
+
+def is_valid(codes: SmsCodes) -> bool:
+    try:
+        return codes.check(MOBILE, Purpose.LOGIN, code="042619", subject="").is_right
+    except SmsCodeExpired:
+        return False
+
+
+def test_a_text_is_sent_once_with_all_that_a_provider_needs(enqueue, work, state) -> None:
+    provider = ScriptedProvider()
+    reservation = enqueue()
+    assert work(provider) == 1
+    text = "【新经资讯】您的登录验证码是042619，5分钟内有效。"
+    assert provider.sent == [OutgoingSms(reservation.job_id, MOBILE, "042619", 5, text)]
+    assert state(reservation) == "sent"
+
+
+def test_a_job_that_is_delivered_twice_is_texted_once(enqueue, work, stream_publisher) -> None:
+    provider = ScriptedProvider()
+    stream_publisher.publish(job_of(enqueue()))
+    assert work(provider) == 2
+    assert len(provider.sent) == 1
+
+
+def test_a_busy_provider_is_asked_again_after_a_while(enqueue, work, state, hurry, redis: Redis) -> None:
+    provider = ScriptedProvider(Outcome.REFUSED_BUSY, Outcome.NOT_SENT)
+    reservation = enqueue()
+    work(provider)
+    assert (state(reservation), redis.zcard(DELAYED), len(provider.sent)) == ("retry", 1, 1)
+    hurry()
+    work(provider)
+    hurry()
+    work(provider)
+    assert (state(reservation), len(provider.sent)) == ("sent", 3)
+
+
+def test_after_four_sends_a_job_fails_and_its_code_dies(enqueue, work, state, hurry, make_codes) -> None:
+    provider = ScriptedProvider(*[Outcome.NOT_SENT] * 9)
+    reservation = enqueue()
+    for _ in range(6):
+        work(provider)
+        hurry()
+    assert (state(reservation), len(provider.sent)) == ("failed", 4)
+    assert not is_valid(make_codes())
+
+
+def test_an_uncertain_text_is_not_sent_again_and_its_code_works(enqueue, work, state, make_codes, redis) -> None:
+    provider = ScriptedProvider(Outcome.UNCERTAIN)
+    reservation = enqueue()
+    work(provider)
+    assert (state(reservation), redis.zcard(DELAYED), len(provider.sent)) == ("uncertain", 0, 1)
+    assert is_valid(make_codes())
+
+
+def test_an_uncertain_text_is_sent_again_where_that_is_safe(enqueue, work, state, hurry) -> None:
+    provider = ScriptedProvider(Outcome.UNCERTAIN, is_idempotent=True)
+    reservation = enqueue()
+    work(provider)
+    hurry()
+    work(provider)
+    assert state(reservation) == "sent"
+    assert [sms.job_id for sms in provider.sent] == [reservation.job_id] * 2
+
+
+def test_a_job_of_a_worker_that_died_before_its_claim_is_sent_by_another(enqueue, redis, work, inbox: Inbox) -> None:
+    enqueue()
+    dead = RedisStreamConsumer(redis, reclaim_after_seconds=10)
+    assert len(dead.lease(limit=1, wait_seconds=0.1)) == 1
+    threading.Event().wait(0.1)
+    assert work() == 1
+    assert len(inbox.messages()) == 1
+
+
+def test_a_job_of_a_worker_that_died_while_sending_is_sent_by_another_once(
+    enqueue, redis, work, make_send_jobs, inbox: Inbox, state
+) -> None:
+    reservation = enqueue()
+    dead = RedisStreamConsumer(redis, reclaim_after_seconds=10)
+    [lease] = dead.lease(limit=1, wait_seconds=0.1)
+    make_send_jobs().claim(lease.job)
+    threading.Event().wait(0.1)
+    assert work() == 1
+    assert len(inbox.messages()) == 1
+    assert state(reservation) == "sent"
+
+
+def test_without_an_idempotency_key_a_crash_while_sending_texts_nobody_again(
+    enqueue, redis, work, make_send_jobs, state
+) -> None:
+    provider = ScriptedProvider()
+    reservation = enqueue()
+    dead = RedisStreamConsumer(redis, reclaim_after_seconds=10)
+    [lease] = dead.lease(limit=1, wait_seconds=0.1)
+    make_send_jobs().claim(lease.job)
+    threading.Event().wait(0.1)
+    work(provider)
+    assert (state(reservation), provider.sent) == ("uncertain", [])
+
+
+def test_a_hand_over_that_a_crash_swallowed_is_repeated(enqueue, redis, work, make_send_jobs, state, hurry) -> None:
+    provider = ScriptedProvider()
+    reservation = enqueue()
+    dead = RedisStreamConsumer(redis, reclaim_after_seconds=10)
+    [lease] = dead.lease(limit=1, wait_seconds=0.1)
+    jobs = make_send_jobs()
+    jobs.claim(lease.job)
+    redis.hset(reservation.charged_keys[0], mapping={"state": "retry", "attempt": 1})
+    threading.Event().wait(0.1)
+    work(provider)
+    hurry()
+    work(provider)
+    assert (state(reservation), len(provider.sent)) == ("sent", 1)
+
+
+def test_a_killing_job_stops_after_ten_deliveries(enqueue, redis, stream_consumer) -> None:
+    enqueue()
+    for _ in range(10):
+        assert len(stream_consumer.lease(limit=1, wait_seconds=0.001)) == 1
+        stream_consumer = RedisStreamConsumer(redis, reclaim_after_seconds=0.001)
+        threading.Event().wait(0.01)
+    assert stream_consumer.lease(limit=1, wait_seconds=0.001) == []
+    assert redis.xlen("sms:queue:dead") == 1
+
+
+def test_50_jobs_over_two_workers_are_texted_once_each(enqueue, redis, make_send_jobs, inbox: Inbox, make_sending):
+    mobiles = [f"+86138001380{number:02d}" for number in range(50)]
+    for mobile in mobiles:
+        enqueue(mobile)
+    workers = [
+        Worker(RedisStreamConsumer(redis, reclaim_after_seconds=10), threads=4, stopping=threading.Event())
+        for _ in range(2)
+    ]
+    threads = [threading.Thread(target=worker.run, args=[make_sending().handle]) for worker in workers]
+    for thread in threads:
+        thread.start()
+    done = threading.Event()
+    for _ in range(200):
+        if redis.xlen("sms:queue") == 0:
+            break
+        done.wait(0.05)
+    for worker, thread in zip(workers, threads, strict=True):
+        worker.stop()
+        thread.join()
+    assert sorted(message.mobile for message in inbox.messages()) == mobiles
+
+
+def test_a_stopping_worker_finishes_what_it_has(enqueue, redis, make_sending, stream_consumer, state) -> None:
+    begun, released = threading.Event(), threading.Event()
+
+    class SlowProvider(ScriptedProvider):
+        def send(self, sms: OutgoingSms) -> ProviderAnswer:
+            begun.set()
+            released.wait(5)
+            return super().send(sms)
+
+    first = enqueue()
+    worker = Worker(stream_consumer, threads=1, stopping=threading.Event())
+    thread = threading.Thread(target=worker.run, args=[make_sending(SlowProvider()).handle])
+    thread.start()
+    assert begun.wait(5)
+    second = enqueue("+8613900139000")
+    worker.stop()
+    released.set()
+    thread.join(5)
+    assert (state(first), state(second)) == ("sent", "accepted")
+
+
+def test_a_worker_waits_for_redis_and_gives_up_only_when_it_stops() -> None:
+    stopping = threading.Event()
+    insist = Insistence(stopping)
+    tries: list[int] = []
+
+    def come_back() -> str:
+        tries.append(1)
+        if len(tries) < 3:
+            raise DependencyUnavailable
+        return "here"
+
+    def stay_away() -> None:
+        raise DependencyUnavailable
+
+    assert insist(come_back) == "here"
+    stopping.set()
+    with pytest.raises(DependencyUnavailable):
+        insist(stay_away)
+
+
+def test_a_job_that_breaks_the_handling_does_not_stop_the_worker(enqueue, redis) -> None:
+    handled: list[str] = []
+
+    def handle(lease: Any) -> None:
+        handled.append(lease.job.id)
+        if len(handled) == 2:
+            worker.stop()
+        raise ValueError("broken")
+
+    worker = Worker(RedisStreamConsumer(redis, reclaim_after_seconds=10), threads=1, stopping=threading.Event())
+    jobs = [enqueue().job_id, enqueue("+8613900139000").job_id]
+    worker.run(handle)
+    assert handled == jobs

@@ -1,0 +1,100 @@
+"""The worker as a process of its own: it starts from variables, says how it is, sends, and ends when told to."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+
+import pytest
+import requests
+
+from chassis.mobiles import Mobile
+from sms_service.codes.sms_codes import SmsCodes
+from sms_service.jobs import SendJob
+from sms_service.providers.inbox import Inbox
+from sms_service.purposes import Purpose
+from sms_service.settings import Settings
+from sms_service.worker_health import WorkerHealth, ask_health
+
+COMMAND = [sys.executable, "-m", "sms_service.worker"]
+
+
+@pytest.fixture
+def health_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        return int(free.getsockname()[1])
+
+
+@pytest.fixture
+def environment(make_settings: Callable[..., Settings], health_port: int) -> dict[str, str]:
+    settings = make_settings()
+    return {
+        "PATH": os.environ["PATH"],
+        "SMS_REDIS_URL": settings.redis_url,
+        "SMS_INTERNAL_TOKEN_KEY": settings.internal_token_key.get_secret_value(),
+        "SMS_CODE_KEY": settings.code_key.get_secret_value(),
+        "SMS_CAPTCHA_SERVICE_URL": settings.captcha_service_url,
+        "METRICS_PORT": str(health_port),
+    }
+
+
+@pytest.fixture
+def worker(environment: dict[str, str]) -> Iterator[subprocess.Popen[bytes]]:
+    with subprocess.Popen(COMMAND, env=environment, stderr=subprocess.PIPE) as process:
+        yield process
+        process.kill()
+
+
+def eventually(is_so: Callable[[], object]) -> bool:
+    end = time.monotonic() + 20
+    while not is_so():
+        if time.monotonic() > end:
+            return False
+        time.sleep(0.05)
+    return True
+
+
+def test_a_worker_sends_is_healthy_and_ends_in_order(
+    worker, environment, health_port: int, make_codes: Callable[..., SmsCodes], stream_publisher, inbox: Inbox
+) -> None:
+    codes = make_codes()
+    reservation = codes.reserve(Mobile("+8613800138000"), Purpose.LOGIN, subject="", ip="192.0.2.1")
+    job = SendJob(reservation.job_id, reservation.mobile_hash, 0, reservation.expires_at, "request-of-the-test")
+    stream_publisher.publish(job)
+    codes.commit(reservation)
+    assert eventually(inbox.messages)
+    assert subprocess.run([*COMMAND, "--check"], env=environment, check=False).returncode == 0
+    metrics = requests.get(f"http://127.0.0.1:{health_port}/metrics", timeout=5).text
+    assert 'sms_claim_total{reason="won"} 1.0' in metrics
+    worker.send_signal(signal.SIGTERM)
+    _, logs = worker.communicate(timeout=10)
+    assert worker.returncode == 0
+    assert b"request-of-the-test" in logs
+    assert b"worker_stopped" in logs
+    assert b"042619" not in logs
+    assert b"13800138000" not in logs
+
+
+def test_the_check_fails_where_no_worker_runs(environment: dict[str, str]) -> None:
+    assert subprocess.run([*COMMAND, "--check"], env=environment, check=False).returncode == 1
+
+
+@pytest.mark.parametrize(("is_alive", "is_up"), [(True, False), (False, True)])
+def test_a_part_that_is_down_is_told(is_alive: bool, is_up: bool) -> None:
+    def check() -> bool:
+        if not is_up:
+            raise ConnectionError("away")
+        return True
+
+    with WorkerHealth("127.0.0.1", 0, is_alive=lambda: is_alive, checks={"queue": check}) as health:
+        address = f"http://127.0.0.1:{health.port}"
+        assert requests.get(f"{address}/healthz", timeout=5).status_code == (200 if is_alive else 503)
+        ready = requests.get(f"{address}/readyz", timeout=5)
+        assert (ready.status_code, ready.json()) == (
+            (200, {"checks": {"queue": "up"}}) if is_up else (503, {"checks": {"queue": "down"}})
+        )
+        assert requests.get(f"{address}/other", timeout=5).status_code == 404
+        assert not ask_health(health.port)

@@ -1,0 +1,387 @@
+"""The stack under test, and the clients that walk through it.
+
+``E2E_STACK=embedded`` (the default) starts `python -m local.run` on a free port and an empty folder;
+``E2E_STACK=compose`` uses the running compose stack at ``E2E_URL``. The journeys are the same.
+"""
+
+import contextlib
+import http.client
+import json
+import os
+import re
+import secrets
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from http.cookiejar import DefaultCookiePolicy
+from pathlib import Path
+from typing import Any, Protocol
+
+import pytest
+import requests
+from redis import Redis
+
+ROOT = Path(__file__).parents[1]
+# All journeys come from one address, which the limits of a real installation would stop.
+RAISED_LIMITS = (Path(__file__).parent / "raised-limits.txt").read_text().split()
+RAISED_TO = "100000"
+START_SECONDS = 120
+ANSWER_SECONDS = 20
+MOBILE_PREFIXES = ("130", "135", "138", "150", "155", "159", "176", "180", "186", "189", "191", "199")
+Json = dict[str, Any]
+
+
+class Worker(Protocol):
+    """One sms-worker that a test may stop the hard way."""
+
+    def pause(self) -> None:
+        """Freeze it: it keeps what it took, and does nothing with it."""
+
+    def kill(self) -> None:
+        """End it with SIGKILL, frozen or not."""
+
+
+class Stack:
+    """A running system, as a client sees it, with a look at its Redis."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+
+    def redis_command(self, *words: str) -> Any:
+        """Run one Redis command and return its answer."""
+        raise NotImplementedError
+
+    def start_worker(self) -> Worker:
+        """Return a worker beside the one that must stay; the stack has two of them then, at least."""
+        raise NotImplementedError
+
+    def restore_workers(self) -> None:
+        """Bring the workers back to what they were before `start_worker`."""
+        raise NotImplementedError
+
+    def kill_and_start(self, service: str) -> None:
+        """End one part the hard way and start it again."""
+        raise NotImplementedError
+
+    def captcha_answer(self, captcha_id: str) -> str:
+        """Read the text of a captcha."""
+        answer = self.redis_command("GET", f"captcha:answer:{captcha_id}")
+        assert isinstance(answer, str), f"no captcha {captcha_id}"
+        return answer
+
+    def inbox(self, mobile: str | None = None) -> list[Json]:
+        """Read the texts to a mobile, or to all of them, newest first."""
+        query = {} if mobile is None else {"mobile": mobile}
+        answer = requests.get(f"{self.url}/inbox/messages", params=query, timeout=ANSWER_SECONDS)
+        answer.raise_for_status()
+        items: list[Json] = answer.json()["items"]
+        return items
+
+    def wait_for_texts(self, mobile: str, count: int, *, seconds: float = 10) -> list[Json]:
+        """Wait until a mobile got that many texts, and return them, newest first."""
+        end = time.monotonic() + seconds
+        while len(texts := self.inbox(mobile)) < count:
+            assert time.monotonic() < end, f"{len(texts)} texts after {seconds} s, not {count}"
+            time.sleep(0.1)
+        return texts
+
+
+class ProcessWorker:
+    """A worker that the tests started themselves, because the embedded run ends when one of its processes does."""
+
+    def __init__(self, env: dict[str, str]) -> None:
+        self._process = subprocess.Popen([sys.executable, "-m", "sms_service.worker"], env=env, cwd=ROOT)
+
+    def pause(self) -> None:
+        self._process.send_signal(signal.SIGSTOP)
+
+    def kill(self) -> None:
+        self._process.kill()
+        self._process.wait(10)
+
+
+class EmbeddedStack(Stack):
+    """What `make run` starts."""
+
+    def __init__(self, folder: Path) -> None:
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port = probe.getsockname()[1]
+        super().__init__(f"http://127.0.0.1:{port}")
+        raised = dict.fromkeys(RAISED_LIMITS, RAISED_TO)
+        self._env = {**os.environ, **raised, "PORT": str(port), "DATA_DIR": str(folder), "PYTHONUNBUFFERED": "1"}
+        self._env["SMS_RECLAIM_AFTER_SECONDS"] = "10"
+        self._folder = folder
+        self._log = folder / "run.log"
+        self._workers: list[ProcessWorker] = []
+        with self._log.open("wb") as log:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "local.run"],
+                env=self._env,
+                cwd=ROOT,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+
+    def wait_until_ready(self) -> None:
+        end = time.monotonic() + START_SECONDS
+        while "Xinjing is ready" not in self._log.read_text():
+            assert self._process.poll() is None, self._log.read_text()[-4000:]
+            assert time.monotonic() < end, self._log.read_text()[-4000:]
+            time.sleep(0.2)
+
+    def stop(self) -> None:
+        self.restore_workers()
+        self._process.terminate()
+        try:
+            self._process.wait(30)
+        finally:
+            # Whoever is left of the session when its first process is gone.
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self._process.pid, signal.SIGKILL)
+            self._process.wait(5)
+
+    def redis_command(self, *words: str) -> Any:
+        with Redis.from_url(f"unix://{self._folder}/redis.sock", decode_responses=True) as client:
+            return client.execute_command(*words)
+
+    def start_worker(self) -> Worker:
+        from local.settings import LocalSettings, environment
+
+        settings = LocalSettings(port=1, data_dir=self._folder)
+        env = environment(settings, f"unix://{self._folder}/redis.sock", self._env)
+        worker = ProcessWorker({**env, "METRICS_PORT": env["SMS_WORKER_METRICS_PORT"]})
+        self._workers.append(worker)
+        time.sleep(3)  # Nobody outside sees a worker become ready.
+        return worker
+
+    def restore_workers(self) -> None:
+        while self._workers:
+            self._workers.pop().kill()
+
+
+class ContainerWorker:
+    """One of the replicas of the service sms-worker."""
+
+    def __init__(self, container: str) -> None:
+        self._container = container
+
+    def pause(self) -> None:
+        subprocess.run(["docker", "pause", self._container], check=True, capture_output=True, timeout=30)
+
+    def kill(self) -> None:
+        subprocess.run(["docker", "kill", self._container], check=True, capture_output=True, timeout=30)
+
+
+class ComposeStack(Stack):
+    """A compose stack that runs already; COMPOSE_PROJECT_NAME names it."""
+
+    def _compose(self, *words: str) -> str:
+        command = ["docker", "compose", *words]
+        return subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True, timeout=120).stdout
+
+    def redis_command(self, *words: str) -> Any:
+        return json.loads(self._compose("exec", "-T", "redis", "redis-cli", "--json", *words))
+
+    def start_worker(self) -> Worker:
+        self.restore_workers()
+        return ContainerWorker(self._compose("ps", "--quiet", "sms-worker").split()[-1])
+
+    def kill_and_start(self, service: str) -> None:
+        """End a container with SIGKILL, start it again, and wait until the whole stack is healthy."""
+        self._compose("kill", "--signal", "SIGKILL", service)
+        self._compose("up", "--detach", "--wait", "--no-recreate", "--scale", "sms-worker=2")
+        end = time.monotonic() + START_SECONDS
+        while not self._is_ready():
+            assert time.monotonic() < end, f"not ready after {service} was killed"
+            time.sleep(0.2)
+
+    def _is_ready(self) -> bool:
+        with contextlib.suppress(requests.RequestException):
+            return requests.get(f"{self.url}/readyz", timeout=ANSWER_SECONDS).ok
+        return False
+
+    def restore_workers(self) -> None:
+        scale = ("up", "--detach", "--wait", "--no-deps", "--no-recreate", "--scale", "sms-worker=2", "sms-worker")
+        self._compose(*scale)
+
+
+@pytest.fixture(scope="session")
+def stack() -> Iterator[Stack]:
+    """The system under test."""
+    if os.environ.get("E2E_STACK", "embedded") == "compose":
+        yield ComposeStack(os.environ.get("E2E_URL", "http://127.0.0.1:8000"))
+        return
+    folder = Path(tempfile.mkdtemp(prefix="xj"))  # Short, because a socket's path must be.
+    embedded = EmbeddedStack(folder)
+    try:
+        embedded.wait_until_ready()
+        yield embedded
+    finally:
+        embedded.stop()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture
+def extra_worker(stack: Stack) -> Iterator[Worker]:
+    """A second sms-worker, for one test."""
+    yield stack.start_worker()
+    stack.restore_workers()
+
+
+class Client:
+    """An HTTP client. An app keeps no cookies and sends a token; a browser keeps them and says where it comes from."""
+
+    def __init__(self, url: str, *, is_browser: bool) -> None:
+        self.url = url
+        self.http = requests.Session()
+        self.http.trust_env = False
+        if is_browser:
+            self.http.headers["Sec-Fetch-Site"] = "same-origin"
+        else:
+            self.http.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
+
+    def __call__(self, method: str, path: str, *, token: str | None = None, **options: Any) -> requests.Response:
+        """Send one request; ``options`` are those of requests."""
+        headers = options.pop("headers", {}) | ({"Authorization": f"Bearer {token}"} if token else {})
+        options = {"timeout": ANSWER_SECONDS, "allow_redirects": False, **options}
+        return self.http.request(method, self.url + path, headers=headers, **options)
+
+
+@pytest.fixture
+def app(stack: Stack) -> Iterator[Client]:
+    """A client like a mobile app's: JSON and bearer tokens."""
+    client = Client(stack.url, is_browser=False)
+    yield client
+    client.http.close()
+
+
+@pytest.fixture
+def browser_client(stack: Stack) -> Iterator[Client]:
+    """A client like a page's script: cookies, and the header that browsers add to same-origin requests."""
+    client = Client(stack.url, is_browser=True)
+    yield client
+    client.http.close()
+
+
+@pytest.fixture
+def new_mobile() -> Callable[[], str]:
+    """Draw mobiles of mainland China that no other test uses."""
+
+    def draw() -> str:
+        return secrets.choice(MOBILE_PREFIXES) + f"{secrets.randbelow(10**8):08}"
+
+    return draw
+
+
+@pytest.fixture
+def mobile(new_mobile: Callable[[], str]) -> str:
+    """A mobile for this test."""
+    return new_mobile()
+
+
+@pytest.fixture
+def solved_captcha(stack: Stack, app: Client) -> Callable[[], Json]:
+    """Get a captcha and its text, as the fields of a request for a code."""
+
+    def solve() -> Json:
+        answer = app("POST", "/api/v1/captchas", json={})
+        assert answer.status_code == 201, answer.text
+        captcha_id = answer.json()["id"]
+        return {"captcha_id": captcha_id, "captcha_text": stack.captcha_answer(captcha_id)}
+
+    return solve
+
+
+@pytest.fixture
+def ask_code(app: Client, solved_captcha: Callable[[], Json]) -> Callable[..., requests.Response]:
+    """Ask for a code with a solved captcha, or with other fields."""
+
+    def ask(mobile: str, purpose: str = "register", **fields: str) -> requests.Response:
+        captcha = fields or solved_captcha()
+        return app("POST", "/api/v1/sms-codes", json={"mobile": mobile, "purpose": purpose, **captcha})
+
+    return ask
+
+
+@pytest.fixture
+def texted_code(stack: Stack, ask_code: Callable[..., requests.Response]) -> Callable[..., str]:
+    """Have a code texted and read it."""
+
+    def get(mobile: str, purpose: str = "register") -> str:
+        before = len(stack.inbox(mobile))
+        answer = ask_code(mobile, purpose)
+        assert answer.status_code == 202, answer.text
+        return code_in(stack.wait_for_texts(mobile, before + 1)[0]["text"])
+
+    return get
+
+
+def code_in(text: str) -> str:
+    """Find the six digits in a text."""
+    found = re.search(r"(?<!\d)\d{6}(?!\d)", text)
+    assert found, text
+    return found[0]
+
+
+@dataclass(frozen=True)
+class Account:
+    """A registered person."""
+
+    mobile: str
+    password: str
+    user: Json
+    access_token: str
+    refresh_token: str
+
+
+@pytest.fixture
+def register(app: Client, new_mobile: Callable[[], str], texted_code: Callable[..., str]) -> Callable[[], Account]:
+    """Register a new person and return them, signed in."""
+
+    def make() -> Account:
+        mobile, password = new_mobile(), f"journey {secrets.token_urlsafe(12)}"
+        body = {"mobile": mobile, "sms_code": texted_code(mobile), "password": password}
+        answer = app("POST", "/api/v1/users", json=body)
+        assert answer.status_code == 201, answer.text
+        session = answer.json()
+        return Account(mobile, password, session["user"], session["access_token"], session["refresh_token"])
+
+    return make
+
+
+@dataclass(frozen=True)
+class RawAnswer:
+    """An answer whose request was sent byte by byte as written."""
+
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+
+@pytest.fixture
+def raw(stack: Stack) -> Callable[..., RawAnswer]:
+    """Send a request target as it is, which requests would tidy up; the body is only announced if it is a number."""
+
+    def send(method: str, target: str, headers: dict[str, str] | None = None, *, body: bytes | int = b"") -> RawAnswer:
+        host = stack.url.removeprefix("http://")
+        connection = http.client.HTTPConnection(host, timeout=ANSWER_SECONDS)
+        try:
+            connection.putrequest(method, target, skip_accept_encoding=True)
+            length = body if isinstance(body, int) else len(body)
+            for name, value in {"Content-Length": str(length), **(headers or {})}.items():
+                connection.putheader(name, value)
+            connection.endheaders(None if isinstance(body, int) else body)
+            answer = connection.getresponse()
+            return RawAnswer(answer.status, {k.lower(): v for k, v in answer.getheaders()}, answer.read())
+        finally:
+            connection.close()
+
+    return send

@@ -1,0 +1,155 @@
+"""What the public door does with input that nobody should send."""
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+Get = Callable[..., Any]
+PROBLEM = "application/problem+json"
+JSON_OPERATIONS = (
+    "/api/v1/captchas",
+    "/api/v1/sms-codes",
+    "/api/v1/users",
+    "/api/v1/sessions",
+    "/api/v1/tokens/refresh",
+)
+ATTEMPT = "internal/captchas/x/attempts"
+
+
+def assert_problem(answer: Any, status: int, code: str) -> None:
+    assert (answer.status_code, answer.headers["Content-Type"]) == (status, PROBLEM), answer.text
+    body = answer.json()
+    assert (body["status"], body["code"]) == (status, code)
+    assert body["request_id"] == answer.headers["X-Request-Id"]
+    assert body["errno"]
+    assert body["errmsg"]
+
+
+@pytest.mark.parametrize("path", JSON_OPERATIONS)
+@pytest.mark.parametrize("body", ["{", "null", "[]", '"{}"', "5", '{"a": NaN}', "\ufeff{}", '{"a": 1}{'])
+def test_what_is_not_one_json_object_is_malformed(app: Get, path: str, body: str) -> None:
+    answer = app("POST", path, data=body.encode(), headers={"Content-Type": "application/json"})
+    assert_problem(answer, 400, "body_malformed")
+
+
+@pytest.mark.parametrize("path", JSON_OPERATIONS)
+@pytest.mark.parametrize("media_type", ["text/plain", "application/x-www-form-urlencoded", "application/xml", ""])
+def test_another_media_type_is_unsupported(app: Get, path: str, media_type: str) -> None:
+    answer = app("POST", path, data=b"{}", headers={"Content-Type": media_type})
+    assert_problem(answer, 415, "media_type_unsupported")
+
+
+def test_every_wrong_field_is_named_and_no_value_repeated(app: Get) -> None:
+    body = {"mobile": 5, "purpose": "secret-value", "captcha_text": None, "extra": "secret-value"}
+    answer = app("POST", "/api/v1/sms-codes", json=body)
+    assert_problem(answer, 422, "request_invalid")
+    fields = {wrong["field"] for wrong in answer.json()["errors"]}
+    assert fields >= {"mobile", "purpose", "captcha_id", "captcha_text", "extra"}
+    assert "secret-value" not in answer.text
+
+
+def test_a_body_over_a_megabyte_is_refused_before_it_is_sent(raw: Get) -> None:
+    answer = raw("POST", "/api/v1/captchas", {"Content-Type": "application/json"}, body=1024 * 1024 + 1)
+    assert (answer.status, answer.headers["content-type"]) == (413, PROBLEM)
+    assert json.loads(answer.body)["code"] == "body_too_large"
+
+
+def test_a_body_over_a_megabyte_is_an_errno_on_a_classic_route(raw: Get) -> None:
+    answer = raw("POST", "/passport/register", {"Content-Type": "application/json"}, body=1024 * 1024 + 1)
+    assert answer.status == 200
+    assert json.loads(answer.body)["errno"] == "4103"
+
+
+@pytest.mark.parametrize(
+    "path", ["/api/v1/nothing", "/api/v2/news", "/api", "/nothing", "/news_lists", "/metrics", "/.env"]
+)
+def test_an_unknown_path_is_a_404_problem(app: Get, path: str) -> None:
+    assert_problem(app("GET", path), 404, "not_found")
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "allowed"),
+    [("GET", "/api/v1/captchas", "POST"), ("DELETE", "/api/v1/news", "GET"), ("POST", "/api/v1/categories", "GET")],
+)
+def test_a_wrong_method_is_a_405_problem_that_names_the_right_one(
+    app: Get, method: str, path: str, allowed: str
+) -> None:
+    answer = app(method, path)
+    assert_problem(answer, 405, "method_not_allowed")
+    assert allowed in answer.headers["Allow"]
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        f"/{ATTEMPT}",
+        f"//{ATTEMPT}",
+        f"///{ATTEMPT}",
+        f"/./{ATTEMPT}",
+        f"/.//{ATTEMPT}",
+        f"/%2e/{ATTEMPT}",
+        f"/x/../{ATTEMPT}",
+        f"/x/%2e%2e/{ATTEMPT}",
+        f"/x/..%2f{ATTEMPT}",
+        f"/api/v1/../../{ATTEMPT}",
+        f"/api/v1/%2e%2e/%2E%2E/{ATTEMPT}",
+        f"/api/v1/captchas/..;/..;/..;/{ATTEMPT}",
+        f"/static/../{ATTEMPT}",
+        f"/static/..%2f{ATTEMPT}",
+        f"/static/%252e%252e/{ATTEMPT}",
+        f"/%2f{ATTEMPT}",
+        f"/%5c{ATTEMPT}",
+        f"/\\{ATTEMPT}",
+        f"/INTERNAL{ATTEMPT.removeprefix('internal')}",
+        f"/%69nternal{ATTEMPT.removeprefix('internal')}",
+        f"/%2569nternal{ATTEMPT.removeprefix('internal')}",
+        f"/internal;x{ATTEMPT.removeprefix('internal')}",
+        f"/internal%2f{ATTEMPT.removeprefix('internal/')}",
+        f"/internal%00/{ATTEMPT.removeprefix('internal/')}",
+        f"/%ef%bd%89nternal{ATTEMPT.removeprefix('internal')}",
+        f"http://127.0.0.1/{ATTEMPT}",
+        f"http://captcha-service:8000/{ATTEMPT}",
+    ],
+)
+def test_no_spelling_leads_to_an_internal_route(raw: Get, target: str) -> None:
+    headers = {"Content-Type": "application/json", "X-Internal-Token": "x"}
+    answer = raw("POST", target, headers, body=b'{"text": "x"}')
+    assert answer.status in (400, 404)
+    assert answer.headers["content-type"] == PROBLEM
+    assert json.loads(answer.body)["code"] in ("request_refused", "not_found")
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["X-Internal-Token", "x-internal-token", "X-User-Id", "X-Forwarded-User", "X-Internal-User", "X-Session-Id"],
+)
+def test_a_claimed_identity_is_ignored(app: Get, register: Get, name: str) -> None:
+    person = register()
+    claimed = {name: str(person.user["id"])}
+    assert_problem(app("GET", "/api/v1/users/me", headers=claimed), 401, "unauthenticated")
+    me = app("GET", "/api/v1/users/me", headers=claimed | {name: "1"}, token=person.access_token)
+    assert me.json()["id"] == person.user["id"]
+
+
+def test_a_token_of_the_services_opens_nothing_outside(app: Get, register: Get) -> None:
+    person = register()
+    answer = app("GET", "/api/v1/users/me", headers={"X-Internal-Token": person.access_token})
+    assert answer.status_code == 401
+
+
+def test_a_request_id_is_kept_and_an_unusable_one_replaced(app: Get) -> None:
+    assert app("GET", "/api/v1/nothing", headers={"X-Request-Id": "journey-1"}).json()["request_id"] == "journey-1"
+    replaced = app("GET", "/api/v1/nothing", headers={"X-Request-Id": "no spaces please"})
+    assert replaced.json()["request_id"] not in ("", "no spaces please")
+
+
+def test_the_document_and_its_page_need_nothing_from_elsewhere(app: Get) -> None:
+    document = app("GET", "/api/v1/openapi.json").json()
+    assert document["openapi"].startswith("3.1")
+    assert "/api/v1/sms-codes" in document["paths"]
+    assert not [path for path in document["paths"] if "internal" in path]
+    page = app("GET", "/docs", allow_redirects=True)
+    assert page.status_code == 200
+    assert "https://" not in page.text

@@ -1,0 +1,342 @@
+"""Journeys of a person with a browser: read, register, leave, come back; by day, by night, and without JavaScript.
+
+Every page must leave the console silent: a violation of the content policy speaks there.
+"""
+
+import os
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
+
+pytestmark = pytest.mark.browser
+CHROMIUM = Path("/usr/bin/chromium")
+# Chromium starts as root only without its sandbox, and must not talk to its maker's servers.
+ARGUMENTS = (
+    "--no-sandbox",
+    "--disable-quic",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--no-first-run",
+)
+DESKTOP_LIGHT = {"color_scheme": "light", "viewport": {"width": 1280, "height": 960}}
+PHONE_DARK = {
+    "color_scheme": "dark",
+    "viewport": {"width": 360, "height": 740},
+    "device_scale_factor": 2,
+    "is_mobile": True,
+    "has_touch": True,
+}
+NARROW = {"color_scheme": "light", "viewport": {"width": 320, "height": 640}}
+PASSWORD = "long words of a journey"
+NICK_NAME = "林间读者"
+
+
+@dataclass
+class Visit:
+    """One browser window, and what its console said."""
+
+    page: Page
+    messages: list[str] = field(default_factory=list)
+
+    def open_first_article(self) -> None:
+        """Follow the first story of the home page."""
+        self.page.locator("article h2 a").first.click()
+        expect(self.page.locator("article.reading h1")).to_be_visible()
+
+    def open_dialog(self, name: str) -> Locator:
+        """Open a dialog by the button in the page's header."""
+        self.page.get_by_role("banner").get_by_role("button", name=name).click()
+        dialog = self.page.get_by_role("dialog", name=name)
+        expect(dialog).to_be_visible()
+        return dialog
+
+
+Open = Callable[..., Visit]
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Browser]:
+    """Debian's Chromium."""
+    if not CHROMIUM.exists():
+        pytest.skip("no Chromium on this machine: apt-get install chromium fonts-wqy-zenhei")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def open_window(chromium: Browser, stack: Any) -> Iterator[Open]:
+    """Open a window at the home page; at the end its console must have been silent."""
+    visits: list[Visit] = []
+
+    def open_window(**options: Any) -> Visit:
+        context = chromium.new_context(locale="zh-CN", base_url=stack.url, **options)
+        visit = Visit(context.new_page())
+        visit.page.on("console", lambda message: visit.messages.append(message.text))
+        visit.page.on("pageerror", lambda error: visit.messages.append(str(error)))
+        visits.append(visit)
+        visit.page.goto("/")
+        return visit
+
+    yield open_window
+    for visit in visits:
+        visit.page.context.close()
+    assert [visit.messages for visit in visits] == [[] for _ in visits]
+
+
+@pytest.fixture
+def keep() -> Callable[[Page, str], None]:
+    """Write a picture of the window, if SCREENSHOTS_DIR names a folder for it."""
+    folder = os.environ.get("SCREENSHOTS_DIR")
+
+    def keep(page: Page, name: str) -> None:
+        if folder:
+            page.screenshot(path=Path(folder) / name, animations="disabled")
+
+    return keep
+
+
+def fill_captcha(dialog: Locator, stack: Any, answer: str | None = None) -> str:
+    """Answer the captcha that is shown, rightly if no answer is given, and return its id."""
+    picture = dialog.get_by_alt_text("图形验证码，看不清可换一张")
+    expect(picture).to_be_visible()
+    found = re.fullmatch(r"/api/v1/captchas/([^/]+)/image", picture.get_attribute("src") or "")
+    assert found
+    assert picture.evaluate("picture => picture.decode().then(() => picture.naturalWidth > 0)")
+    dialog.get_by_label("图中的字符").fill(answer or stack.captcha_answer(found[1]))
+    return found[1]
+
+
+def fill_code(dialog: Locator, stack: Any, mobile: str, *, texts: int) -> None:
+    """Ask for a code and copy it from the inbox; ``texts`` is how many the mobile has then."""
+    dialog.get_by_role("button", name="获取验证码").click()
+    expect(dialog.get_by_role("status")).to_have_text("验证码已发送，请查看短信。")
+    expect(dialog.get_by_role("button", name=re.compile(r"^[1-6]?\d 秒后重发$"))).to_be_disabled()
+    code = re.search(r"(?<!\d)\d{6}(?!\d)", stack.wait_for_texts(mobile, texts)[0]["text"])
+    assert code
+    dialog.get_by_label("短信验证码").fill(code[0])
+
+
+def register(visit: Visit, stack: Any, mobile: str) -> None:
+    """Register by the dialog, from the home page."""
+    dialog = visit.open_dialog("注册")
+    dialog.get_by_label("手机号").fill(mobile)
+    fill_captcha(dialog, stack)
+    fill_code(dialog, stack, mobile, texts=1)
+    dialog.get_by_label("昵称").fill(f"{NICK_NAME}{mobile[-6:]}")
+    dialog.get_by_label("设置密码").fill(PASSWORD)
+    dialog.get_by_role("button", name="注册并登录").click()
+    expect_signed_in(visit, mobile)
+
+
+def expect_signed_in(visit: Visit, mobile: str) -> None:
+    """Expect that the server shows the nick name."""
+    expect(visit.page.get_by_role("banner").get_by_text(f"{NICK_NAME}{mobile[-6:]}")).to_be_visible()
+
+
+def log_out(visit: Visit) -> None:
+    """Log out by the button in the header."""
+    visit.page.get_by_role("button", name="退出").click()
+    expect(visit.page.get_by_role("banner").get_by_role("button", name="登录")).to_be_visible()
+
+
+def test_a_person_registers_leaves_and_comes_back(open_window: Open, stack: Any, mobile: str) -> None:
+    visit = open_window(**DESKTOP_LIGHT)
+    visit.open_first_article()
+    article = visit.page.url
+    visit.page.goto("/")
+    register(visit, stack, mobile)
+    visit.page.goto(article)
+    expect_signed_in(visit, mobile)  # Not the copy that nobody's visit has left in the browser.
+    assert visit.page.evaluate("document.cookie") == ""
+    log_out(visit)
+    panel = visit.open_dialog("登录").get_by_role("tabpanel", name="密码登录")
+    panel.get_by_label("手机号").fill(mobile)
+    panel.get_by_label("密码", exact=True).fill(PASSWORD)
+    panel.get_by_role("button", name="登录").click()
+    expect_signed_in(visit, mobile)
+
+
+def test_a_person_logs_in_by_code_on_a_phone(
+    open_window: Open, stack: Any, mobile: str, register_account: Callable[[str], None]
+) -> None:
+    register_account(mobile)
+    visit = open_window(**PHONE_DARK)
+    dialog = visit.open_dialog("登录")
+    dialog.get_by_role("tab", name="验证码登录").click()
+    panel = dialog.get_by_role("tabpanel", name="验证码登录")
+    panel.get_by_label("手机号").fill(mobile)
+    fill_captcha(panel, stack)
+    fill_code(panel, stack, mobile, texts=2)
+    panel.get_by_role("button", name="登录").click()
+    expect_signed_in(visit, mobile)
+
+
+@pytest.fixture
+def register_account(app: Any, texted_code: Callable[..., str]) -> Callable[[str], None]:
+    """Register a mobile without a browser."""
+
+    def register_account(mobile: str) -> None:
+        body = {
+            "mobile": mobile,
+            "sms_code": texted_code(mobile),
+            "password": PASSWORD,
+            "nick_name": f"{NICK_NAME}{mobile[-6:]}",
+        }
+        assert app("POST", "/api/v1/users", json=body).status_code == 201
+
+    return register_account
+
+
+def test_a_wrong_captcha_is_said_and_replaced(open_window: Open, stack: Any, mobile: str) -> None:
+    visit = open_window(**DESKTOP_LIGHT)
+    dialog = visit.open_dialog("注册")
+    dialog.get_by_label("手机号").fill(mobile)
+    first = fill_captcha(dialog, stack, "????")
+    dialog.get_by_role("button", name="获取验证码").click()
+    expect(dialog.get_by_role("alert")).to_have_text("验证码输入有误")
+    expect(dialog.get_by_role("alert")).to_be_focused()
+    expect(dialog.get_by_role("img")).not_to_have_attribute("src", f"/api/v1/captchas/{first}/image")
+    fill_captcha(dialog, stack)
+    fill_code(dialog, stack, mobile, texts=1)
+    expect(dialog.get_by_role("alert")).to_be_hidden()
+    assert len(visit.messages) == 1
+    assert "status of 400" in visit.messages.pop()
+
+
+def test_a_refused_password_is_said_at_its_field(open_window: Open, stack: Any, mobile: str) -> None:
+    visit = open_window(**DESKTOP_LIGHT)
+    dialog = visit.open_dialog("注册")
+    dialog.get_by_label("手机号").fill(mobile)
+    fill_captcha(dialog, stack)
+    fill_code(dialog, stack, mobile, texts=1)
+    dialog.get_by_label("设置密码").fill("password1")
+    dialog.get_by_role("button", name="注册并登录").click()
+    expect(dialog.get_by_role("alert")).to_be_focused()
+    expect(dialog.get_by_label("设置密码")).to_have_attribute("aria-invalid", "true")
+    expect(dialog.get_by_label("设置密码")).to_have_accessible_description(re.compile("请换一个密码"))
+    dialog.get_by_label("设置密码").fill(PASSWORD)
+    dialog.get_by_role("button", name="注册并登录").click()
+    expect(visit.page.get_by_role("button", name="退出")).to_be_visible()
+    assert len(visit.messages) == 1
+    assert "status of 422" in visit.messages.pop()
+
+
+def test_another_captcha_is_one_click_away(open_window: Open) -> None:
+    visit = open_window(**DESKTOP_LIGHT)
+    dialog = visit.open_dialog("注册")
+    picture = dialog.get_by_role("img")
+    expect(picture).to_be_visible()
+    before = picture.get_attribute("src") or ""
+    dialog.get_by_role("button", name="换一张").click()
+    expect(picture).not_to_have_attribute("src", before)
+    expect(dialog.get_by_label("图中的字符")).to_be_focused()
+
+
+def test_reading_an_article_counts_a_view(open_window: Open) -> None:
+    visit = open_window(**DESKTOP_LIGHT)
+    with visit.page.expect_response(re.compile(r"/api/v1/news/\d+/views$")) as answer:
+        visit.open_first_article()
+    assert answer.value.status == 204
+
+
+def test_the_chosen_look_is_kept(open_window: Open) -> None:
+    visit = open_window(**DESKTOP_LIGHT)
+    look = "document.documentElement.dataset.theme ?? 'auto'"
+    button = visit.page.get_by_role("button", name=re.compile("^外观"))
+    for expected in ("light", "dark"):
+        button.click()
+        visit.page.reload()
+        assert visit.page.evaluate(look) == expected
+    assert visit.page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(22, 20, 18)"
+    button.click()
+    visit.page.reload()
+    assert visit.page.evaluate(look) == "auto"
+
+
+@pytest.mark.parametrize("options", [DESKTOP_LIGHT, PHONE_DARK], ids=["desktop-light", "phone-dark"])
+def test_pages_have_no_known_barriers(
+    open_window: Open, options: dict[str, Any], keep: Callable[[Page, str], None]
+) -> None:
+    visit = open_window(**options)
+    is_phone = options is PHONE_DARK
+    keep(visit.page, "home-phone-dark.png" if is_phone else "home-desktop-light.png")
+    assert barriers(visit.page) == []
+    dialog = visit.open_dialog("注册")
+    expect(dialog.get_by_role("img")).to_be_visible()
+    if not is_phone:
+        keep(visit.page, "register.png")
+    assert barriers(visit.page) == []
+    visit.page.keyboard.press("Escape")
+    visit.open_dialog("登录")
+    assert barriers(visit.page) == []
+    visit.page.keyboard.press("Escape")
+    visit.open_first_article()
+    if not is_phone:
+        keep(visit.page, "article.png")
+    assert barriers(visit.page) == []
+
+
+def barriers(page: Page) -> list[tuple[str, str]]:
+    """Ask axe what keeps people out of the page as it stands: rules and the first element of each."""
+    # Colours are read while a dialog still fades in, unless its animation has ended.
+    page.evaluate("Promise.all(document.getAnimations().map(animation => animation.finished))")
+    found = Axe().run(page).response["violations"]
+    return [(violation["id"], violation["nodes"][0]["html"]) for violation in found]
+
+
+def test_pages_fit_320_pixels(open_window: Open) -> None:
+    visit = open_window(**NARROW)
+    overflow = "document.documentElement.scrollWidth - innerWidth"
+    assert visit.page.evaluate(overflow) <= 0
+    visit.open_dialog("注册")
+    assert visit.page.evaluate(overflow) <= 0
+    assert visit.page.locator("#register").evaluate("dialog => dialog.scrollWidth - dialog.clientWidth") <= 0
+    visit.page.keyboard.press("Escape")
+    visit.open_first_article()
+    assert visit.page.evaluate(overflow) <= 0
+
+
+def test_every_control_is_large_enough_for_a_thumb(open_window: Open) -> None:
+    visit = open_window(**PHONE_DARK)
+    dialog = visit.open_dialog("注册")
+    small = []
+    for control in [*dialog.get_by_role("button").all(), *dialog.get_by_role("textbox").all()]:
+        box = control.bounding_box()
+        if box is None or box["height"] < 44 or box["width"] < 44:
+            small.append(control.evaluate("element => element.outerHTML"))
+    assert small == []
+
+
+def test_the_site_reads_without_javascript(open_window: Open) -> None:
+    visit = open_window(**DESKTOP_LIGHT, java_script_enabled=False)
+    page = visit.page
+    expect(page.get_by_role("button")).to_have_count(0)
+    expect(page.locator("noscript p")).to_contain_text("登录和注册需要开启 JavaScript")
+    first = page.locator("article h2 a").first.inner_text()
+    page.get_by_role("link", name="下一页").click()
+    expect(page.get_by_role("link", name="回到第一页")).to_be_visible()
+    assert page.locator("article h2 a").first.inner_text() != first
+    page.get_by_role("navigation", name="栏目").get_by_role("link", name="股市").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("股市")
+    visit.open_first_article()
+    assert page.locator("article.reading .body").inner_text().strip()
+
+
+def test_a_missing_article_has_a_way_home(open_window: Open) -> None:
+    visit = open_window(**DESKTOP_LIGHT)
+    answer = visit.page.goto("/news/999999999")
+    assert answer
+    assert answer.status == 404
+    visit.page.get_by_role("link", name="回到首页").click()
+    expect(visit.page.locator("article").first).to_be_visible()
+    assert len(visit.messages) == 1
+    assert "status of 404" in visit.messages.pop()

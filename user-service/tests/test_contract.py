@@ -1,0 +1,139 @@
+import json
+from pathlib import Path
+
+import pytest
+
+from chassis.web import Access, openapi_document
+
+REGISTER = {"mobile": "13800138000", "sms_code": "031415", "password": "correct horse battery"}
+LOGIN = {"mobile": "13800138000", "password": "correct horse battery"}
+
+
+@pytest.fixture
+def empty_database_url(tmp_path: Path) -> str:
+    """SQLite alone: shapes do not depend on the database."""
+    return f"sqlite:///{tmp_path / 'test.db'}"
+
+
+def test_every_view_says_who_may_call_it(app):
+    silent = [
+        rule.rule for rule in app.url_map.iter_rules() if not hasattr(app.view_functions[rule.endpoint], "access")
+    ]
+    assert silent == []
+
+
+def test_the_access_of_every_route_is_the_decided_one(app):
+    found = {
+        (method, rule.rule): app.view_functions[rule.endpoint].access
+        for rule in app.url_map.iter_rules()
+        for method in rule.methods - {"HEAD", "OPTIONS"}
+        if not rule.rule.startswith("/static")
+    }
+    assert found == {
+        ("GET", "/healthz"): Access.OPEN,
+        ("GET", "/readyz"): Access.OPEN,
+        ("GET", "/internal/openapi.json"): Access.SERVICE,
+        ("GET", "/internal/users"): Access.SERVICE,
+        ("GET", "/.well-known/jwks.json"): Access.PUBLIC,
+        ("POST", "/api/v1/users"): Access.PUBLIC,
+        ("GET", "/api/v1/users/<int:user_id>"): Access.PUBLIC,
+        ("GET", "/api/v1/users/me"): Access.SIGNED_IN,
+        ("PATCH", "/api/v1/users/me"): Access.SIGNED_IN,
+        ("POST", "/api/v1/sessions"): Access.PUBLIC,
+        ("GET", "/api/v1/sessions"): Access.SIGNED_IN,
+        ("DELETE", "/api/v1/sessions/current"): Access.SIGNED_IN,
+        ("DELETE", "/api/v1/sessions/<session_id>"): Access.SIGNED_IN,
+        ("POST", "/api/v1/tokens/refresh"): Access.PUBLIC,
+    }
+
+
+def test_the_checked_in_document_is_up_to_date(app, check_openapi):
+    check_openapi("user-service", openapi_document(app))
+
+
+def test_the_service_is_ready_on_its_parts(app):
+    answer = app.test_client().get("/readyz")
+    assert answer.status_code == 200
+    assert set(answer.json["checks"].values()) == {"up"}
+
+
+def test_without_redis_it_is_not_ready(app_without_redis):
+    assert app_without_redis.test_client().get("/readyz").status_code == 503
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "fields"),
+    [
+        ("/api/v1/users", {}, {"mobile", "sms_code", "password"}),
+        (
+            "/api/v1/users",
+            {"mobile": 1, "sms_code": 2, "password": None},
+            {"mobile", "sms_code", "password"},
+        ),
+        ("/api/v1/users", {**REGISTER, "is_admin": True}, {"is_admin"}),
+        ("/api/v1/users", {**REGISTER, "password": "x" * 1025}, {"password"}),
+        ("/api/v1/users", {**REGISTER, "nick_name": "a\u0007b"}, {"nick_name"}),
+        ("/api/v1/users", {**REGISTER, "mobile": "1" * 41}, {"mobile"}),
+        ("/api/v1/sessions", {"mobile": "13800138000"}, {"body"}),
+        ("/api/v1/sessions", {**LOGIN, "sms_code": "1"}, {"body"}),
+        ("/api/v1/sessions", {**LOGIN, "password": ["x"]}, {"password"}),
+        ("/api/v1/tokens/refresh", {}, {"refresh_token"}),
+        ("/api/v1/tokens/refresh", {"refresh_token": "x" * 257}, {"refresh_token"}),
+    ],
+)
+def test_a_body_of_the_wrong_shape_names_every_wrong_field(visitor, path, body, fields):
+    answer = visitor.call("POST", path, body)
+    assert (answer.status_code, answer.json["code"]) == (422, "request_invalid")
+    assert {error["field"] for error in answer.json["errors"]} == fields
+
+
+@pytest.mark.parametrize(
+    ("body", "fields"),
+    [
+        ({"gender": "OTHER"}, {"gender"}),
+        ({"mobile": "13800138000"}, {"mobile"}),
+        ({"signature": "x" * 513, "nick_name": ""}, {"signature", "nick_name"}),
+        ({"signature": "\u0007"}, {"signature"}),
+        ({"nick_name": "13800138000"}, {"nick_name"}),
+    ],
+)
+def test_a_profile_change_of_the_wrong_shape_is_refused(owner, body, fields):
+    answer = owner.call("PATCH", "/api/v1/users/me", body)
+    assert (answer.status_code, answer.json["code"]) == (422, "request_invalid")
+    assert {error["field"] for error in answer.json["errors"]} == fields
+
+
+@pytest.mark.parametrize("query", ["?limit=0", "?limit=101", "?limit=x", "?cursor=A", "?offset=3"])
+def test_a_wrong_page_is_refused(owner, query):
+    assert owner.call("GET", "/api/v1/sessions" + query).status_code == 422
+
+
+@pytest.mark.parametrize("path", ["/api/v1/users", "/api/v1/sessions", "/api/v1/tokens/refresh"])
+def test_a_body_that_is_no_json_object_is_refused(app, called_by, path):
+    client, headers = app.test_client(), called_by("user-service")
+    texts = ["", "{", "null", "[]", '"text"', '{"password": "\\ud800"}']
+    answers = [client.post(path, data=text, content_type="application/json", headers=headers) for text in texts]
+    assert [answer.json["code"] for answer in answers] == ["body_malformed"] * 6
+    form = client.post(path, data={"mobile": "13800138000"}, headers=headers)
+    assert (form.status_code, form.json["code"]) == (415, "media_type_unsupported")
+
+
+@pytest.mark.parametrize("path", ["/api/v1/users", "/api/v1/sessions"])
+@pytest.mark.parametrize("mobile", ["12345", "13800138000\n", "١٣٨٠٠١٣٨٠٠٠", "+19005550123", "010 6552 9988", "a"])
+def test_a_text_that_is_no_mobile_is_refused(visitor, path, mobile):
+    body = {**(REGISTER if path.endswith("users") else LOGIN), "mobile": mobile}
+    answer = visitor.call("POST", path, body)
+    assert (answer.status_code, answer.json["code"], answer.json["errno"]) == (400, "mobile_invalid", "4103")
+
+
+def test_nothing_is_answered_without_an_internal_token(app):
+    client = app.test_client()
+    assert client.post("/api/v1/sessions", json=LOGIN).status_code == 401
+    assert client.get("/api/v1/users/1", headers={"X-User-Id": "1"}).status_code == 401
+    assert client.get("/api/v1/users/1", headers={"Authorization": "Bearer x"}).status_code == 401
+
+
+def test_problems_hold_no_internals(visitor):
+    text = json.dumps(visitor.call("POST", "/api/v1/sessions", LOGIN).json)
+    assert "sqlalchemy" not in text.lower()
+    assert "13800138000" not in text

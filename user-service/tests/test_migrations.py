@@ -1,0 +1,57 @@
+from pathlib import Path
+
+import pytest
+import svcs
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlalchemy import create_engine, inspect
+
+from chassis.database import migrate
+from user_service.app import create_app
+from user_service.commands import MIGRATIONS
+from user_service.models import Base
+
+
+@pytest.fixture
+def engine(empty_database_url):
+    engine = create_engine(empty_database_url)
+    yield engine
+    engine.dispose()
+
+
+def test_the_migrated_schema_is_that_of_the_models(empty_database_url, engine):
+    migrate(empty_database_url, scripts=MIGRATIONS)
+    with engine.connect() as connection:
+        differences = compare_metadata(MigrationContext.configure(connection), Base.metadata)
+    assert differences == []
+
+
+def test_going_back_to_base_leaves_nothing_and_forward_works_again(empty_database_url, engine):
+    migrate(empty_database_url, scripts=MIGRATIONS)
+    migrate(empty_database_url, scripts=MIGRATIONS, revision="base")
+    assert inspect(engine).get_table_names() == ["alembic_version"]
+    migrate(empty_database_url, scripts=MIGRATIONS)
+    assert set(inspect(engine).get_table_names()) == {"alembic_version", "info_user", "user_session"}
+
+
+def test_the_command_migrates_an_empty_database(settings, empty_database_url, engine):
+    migrate(empty_database_url, scripts=MIGRATIONS, revision="base")
+    app = create_app(settings)
+    result = app.test_cli_runner().invoke(args=["migrate"])
+    svcs.flask.close_registry(app)
+    assert (result.exit_code, result.output) == (0, "The user database is at head.\n")
+    assert "info_user" in inspect(engine).get_table_names()
+
+
+def test_the_classic_columns_come_first_and_in_their_order(database_url, engine):
+    columns = [column["name"] for column in inspect(engine).get_columns("info_user")]
+    assert columns == [
+        *("create_time", "update_time", "id", "nick_name", "password_hash", "mobile"),
+        *("avatar_url", "last_login", "is_admin", "signature", "gender"),
+    ]
+
+
+def test_the_scripts_ship_with_the_package():
+    import user_service
+
+    assert (Path(user_service.__file__).parent / "migrations" / "env.py").is_file()

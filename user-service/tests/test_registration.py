@@ -1,0 +1,152 @@
+import re
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+MOBILE = "+8613800138000"
+CODE = "031415"
+PASSWORD = "correct horse battery"
+
+
+def test_registering_signs_in_and_answers_the_user(register, clock):
+    answer = register()
+    user = answer.json["user"]
+    moment = clock.now.strftime("%Y-%m-%dT%H:%M:%SZ")
+    assert answer.status_code == 201
+    assert answer.headers["Location"] == f"/api/v1/users/{user['id']}"
+    assert answer.headers["Cache-Control"] == "no-store"
+    assert (answer.json["token_type"], answer.json["expires_in"]) == ("Bearer", 600)
+    assert re.fullmatch("用户[2-9a-z]{4}", user.pop("nick_name"))
+    assert user == {
+        "id": 1,
+        "mobile": MOBILE,
+        "avatar_url": None,
+        "signature": None,
+        "gender": "MAN",
+        "roles": [],
+        "created_at": moment,
+        "last_login": moment,
+    }
+
+
+def test_the_password_is_stored_as_an_argon2id_hash(register, stored_users):
+    register()
+    assert stored_users()[0].password_hash.startswith("$argon2id$v=19$")
+    with pytest.raises(AttributeError, match="cannot be read"):
+        _ = stored_users()[0].password
+
+
+def test_the_code_is_consumed_for_the_purpose_register_under_our_own_name(register, sms_service, internal_tokens):
+    register(mobile="138 0013 8000")
+    (asked,) = sms_service.requests
+    caller = internal_tokens.read(asked.pop("token"), audience="sms-service")
+    assert (caller.service, caller.user_id) == ("user-service", None)
+    assert asked == {
+        "path": "/internal/sms-codes/consume",
+        "mobile": MOBILE,
+        "purpose": "register",
+        "code": CODE,
+    }
+
+
+@pytest.mark.parametrize("spelling", ["13800138000", "+86 138-0013-8000", "008613800138000"])
+def test_every_spelling_of_a_mobile_is_one_account(register, stored_users, spelling):
+    register()
+    answer = register(mobile=spelling)
+    assert (answer.status_code, answer.json["code"], answer.json["errno"]) == (409, "mobile_taken", "4003")
+    assert len(stored_users()) == 1
+
+
+def test_a_taken_mobile_is_told_only_to_who_holds_a_code(register, visitor):
+    register()
+    body = {"mobile": MOBILE, "sms_code": CODE, "password": PASSWORD}
+    assert visitor.call("POST", "/api/v1/users", body).json["code"] == "sms_code_expired"
+
+
+def test_a_wrong_code_makes_no_account(register, stored_users):
+    answer = register(sms_code="999999")
+    assert (answer.status_code, answer.json["code"], answer.json["errno"]) == (400, "sms_code_wrong", "4103")
+    assert stored_users() == []
+
+
+def test_a_code_that_cannot_be_one_is_wrong_without_asking(register, sms_service):
+    assert register(sms_code="０３１４１５").json["code"] == "sms_code_wrong"
+    assert sms_service.requests == []
+
+
+def test_without_a_live_code_it_is_expired(visitor, stored_users):
+    answer = visitor.call("POST", "/api/v1/users", {"mobile": MOBILE, "sms_code": CODE, "password": PASSWORD})
+    assert (answer.status_code, answer.json["code"], answer.json["errno"]) == (400, "sms_code_expired", "4002")
+    assert stored_users() == []
+
+
+@pytest.mark.parametrize(
+    ("password", "reason"),
+    [("short", "too_short"), ("x1" * 65, "too_long"), ("Password123", "common"), ("138 0013 8000", "is_mobile")],
+)
+def test_a_rejected_password_does_not_use_the_code_up(register, sms_service, password, reason):
+    answer = register(password=password)
+    assert (answer.status_code, answer.json["code"]) == (422, "password_rejected")
+    assert [(error["field"], error["code"]) for error in answer.json["errors"]] == [("password", reason)]
+    assert sms_service.requests == []
+
+
+def test_a_chosen_nick_name_is_kept_in_one_spelling(register):
+    assert register(nick_name="  Ａｌｉｃｅ \u3000 Li ").json["user"]["nick_name"] == "Alice Li"
+
+
+def test_a_taken_nick_name_does_not_use_the_code_up(register, sms_service):
+    register(nick_name="Alice")
+    answer = register(mobile="+8613800138001", nick_name="Alice")
+    assert (answer.status_code, answer.json["code"], answer.json["errno"]) == (409, "nick_name_taken", "4003")
+    assert len(sms_service.requests) == 1
+
+
+@pytest.mark.parametrize("nick_name", ["13800138000", "+86 138-0013-8000", "a١٣٨٠٠١٣٨٠٠٠", "\u200b", " ", "x" * 33])
+def test_a_nick_name_that_will_not_do_is_named(register, nick_name):
+    answer = register(nick_name=nick_name)
+    assert (answer.status_code, answer.json["code"]) == (422, "request_invalid")
+    assert answer.json["errors"][0]["field"] == "nick_name"
+
+
+def test_a_failing_sms_service_is_a_bad_gateway(register, sms_service, stored_users):
+    sms_service.broken = True
+    answer = register()
+    assert (answer.status_code, answer.json["code"]) == (502, "upstream_unavailable")
+    assert "Retry-After" in answer.headers
+    assert stored_users() == []
+
+
+def test_parallel_registrations_of_one_mobile_make_one_account(visitor, sms_service, stored_users):
+    codes = ["100001", "100002"]
+    # Whatever the codes say, the table decides: this stub takes any code.
+    sms_service.answer = lambda *_: ("200 OK", {"verified": True, "attempts_left": 0})
+
+    def register(code):
+        body = {"mobile": MOBILE, "sms_code": code, "password": PASSWORD}
+        return visitor.call("POST", "/api/v1/users", body).status_code
+
+    with ThreadPoolExecutor(2) as pool:
+        assert sorted(pool.map(register, codes)) == [201, 409]
+    assert len(stored_users()) == 1
+
+
+def test_an_address_that_presents_too_many_wrong_codes_must_wait(register, sms_service, visitor):
+    statuses = [register(sms_code="999999").status_code for _ in range(31)]
+    asked = len(sms_service.requests)
+    answer = register()
+    assert statuses == [400] * 30 + [429]
+    assert (answer.status_code, answer.json["code"]) == (429, "too_many_requests")
+    assert 1 <= int(answer.headers["Retry-After"]) <= 60
+    assert len(sms_service.requests) == asked == 30
+
+
+def test_registering_keeps_no_secret_anywhere(register, redis, stored_users, stored_sessions, log_lines):
+    answer = register()
+    wrong = register(sms_code="271828", mobile="+8613800138001")
+    assert wrong.status_code == 400
+    kept = [str(vars(row)) for row in (*stored_users(), *stored_sessions())]
+    texts = " ".join([*kept, str(log_lines), *redis.keys(), *map(str, redis.xrange("user:revocations"))])
+    refresh_secret = answer.json["refresh_token"].rpartition(".")[2]
+    for secret in (PASSWORD, "271828", refresh_secret, answer.json["access_token"], "3800138001"):
+        assert secret not in texts

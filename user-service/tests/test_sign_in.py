@@ -1,0 +1,157 @@
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+import svcs
+
+from user_service.app import create_app
+from user_service.models import User
+from user_service.passwords import Passwords, Profile
+
+MOBILE = "+8613800138000"
+CODE = "271828"
+PASSWORD = "correct horse battery"
+
+
+@pytest.fixture
+def log_in_by_code(visitor):
+    def log_in(mobile=MOBILE, code=CODE):
+        return visitor.call("POST", "/api/v1/sessions", {"mobile": mobile, "sms_code": code})
+
+    return log_in
+
+
+def without_id(answer):
+    return {key: value for key, value in answer.json.items() if key != "request_id"}
+
+
+def test_the_right_password_signs_in_and_sets_last_login(register, log_in, clock):
+    user_id = register().json["user"]["id"]
+    clock.move(hours=1)
+    answer = log_in("138 0013 8000")
+    assert answer.status_code == 201
+    assert answer.json["user"]["id"] == user_id
+    assert answer.json["user"]["last_login"] == clock.now.strftime("%Y-%m-%dT%H:%M:%SZ")
+    assert set(answer.json) == {"user", "access_token", "token_type", "expires_in", "refresh_token"}
+
+
+def test_every_login_is_a_session_of_its_own(register, log_in, claims_of):
+    sids = [claims_of(answer.json["access_token"])["sid"] for answer in (register(), log_in(), log_in())]
+    assert len(set(sids)) == 3
+
+
+def test_unknown_account_and_wrong_password_answer_the_same(register, log_in):
+    register()
+    wrong, unknown = log_in(password="something else"), log_in("+8613900139000")
+    assert wrong.status_code == unknown.status_code == 401
+    assert without_id(wrong) == without_id(unknown)
+    assert (wrong.json["code"], wrong.json["errno"], wrong.json["errmsg"]) == (
+        "credentials_wrong",
+        "4103",
+        "用户名或密码错误",
+    )
+    assert set(wrong.headers.keys()) == set(unknown.headers.keys())
+
+
+def test_a_code_signs_in(register, log_in_by_code, sms_service):
+    register()
+    sms_service.live[MOBILE, "login"] = CODE
+    answer = log_in_by_code()
+    assert answer.status_code == 201
+    assert answer.json["user"]["mobile"] == MOBILE
+    assert sms_service.requests[-1]["purpose"] == "login"
+
+
+def test_a_code_that_was_texted_for_registering_does_not_sign_in(register, log_in_by_code, sms_service):
+    register()
+    sms_service.live[MOBILE, "register"] = CODE
+    assert log_in_by_code().json["code"] == "credentials_wrong"
+
+
+def test_every_failure_by_code_answers_the_same(register, log_in_by_code, sms_service):
+    register()
+    expired = log_in_by_code()
+    sms_service.live[MOBILE, "login"] = CODE
+    wrong = log_in_by_code(code="000000")
+    sms_service.live["+8613900139000", "login"] = CODE
+    unknown = log_in_by_code("+8613900139000")
+    assert [answer.status_code for answer in (expired, wrong, unknown)] == [401, 401, 401]
+    assert without_id(expired) == without_id(wrong) == without_id(unknown)
+
+
+@pytest.mark.parametrize("registered", [True, False])
+def test_five_failures_close_an_account_with_or_without_a_user(register, log_in, visitor, registered):
+    if registered:
+        register()
+    strangers = [visitor.at(f"198.51.100.{number}") for number in range(7)]
+    statuses = [log_in(password="something else", person=person).status_code for person in strangers]
+    assert statuses == [401] * 5 + [429] * 2
+    answer = log_in(person=visitor.at("198.51.100.99"))
+    assert answer.status_code == 429
+    assert 240 < int(answer.headers["Retry-After"]) <= 300
+
+
+def test_a_closed_password_login_leaves_the_login_by_code_open(register, log_in, log_in_by_code, sms_service):
+    register()
+    for _ in range(6):
+        log_in(password="something else")
+    sms_service.live[MOBILE, "login"] = CODE
+    assert log_in_by_code().status_code == 201
+
+
+def test_right_passwords_cost_no_attempts(register, log_in):
+    register()
+    assert [log_in().status_code for _ in range(7)] == [201] * 7
+
+
+def test_thirty_failures_of_one_address_close_it_for_every_account(log_in, register, visitor):
+    register()
+    mobiles = [f"+86138001381{number:02d}" for number in range(31)]
+    assert [log_in(mobile).status_code for mobile in mobiles] == [401] * 30 + [429]
+    assert log_in().status_code == 429
+    assert log_in(person=visitor.at("198.51.100.1")).status_code == 201
+
+
+def test_parallel_guesses_take_no_more_than_the_five_places(log_in, register, visitor):
+    register()
+    with ThreadPoolExecutor(4) as pool:
+        statuses = list(pool.map(lambda _: log_in(password="something else").status_code, range(12)))
+    assert sorted(statuses) == [401] * 5 + [429] * 7
+
+
+def test_no_mobile_stands_in_redis(log_in, redis):
+    log_in()
+    keys = redis.keys()
+    assert sorted(key.rpartition(":")[0] for key in keys) == ["user:login:account", "user:login:ip"]
+    assert not any("138001380" in key for key in keys)
+    assert all(redis.pttl(key) > 0 for key in keys)
+
+
+def test_without_redis_nobody_logs_in(register, log_in, visitor, app_without_redis):
+    register()
+    answer = log_in(person=visitor.through(app_without_redis))
+    assert (answer.status_code, answer.json["code"]) == (503, "service_unavailable")
+
+
+def test_a_hash_of_other_parameters_is_replaced_at_login(register, log_in, database, stored_users):
+    register()
+    other = Passwords(Profile(memory_kib=16, passes=1), parallel=1, wait_seconds=1).hash(PASSWORD)
+    with database.write() as db:
+        db.get_one(User, 1).password = other
+    assert log_in().status_code == 201
+    assert stored_users()[0].password_hash.startswith("$argon2id$v=19$m=8,t=1,p=1$")
+    assert log_in().status_code == 201
+
+
+def test_a_stored_text_that_is_no_hash_matches_nothing(register, log_in, database):
+    register()
+    with database.write() as db:
+        db.get_one(User, 1).password_hash = "50000$abc$def"
+    assert log_in().json["code"] == "credentials_wrong"
+
+
+def test_limits_are_settings(settings, visitor, register, log_in):
+    register()
+    app = create_app(settings.model_copy(update={"login_failures_per_account_per_5_minutes": 1}))
+    person = visitor.through(app)
+    assert [log_in(password="something else", person=person).status_code for _ in range(2)] == [401, 429]
+    svcs.flask.close_registry(app)

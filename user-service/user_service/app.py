@@ -1,0 +1,118 @@
+"""How user-service is put together."""
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import svcs
+from flask import Response
+from flask_openapi3 import OpenAPI
+from redis import Redis
+
+from chassis.database import Database, utc_now
+from chassis.identity import InternalTokens
+from chassis.logs import configure_logs
+from chassis.neighbours import Neighbour
+from chassis.redis_client import connect_redis
+from chassis.settings import load_settings
+from chassis.web import create_api
+from user_service import commands, routes, session_routes
+from user_service.access_tokens import AccessTokens
+from user_service.accounts import Accounts
+from user_service.attempt_limits import AttemptLimits
+from user_service.password_policy import PasswordPolicy
+from user_service.passwords import PROFILES, Passwords
+from user_service.refresh_tokens import Lifetimes, RefreshTokens
+from user_service.registration import Registration
+from user_service.revocations import Revocations
+from user_service.sessions import Sessions
+from user_service.settings import Settings
+from user_service.sign_in import SignIn
+from user_service.signing_keys import SigningKey, load_or_make
+from user_service.sms_codes import SmsCodes
+
+SERVICE = "user-service"
+Clock = Callable[[], datetime]
+
+
+def create_app(settings: Settings | None = None, *, clock: Clock = utc_now) -> OpenAPI:
+    """Make the app; without settings it reads them from the environment, as gunicorn does."""
+    if settings is None:
+        settings = load_settings(Settings)
+        configure_logs(SERVICE, settings.log_level)
+    tokens = InternalTokens(settings.internal_token_key.get_secret_value())
+    app = create_api(__name__, service=SERVICE, tokens=tokens, metrics_port=settings.metrics_port)
+    database = Database(settings.database_url.get_secret_value())
+    redis = connect_redis(settings.redis_url)
+    svcs.flask.register_value(app, Database, database, ping=Database.is_up, on_registry_close=database.close)
+    svcs.flask.register_value(app, Redis, redis, ping=Redis.ping, on_registry_close=redis.close)
+    _register_parts(app, settings, tokens, clock)
+    app.register_api(routes.api)
+    app.register_api(session_routes.api)
+    app.after_request(_keep_out_of_caches)
+    commands.install(app, settings)
+    return app
+
+
+def _register_parts(app: OpenAPI, settings: Settings, tokens: InternalTokens, clock: Clock) -> None:
+    registry = svcs.Container(svcs.flask.get_registry(app))
+    database, redis = registry.get(Database, Redis)
+    access_tokens = _access_tokens(settings)
+    sessions = _sessions(settings, database, access_tokens, redis, clock)
+    sms_service = Neighbour(settings.sms_service_url, name="sms-service", own_name=SERVICE, tokens=tokens)
+    sms_codes = SmsCodes(sms_service)
+    passwords, limits = _passwords(settings), _limits(settings, redis)
+    registration = Registration(
+        database, sessions, sms_codes, passwords=passwords, policy=PasswordPolicy(), limits=limits, clock=clock
+    )
+    sign_in = SignIn(database, sessions, sms_codes, passwords=passwords, limits=limits, clock=clock)
+    svcs.flask.register_value(app, AccessTokens, access_tokens)
+    svcs.flask.register_value(app, Sessions, sessions)
+    svcs.flask.register_value(app, Accounts, Accounts(database))
+    svcs.flask.register_value(app, Registration, registration)
+    svcs.flask.register_value(app, SignIn, sign_in)
+
+
+def _access_tokens(settings: Settings) -> AccessTokens:
+    source = settings.signing_key_source()
+    key = load_or_make(source) if isinstance(source, Path) else SigningKey(source.get_secret_value().encode())
+    return AccessTokens(
+        key,
+        issuer=settings.token_issuer,
+        audience=settings.token_audience,
+        lifetime_seconds=settings.access_token_seconds,
+    )
+
+
+def _sessions(
+    settings: Settings, database: Database, access_tokens: AccessTokens, redis: Redis, clock: Clock
+) -> Sessions:
+    lifetimes = Lifetimes(
+        absolute=timedelta(days=settings.session_absolute_days),
+        idle=timedelta(days=settings.session_idle_days),
+        grace=timedelta(seconds=settings.refresh_grace_seconds),
+    )
+    refresh_tokens = RefreshTokens(settings.refresh_token_key.get_secret_value(), lifetimes)
+    return Sessions(database, access_tokens, refresh_tokens, Revocations(redis), lifetimes=lifetimes, clock=clock)
+
+
+def _passwords(settings: Settings) -> Passwords:
+    return Passwords(
+        PROFILES[settings.argon2_profile], parallel=settings.parallel_hashes, wait_seconds=settings.hash_wait_seconds
+    )
+
+
+def _limits(settings: Settings, redis: Redis) -> AttemptLimits:
+    return AttemptLimits(
+        redis,
+        key=settings.refresh_token_key.get_secret_value(),
+        per_account=settings.login_failures_per_account_per_5_minutes,
+        per_ip=settings.login_failures_per_ip_per_minute,
+        code_checks_per_ip=settings.code_checks_per_ip_per_minute,
+    )
+
+
+def _keep_out_of_caches(answer: Response) -> Response:
+    # Answers hold tokens and personal data; what may be cached says so itself.
+    answer.headers.setdefault("Cache-Control", "no-store")
+    return answer

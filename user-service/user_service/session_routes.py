@@ -1,0 +1,113 @@
+"""The HTTP edge of sessions: logging in and out, refreshing, and the keys that verify tokens."""
+
+import json
+from typing import Any  # Answers are JSON objects.
+
+import svcs
+from flask import Response, request
+from flask_openapi3 import APIBlueprint
+
+from chassis import errors
+from chassis.identity import client_ip, current_caller, current_user_id
+from chassis.mobiles import parse_mobile
+from chassis.web import Access, endpoint
+from user_service import answers
+from user_service.access_tokens import AccessTokens
+from user_service.devices import current_device
+from user_service.session_contract import (
+    KeySet,
+    LoginRequest,
+    PageQuery,
+    RefreshRequest,
+    SessionPath,
+    SessionsAnswer,
+    SignedInAnswer,
+    TokensAnswer,
+)
+from user_service.sessions import Sessions
+from user_service.sign_in import SignIn
+
+api = APIBlueprint("sessions", __name__)
+
+
+@endpoint(
+    api,
+    "POST",
+    "/api/v1/sessions",
+    access=Access.PUBLIC,
+    answers={201: SignedInAnswer},
+    failures=[
+        errors.MobileInvalid,
+        errors.CredentialsWrong,
+        errors.CaptchaRequired,
+        errors.TooManyRequests,
+        errors.DependencyUnavailable,
+    ],
+)
+def log_in(body: LoginRequest) -> tuple[dict[str, Any], int]:
+    """Log in by password, or by a code that was texted."""
+    mobile = parse_mobile(body.mobile)
+    sign_in = svcs.flask.get(SignIn)
+    if body.password is not None:
+        result = sign_in.by_password(mobile, body.password, current_device(), client_ip())
+    else:
+        result = sign_in.by_code(mobile, body.sms_code or "", current_device(), client_ip())
+    return answers.signed_in(result), 201
+
+
+@endpoint(
+    api,
+    "POST",
+    "/api/v1/tokens/refresh",
+    access=Access.PUBLIC,
+    answers={200: TokensAnswer},
+    failures=[errors.Unauthenticated, errors.DependencyUnavailable],
+)
+def refresh_tokens(body: RefreshRequest) -> dict[str, Any]:
+    """Exchange a refresh token for its successor and a fresh access token."""
+    return answers.tokens(svcs.flask.get(Sessions).refresh(body.refresh_token))
+
+
+@endpoint(api, "GET", "/api/v1/sessions", access=Access.SIGNED_IN, answers={200: SessionsAnswer})
+def list_sessions(query: PageQuery) -> dict[str, Any]:
+    """List the devices on which the user is signed in."""
+    page = svcs.flask.get(Sessions).live_of(current_user_id(), cursor=query.cursor, limit=query.limit)
+    return answers.sessions_page(page, current_id=current_caller().session_id)
+
+
+@endpoint(
+    api,
+    "DELETE",
+    "/api/v1/sessions/current",
+    access=Access.SIGNED_IN,
+    answers={204: None},
+    failures=[errors.NotFound, errors.DependencyUnavailable],
+)
+def log_out() -> tuple[str, int]:
+    """Log out: end the session that asks."""
+    svcs.flask.get(Sessions).end(current_caller().session_id or "", user_id=current_user_id())
+    return "", 204
+
+
+@endpoint(
+    api,
+    "DELETE",
+    "/api/v1/sessions/<session_id>",
+    access=Access.SIGNED_IN,
+    answers={204: None},
+    failures=[errors.NotFound, errors.DependencyUnavailable],
+)
+def end_session(path: SessionPath) -> tuple[str, int]:
+    """End one of the user's own sessions."""
+    svcs.flask.get(Sessions).end(path.session_id, user_id=current_user_id())
+    return "", 204
+
+
+@endpoint(api, "GET", "/.well-known/jwks.json", access=Access.PUBLIC, answers={200: KeySet})
+def read_public_keys() -> Response:
+    """Show the public keys that verify access tokens."""
+    body = json.dumps(svcs.flask.get(AccessTokens).public_keys(), sort_keys=True)
+    answer = Response(body, headers={"Cache-Control": "public, max-age=300"}, content_type="application/json")
+    answer.add_etag()
+    answer.make_conditional(request)
+    return answer

@@ -1,0 +1,33 @@
+"""Asks sms-service whether an SMS code is right, which uses the code up."""
+
+import re
+
+from chassis.errors import UpstreamUnavailable
+from chassis.mobiles import Mobile
+from chassis.neighbours import Neighbour
+
+_CODE = re.compile(r"[0-9]{4,10}")
+
+
+class SmsCodes:
+    """The codes of sms-service, from the side that consumes them."""
+
+    def __init__(self, sms_service: Neighbour) -> None:
+        self._sms_service = sms_service
+
+    def consume(self, *, mobile: Mobile, purpose: str, code: str) -> bool:
+        """Use a code up if it is right; False for a wrong one, which counts as a try.
+
+        Raises:
+            SmsCodeExpired: there is no live code for this mobile and purpose.
+            XinjingError: sms-service refused or failed.
+        """
+        if not _CODE.fullmatch(code):
+            return False
+        answer = self._sms_service.call(
+            "POST", "/internal/sms-codes/consume", json={"mobile": mobile, "purpose": purpose, "code": code}
+        )
+        verified = answer.get("verified") if isinstance(answer, dict) else None
+        if not isinstance(verified, bool):
+            raise UpstreamUnavailable("sms-service did not say whether the code is right.")
+        return verified
