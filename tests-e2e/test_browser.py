@@ -285,10 +285,14 @@ def test_pages_have_no_known_barriers(
     assert barriers(visit.page) == []
 
 
+def settle(page: Page) -> None:
+    """Wait until no animation is under way: a rising dialog has half its colours, and odd sizes."""
+    page.evaluate("Promise.allSettled(document.getAnimations().map(animation => animation.finished))")
+
+
 def barriers(page: Page) -> list[tuple[str, str]]:
     """Ask axe what keeps people out of the page as it stands: rules and the first element of each."""
-    # Colours are read while a dialog still fades in, unless its animation has ended.
-    page.evaluate("Promise.all(document.getAnimations().map(animation => animation.finished))")
+    settle(page)
     found = Axe().run(page).response["violations"]
     return [(violation["id"], violation["nodes"][0]["html"]) for violation in found]
 
@@ -308,6 +312,8 @@ def test_pages_fit_320_pixels(open_window: Open) -> None:
 def test_every_control_is_large_enough_for_a_thumb(open_window: Open) -> None:
     visit = open_window(**PHONE_DARK)
     dialog = visit.open_dialog("注册")
+    expect(dialog.get_by_role("img")).to_be_visible()
+    settle(visit.page)
     small = []
     for control in [*dialog.get_by_role("button").all(), *dialog.get_by_role("textbox").all()]:
         box = control.bounding_box()
