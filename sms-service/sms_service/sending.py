@@ -15,7 +15,7 @@ from sms_service.jobs import SendJob
 from sms_service.providers.outcomes import Outcome, ProviderAnswer
 from sms_service.providers.provider import OutgoingSms, Provider
 from sms_service.queues.job_queue import JobConsumer, Lease
-from sms_service.texts import text_of
+from sms_service.templates import Language, Templates
 
 log = get_logger(__name__)
 
@@ -38,6 +38,7 @@ class Sending:
         provider: Provider,
         rules: SendingRules,
         *,
+        templates: Templates,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
         insist: Insist = once,
     ) -> None:
@@ -45,6 +46,7 @@ class Sending:
         self._jobs = jobs
         self._provider = provider
         self._rules = rules
+        self._templates = templates
         self._clock = clock
         self._insist = insist
 
@@ -100,9 +102,18 @@ class Sending:
 
     def _ask_provider(self, job: SendJob, claimed: Claimed) -> tuple[ProviderAnswer, float]:
         minutes = self._rules.code_ttl_seconds // 60
-        text = text_of(claimed.purpose, code=claimed.code, valid_minutes=minutes)
+        sms = OutgoingSms(
+            job.id,
+            claimed.mobile,
+            claimed.purpose,
+            Language.ZH,
+            code=claimed.code,
+            valid_minutes=minutes,
+            text=self._templates.text(claimed.purpose, Language.ZH, code=claimed.code, valid_minutes=minutes),
+            left_seconds=int(claimed.left_seconds),
+        )
         begun_at = time.perf_counter()
-        answer = self._provider.send(OutgoingSms(job.id, claimed.mobile, claimed.code, minutes, text))
+        answer = self._provider.send(sms)
         seconds = time.perf_counter() - begun_at
         metrics.PROVIDER_SECONDS.labels(self._provider.name).observe(seconds)
         metrics.PROVIDER_ANSWERS.labels(self._provider.name, answer.outcome.value, answer.code).inc()

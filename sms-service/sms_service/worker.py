@@ -24,6 +24,7 @@ from sms_service.queues.chosen import make_consumer
 from sms_service.queues.job_queue import JobConsumer, Lease, NotPublished
 from sms_service.sending import Sending, SendingRules
 from sms_service.settings import Settings
+from sms_service.templates import Templates
 from sms_service.worker_health import WorkerHealth, ask_health
 
 log = get_logger(__name__)
@@ -113,7 +114,7 @@ def main() -> None:
     window = settings.claim_window_seconds
     jobs = SendJobs(redis, keys, useful_lifetime_seconds=useful, claim_window_seconds=window)
     rules = SendingRules(settings.code_ttl_seconds, useful)
-    sending = Sending(consumer, jobs, provider, rules, insist=Insistence(stopping))
+    sending = Sending(consumer, jobs, provider, rules, templates=Templates(), insist=Insistence(stopping))
     signal.signal(signal.SIGTERM, worker.stop)
     signal.signal(signal.SIGINT, worker.stop)
     checks = {"queue": consumer.is_up, "redis": redis.ping}

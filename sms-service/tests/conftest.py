@@ -25,6 +25,7 @@ from sms_service.queues.redis_stream import RedisStreamPublisher
 from sms_service.queues.redis_stream_consumer import RedisStreamConsumer
 from sms_service.sending import Sending, SendingRules
 from sms_service.settings import Settings
+from sms_service.templates import Templates
 
 
 class QuietHandler(WSGIRequestHandler):
@@ -179,7 +180,9 @@ def make_sending(
     """Make a worker's handling of jobs, with the inbox unless a provider is given."""
 
     def make(provider: Any = None, *, consumer: JobConsumer = stream_consumer) -> Sending:
-        return Sending(consumer, make_send_jobs(), provider or InboxProvider(inbox), SendingRules(300, 30))
+        return Sending(
+            consumer, make_send_jobs(), provider or InboxProvider(inbox), SendingRules(300, 30), templates=Templates()
+        )
 
     return make
 

@@ -20,6 +20,7 @@ from sms_service.providers.provider import OutgoingSms
 from sms_service.purposes import Purpose
 from sms_service.queues.redis_stream import DELAYED
 from sms_service.queues.redis_stream_consumer import RedisStreamConsumer
+from sms_service.templates import Language
 from sms_service.worker import Worker
 
 MOBILE = Mobile("+8613800138000")
@@ -91,7 +92,11 @@ def test_a_text_is_sent_once_with_all_that_a_provider_needs(enqueue, work, state
     reservation = enqueue()
     assert work(provider) == 1
     text = "【新经资讯】您的登录验证码是042619，5分钟内有效。"
-    assert provider.sent == [OutgoingSms(reservation.job_id, MOBILE, "042619", 5, text)]
+    sent = provider.sent[0]
+    assert provider.sent == [
+        OutgoingSms(reservation.job_id, MOBILE, Purpose.LOGIN, Language.ZH, "042619", 5, text, sent.left_seconds)
+    ]
+    assert 290 <= sent.left_seconds <= 300
     assert state(reservation) == "sent"
 
 

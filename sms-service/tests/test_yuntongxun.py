@@ -19,6 +19,8 @@ from sms_service.providers.provider import OutgoingSms
 from sms_service.providers.yuntongxun import Yuntongxun
 from sms_service.providers.yuntongxun_codes import outcome_of
 from sms_service.providers.yuntongxun_signing import YuntongxunAccount, authorization, signature
+from sms_service.purposes import Purpose
+from sms_service.templates import Language
 
 # The vector of the SMS note, section 3.1.
 ACCOUNT = YuntongxunAccount(
@@ -35,7 +37,16 @@ BODY = (
     b'"datas":["042619","5"],"reqId":"01JD0V9Z3Q8W6T5R4E2Y1K7M0P"}'
 )
 NOW = datetime(2014, 4, 16, 6, 20, 30, tzinfo=UTC)  # 14:20:30 in Beijing.
-SMS = OutgoingSms("01JD0V9Z3Q8W6T5R4E2Y1K7M0P", Mobile("+8613800138000"), "042619", 5, "unused")
+SMS = OutgoingSms(
+    "01JD0V9Z3Q8W6T5R4E2Y1K7M0P",
+    Mobile("+8613800138000"),
+    Purpose.REGISTER,
+    Language.ZH,
+    code="042619",
+    valid_minutes=5,
+    text="unused",
+    left_seconds=290,
+)
 ACCEPTED = {"statusCode": "000000", "templateSMS": {"dateCreated": "20130201155306", "smsMessageSid": "ff8080"}}
 
 

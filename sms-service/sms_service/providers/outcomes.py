@@ -18,8 +18,12 @@ class Outcome(enum.StrEnum):
 
 @dataclass(frozen=True)
 class ProviderAnswer:
-    """One answer: its class, the provider's own code for logs and metrics, the provider's message id if it took it."""
+    """One answer: its class, the provider's own code for logs and metrics, the provider's message id if it took it.
+
+    ``retry_after_seconds`` is what a busy provider asks for (RFC 9110 10.2.3); 0 if it says nothing.
+    """
 
     outcome: Outcome
     code: str = ""
     message_id: str = ""
+    retry_after_seconds: float = 0

@@ -6,17 +6,26 @@ from typing import Protocol
 
 from chassis.mobiles import Mobile
 from sms_service.providers.outcomes import ProviderAnswer
+from sms_service.purposes import Purpose
+from sms_service.templates import Language
 
 
 @dataclass(frozen=True)
 class OutgoingSms:
-    """One text to send. ``job_id`` (32 alphanumerics) is the idempotency key where a provider takes one."""
+    """One text to send. ``job_id`` (32 alphanumerics) is the idempotency key where a provider takes one.
+
+    Providers with templates of their own send ``code`` and ``valid_minutes`` as the template's parameters; the others
+    send ``text`` as it is. After ``left_seconds`` the code is dead, and the text worth nothing.
+    """
 
     job_id: str
     mobile: Mobile
+    purpose: Purpose
+    language: Language
     code: str
     valid_minutes: int
     text: str
+    left_seconds: int
 
 
 class Provider(Protocol):

@@ -1,0 +1,60 @@
+"""The words of a text, and the operator's own in their place."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from sms_service.purposes import Purpose
+from sms_service.templates import Language, Templates, TemplatesMalformed
+
+
+@pytest.fixture
+def own_file(tmp_path: Path) -> Callable[[str], Path]:
+    """Write an operator's file of templates."""
+
+    def write(text: str) -> Path:
+        path = tmp_path / "own.toml"
+        path.write_text(text, encoding="utf-8")
+        return path
+
+    return write
+
+
+@pytest.mark.parametrize("purpose", list(Purpose))
+@pytest.mark.parametrize("language", list(Language))
+def test_every_text_names_its_code_and_how_long_it_lives(purpose: Purpose, language: Language) -> None:
+    text = Templates().text(purpose, language, code="042619", valid_minutes=5)
+    assert "042619" in text
+    assert "5" in text.replace("042619", "")
+
+
+def test_the_last_line_binds_the_code_to_the_site() -> None:
+    text = Templates(web_otp_domain="example.com").text(Purpose.LOGIN, Language.EN, code="042619", valid_minutes=5)
+    assert text.splitlines()[-1] == "@example.com #042619"
+
+
+def test_own_templates_take_the_place_of_the_shipped_ones(own_file: Callable[[str], Path]) -> None:
+    own = '[text.en]\ndefault = "Code {code}"\n[aliyun.zh]\nlogin = "SMS_1"\ndefault = "SMS_2"\n'
+    templates = Templates(own_file(own))
+    assert templates.text(Purpose.LOGIN, Language.EN, code="042619", valid_minutes=5) == "Code 042619"
+    assert "验证码" in templates.text(Purpose.LOGIN, Language.ZH, code="042619", valid_minutes=5)
+    assert templates.id_of("aliyun", Purpose.LOGIN, Language.ZH) == "SMS_1"
+    assert templates.id_of("aliyun", Purpose.REGISTER, Language.EN) == "SMS_2"
+    assert templates.id_of("tencent", Purpose.LOGIN, Language.ZH) is None
+    assert templates.id_of("yuntongxun", Purpose.LOGIN, Language.ZH) == "1"
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    ["[text", "text = 1", "[text.fr]\nlogin = 'x'", "[text.zh]\nlogin = 5", "[text.zh]\nlogin = '{code'",
+     "[text.zh]\nlogin = '{codes}'", "[text.zh]\nlogin = '{minutes}'", "[aliyun]\nlogin = 'SMS_1'"],
+)  # fmt: skip
+def test_templates_that_cannot_be_used_are_refused_at_the_start(own_file: Callable[[str], Path], wrong: str) -> None:
+    with pytest.raises(TemplatesMalformed):
+        Templates(own_file(wrong))
+
+
+def test_a_missing_file_is_refused_at_the_start(tmp_path: Path) -> None:
+    with pytest.raises(TemplatesMalformed, match=r"missing\.toml"):
+        Templates(tmp_path / "missing.toml")
