@@ -71,7 +71,7 @@ def _print_banner(env: dict[str, str]) -> None:
         "user database": env["USER_DATABASE_URL"],
         "news database": env["NEWS_DATABASE_URL"],
         "queue": "RabbitMQ" if env.get("SMS_AMQP_URL") else "Redis stream",
-        "SMS provider": env["SMS_PROVIDER"],
+        "SMS provider": env["SMS_ROUTES"],
     }
     print("Xinjing, embedded run")
     for name, value in parts.items():

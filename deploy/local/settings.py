@@ -61,7 +61,7 @@ def environment(settings: LocalSettings, redis_url: str, given: Mapping[str, str
         "USER_SIGNING_KEY_FILE": str(data / "secrets" / "user_signing_key.pem"),
         "USER_REFRESH_TOKEN_KEY": secret(data / "secrets", "user_refresh_token_key"),
         "SMS_CODE_KEY": secret(data / "secrets", "sms_code_key"),
-        "SMS_PROVIDER": "inbox",
+        "SMS_ROUTES": "inbox",
         "GATEWAY_COOKIES_SECURE": "false",  # Plain HTTP on this machine's own address.
         "PYTHONUNBUFFERED": "1",
     }

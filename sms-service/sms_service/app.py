@@ -20,7 +20,7 @@ from sms_service.providers.inbox import Inbox
 from sms_service.queues.chosen import make_publisher
 from sms_service.queues.job_queue import JobPublisher
 from sms_service.routes import api
-from sms_service.settings import ProviderName, Settings
+from sms_service.settings import Settings
 
 SERVICE = "sms-service"
 
@@ -42,7 +42,7 @@ def create_app(settings: Settings | None = None, *, publisher: JobPublisher | No
     svcs.flask.register_value(app, SmsCodes, codes, ping=lambda _: redis.ping())
     svcs.flask.register_value(app, JobPublisher, publisher, ping=_check_publisher)
     svcs.flask.register_value(app, CodeRequests, CodeRequests(Captchas(captcha_service), codes, publisher))
-    if settings.provider is ProviderName.INBOX:
+    if settings.has_inbox:
         svcs.flask.register_value(app, Inbox, make_inbox(settings, redis, keys))
     app.register_api(api)
     app.cli.add_command(topology_commands(settings))

@@ -31,12 +31,13 @@ class End:
 def after_claim(claim: Claim, *, repeats_safely: bool, useful_lifetime_seconds: float) -> Step:
     """Decide what follows a claim. ``repeats_safely``: a second send of this job cannot text the person twice."""
     if claim.reason is ClaimReason.WON:
-        return Step.SEND
+        return Step.SEND if claim.claimed is None or not claim.claimed.provider or repeats_safely else Step.GIVE_UP
     if claim.reason is ClaimReason.HANDED_OVER:
         return Step.HAND_OVER
     if claim.reason is ClaimReason.SENDING and claim.claimed is not None:
         is_worth_it = claim.claimed.left_seconds >= useful_lifetime_seconds
-        return Step.SEND if repeats_safely and is_worth_it else Step.GIVE_UP
+        was_asked = claim.claimed.provider != ""  # Else its worker died before it could text.
+        return Step.SEND if is_worth_it and (repeats_safely or not was_asked) else Step.GIVE_UP
     return Step.DROP
 
 

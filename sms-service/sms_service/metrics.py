@@ -15,5 +15,12 @@ BUSY_THREADS = Gauge("sms_worker_busy_threads", "Jobs in hand.", multiprocess_mo
 DRAINING = Gauge("sms_worker_draining", "1 while the worker finishes its last jobs.", multiprocess_mode="livesum")
 FINISHES = Counter("sms_finish_total", "Attempts, by how they ended.", ["state"])
 DEAD = Counter("sms_dead_total", "Messages put to the dead ones.", ["reason"])
+ACCEPT_TO_HANDOVER_SECONDS = Histogram(
+    "sms_accept_to_handover_seconds",
+    "Time from the request to the provider's yes.",
+    buckets=(0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 150, 300),
+)
+FAILOVERS = Counter("sms_failover_total", "Refusals after which another provider was asked.", ["provider"])
+BREAKER_OPENINGS = Counter("sms_breaker_openings_total", "Times a provider was found to be down.", ["provider"])
 PROVIDER_SECONDS = Histogram("sms_provider_seconds", "Time of a provider's answer.", ["provider"])
 PROVIDER_ANSWERS = Counter("sms_provider_total", "Provider answers.", ["provider", "outcome", "code"])

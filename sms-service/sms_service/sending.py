@@ -1,31 +1,26 @@
 """Handles one leased job: claim, send, finish, settle."""
 
+import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from structlog import get_logger
 
+from chassis.errors import DependencyUnavailable
 from sms_service import metrics
 from sms_service.codes.send_jobs import Claimed, Finish, FinishState, SendJobs
 from sms_service.delivery import End, Step, after_answer, after_claim, retry_delay_seconds
+from sms_service.dispatch.dispatcher import NO_PROVIDER, Dispatched, Dispatcher
+from sms_service.dispatch.gates import JobOver, JobTaken
 from sms_service.insistence import Insist, once
 from sms_service.jobs import SendJob
 from sms_service.providers.outcomes import Outcome, ProviderAnswer
-from sms_service.providers.provider import OutgoingSms, Provider
 from sms_service.queues.job_queue import JobConsumer, Lease
-from sms_service.templates import Language, Templates
+from sms_service.texts import Texts
 
 log = get_logger(__name__)
-
-
-@dataclass(frozen=True)
-class SendingRules:
-    """What the code's settings mean for a worker."""
-
-    code_ttl_seconds: int
-    useful_lifetime_seconds: float
 
 
 class Sending:
@@ -35,101 +30,124 @@ class Sending:
         self,
         consumer: JobConsumer,
         jobs: SendJobs,
-        provider: Provider,
-        rules: SendingRules,
+        dispatcher: Dispatcher,
+        texts: Texts,
         *,
-        templates: Templates,
+        useful_lifetime_seconds: float,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
         insist: Insist = once,
+        stopping: threading.Event | None = None,
     ) -> None:
         self._consumer = consumer
         self._jobs = jobs
-        self._provider = provider
-        self._rules = rules
-        self._templates = templates
+        self._dispatcher = dispatcher
+        self._texts = texts
+        self._useful_seconds = useful_lifetime_seconds
         self._clock = clock
         self._insist = insist
+        self._stopping = stopping or threading.Event()
 
     def handle(self, lease: Lease) -> None:
         """Bring one lease to its end.
 
         Raises:
-            DependencyUnavailable: Redis is away and ``insist`` gave up; the job comes back.
+            DependencyUnavailable: Redis is away and ``insist`` gave up, or the worker stops; the job comes back.
             NotPublished: the hand-over was not confirmed; the job comes back.
         """
         job = lease.job
         claim = self._insist(lambda: self._jobs.claim(job))
         metrics.CLAIMS.labels(claim.reason.value).inc()
-        step = after_claim(
-            claim,
-            repeats_safely=claim.claimed is not None and self._repeats_safely(claim.claimed.age_seconds),
-            useful_lifetime_seconds=self._rules.useful_lifetime_seconds,
-        )
+        claimed = claim.claimed
+        repeats_safely = claimed is not None and self._repeats_safely(claimed.provider, claimed)
+        step = after_claim(claim, repeats_safely=repeats_safely, useful_lifetime_seconds=self._useful_seconds)
         log.info("job_claimed", job=job.id, attempt=job.attempt, reason=claim.reason.value, step=step.name.lower())
         delay = retry_delay_seconds(job.attempt)
-        if step is Step.SEND and claim.claimed is not None:
-            self._send(lease, claim.claimed)
-        elif step is Step.HAND_OVER and delay is not None:
+        if step is Step.SEND and claimed is not None:
+            self._send(lease, claimed)
+            return
+        if step is Step.HAND_OVER and delay is not None:
             self._consumer.hand_over(lease, replace(job, attempt=claim.attempt), delay_seconds=delay)
-        else:
-            if step is Step.GIVE_UP:
-                self._finish(job, End(FinishState.UNCERTAIN), ProviderAnswer(Outcome.UNCERTAIN, "crash"))
-            self._insist(lambda: self._consumer.settle(lease))
+            return
+        if step is Step.GIVE_UP and claimed is not None:
+            self._give_up(job, claimed)
+        self._insist(lambda: self._consumer.settle(lease))
 
-    def _repeats_safely(self, age_seconds: float, *, delay_seconds: float = 0) -> bool:
+    def _repeats_safely(
+        self, provider: str, claimed: Claimed, *, passed_seconds: float = 0, later_seconds: float = 0
+    ) -> bool:
+        asked = self._dispatcher.providers.get(provider)
+        if asked is None:
+            return False
         now = self._clock()
-        return self._provider.repeats_safely(
-            first_sent_at=now - timedelta(seconds=age_seconds), at=now + timedelta(seconds=delay_seconds)
+        since_first = passed_seconds + (claimed.since_first_send_seconds if provider == claimed.provider else 0)
+        return asked.repeats_safely(
+            first_sent_at=now - timedelta(seconds=since_first), at=now + timedelta(seconds=later_seconds)
         )
+
+    def _give_up(self, job: SendJob, claimed: Claimed) -> None:
+        if claimed.provider:
+            crash = Dispatched(claimed.provider, ProviderAnswer(Outcome.UNCERTAIN, "crash"))
+            self._finish(job, End(FinishState.UNCERTAIN), crash)
+        else:
+            self._finish(job, End(FinishState.FAILED, releases_cooldown=True), Dispatched("", NO_PROVIDER))
 
     def _send(self, lease: Lease, claimed: Claimed) -> None:
+        job, begun_at = lease.job, time.monotonic()
+        try:
+            dispatched = self._dispatcher.send(
+                job,
+                self._texts.of(job, claimed),
+                claimed,
+                patience_seconds=claimed.left_seconds - self._useful_seconds,
+                pause=lambda seconds: self._pause(lease, seconds),
+            )
+        except JobTaken:
+            return  # The other worker settles it; if that one dies, the job comes back to somebody.
+        except JobOver:
+            self._insist(lambda: self._consumer.settle(lease))
+            return
+        self._end(lease, claimed, dispatched, seconds=time.monotonic() - begun_at)
+
+    def _end(self, lease: Lease, claimed: Claimed, dispatched: Dispatched, *, seconds: float) -> None:
         job = lease.job
-        answer, seconds = self._ask_provider(job, claimed)
-        delay = retry_delay_seconds(job.attempt)
         end = after_answer(
-            answer.outcome,
+            dispatched.answer.outcome,
             attempt=job.attempt,
-            repeats_safely=self._repeats_safely(claimed.age_seconds + seconds, delay_seconds=delay or 0),
+            repeats_safely=self._repeats_safely(
+                dispatched.provider,
+                claimed,
+                passed_seconds=seconds,
+                later_seconds=retry_delay_seconds(job.attempt) or 0,
+            ),
             left_seconds=claimed.left_seconds - seconds,
-            useful_lifetime_seconds=self._rules.useful_lifetime_seconds,
+            useful_lifetime_seconds=self._useful_seconds,
         )
-        state = self._finish(job, end, answer)
+        state = self._finish(job, end, dispatched)
+        if end.state is FinishState.SENT:
+            metrics.ACCEPT_TO_HANDOVER_SECONDS.observe(claimed.waited_seconds + seconds)
         # State `retry` that was there before: our own FINISH, whose answer was lost.
         if end.delay_seconds is not None and state in ("finished", "retry"):
             self._consumer.hand_over(lease, replace(job, attempt=job.attempt + 1), delay_seconds=end.delay_seconds)
         else:
             self._insist(lambda: self._consumer.settle(lease))
 
-    def _ask_provider(self, job: SendJob, claimed: Claimed) -> tuple[ProviderAnswer, float]:
-        minutes = self._rules.code_ttl_seconds // 60
-        sms = OutgoingSms(
-            job.id,
-            claimed.mobile,
-            claimed.purpose,
-            Language.ZH,
-            code=claimed.code,
-            valid_minutes=minutes,
-            text=self._templates.text(claimed.purpose, Language.ZH, code=claimed.code, valid_minutes=minutes),
-            left_seconds=int(claimed.left_seconds),
-        )
-        begun_at = time.perf_counter()
-        answer = self._provider.send(sms)
-        seconds = time.perf_counter() - begun_at
-        metrics.PROVIDER_SECONDS.labels(self._provider.name).observe(seconds)
-        metrics.PROVIDER_ANSWERS.labels(self._provider.name, answer.outcome.value, answer.code).inc()
-        return answer, seconds
+    def _pause(self, lease: Lease, seconds: float) -> None:
+        if self._stopping.wait(seconds):
+            raise DependencyUnavailable("The worker stops.")
+        self._insist(lambda: self._consumer.keep(lease))
 
-    def _finish(self, job: SendJob, end: End, answer: ProviderAnswer) -> str:
+    def _finish(self, job: SendJob, end: End, dispatched: Dispatched) -> str:
+        answer = dispatched.answer
         finish = Finish(
             end.state,
             outcome=answer.outcome.value,
-            provider=self._provider.name,
+            provider=dispatched.provider,
             provider_id=answer.message_id,
             releases_cooldown=end.releases_cooldown,
         )
         state = self._insist(lambda: self._jobs.finish(job, finish))
         metrics.FINISHES.labels(end.state.value).inc()
         write = log.error if answer.outcome is Outcome.REFUSED_CONFIG else log.info
-        write("job_finished", job=job.id, attempt=job.attempt, state=end.state.value, outcome=answer.outcome.value,
-              status_code=answer.code, kept=state)  # fmt: skip
+        write("job_finished", job=job.id, attempt=job.attempt, state=end.state.value, provider=dispatched.provider,
+              outcome=answer.outcome.value, status_code=answer.code, kept=state)  # fmt: skip
         return state

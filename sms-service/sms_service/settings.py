@@ -1,12 +1,14 @@
 """What the SMS service needs to run; every field is a variable SMS_…, units are in the names."""
 
 import enum
+from collections.abc import Callable
 from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, Field, SecretStr, ValidationInfo, field_validator
-from pydantic_settings import BaseSettings
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationInfo, field_validator
+from pydantic_settings import BaseSettings, NoDecode
 
 from chassis.settings import settings_config
+from sms_service.dispatch.routing import Pace, Routes, parse_paces, parse_routes
 
 _SECRET_BYTES = 32
 # An empty variable means "not set", as `${NAME:-}` writes it in a compose file.
@@ -14,11 +16,32 @@ _OptionalSecret = Annotated[SecretStr | None, BeforeValidator(lambda value: valu
 _OptionalText = Annotated[str | None, BeforeValidator(lambda value: value or None)]
 
 
+def _parsed_by(parse: Callable[[str], object]) -> Callable[[object], object]:
+    return lambda value: parse(value) if isinstance(value, str) else value
+
+
 class ProviderName(enum.StrEnum):
     """The providers that can be chosen."""
 
     INBOX = "inbox"
     YUNTONGXUN = "yuntongxun"
+
+
+def _known_providers(routes: Routes) -> Routes:
+    names = _providers_of(routes)
+    if unknown := names - set(ProviderName):
+        raise ValueError(f"there is no provider {', '.join(sorted(unknown))}")
+    if ProviderName.INBOX in names and len(names) > 1:
+        raise ValueError("the inbox sends nothing, so it stands alone")
+    return routes
+
+
+def _providers_of(routes: Routes) -> set[str]:
+    return {name for shares in routes.values() for name in shares}
+
+
+_Routes = Annotated[Routes, NoDecode, BeforeValidator(_parsed_by(parse_routes)), AfterValidator(_known_providers)]
+_Paces = Annotated[dict[str, Pace], NoDecode, BeforeValidator(_parsed_by(parse_paces))]
 
 
 class Settings(BaseSettings):
@@ -53,7 +76,12 @@ class Settings(BaseSettings):
     # Longer than a provider call can take (8 s), so that a living worker's job is never taken away.
     reclaim_after_seconds: float = Field(default=15, ge=10)
 
-    provider: ProviderName = ProviderName.INBOX
+    # Who texts to which country, with weights: CN=yuntongxun:3,aliyun:1; *=twilio. The inbox stands alone.
+    routes: _Routes = {"*": {"inbox": 1}}
+    # What a provider bears from all workers together, unless its own pace is named: twilio=10:16 (a second, parallel).
+    provider_sends_per_second: int = Field(default=100, ge=1)
+    provider_parallel_sends: int = Field(default=64, ge=1)
+    provider_paces: _Paces = {}
     inbox_messages: int = Field(default=200, ge=1)
     inbox_ttl_seconds: int = Field(default=3600, ge=1)
     yuntongxun_account_sid: _OptionalText = Field(default=None, validate_default=True)
@@ -72,6 +100,16 @@ class Settings(BaseSettings):
     @field_validator("yuntongxun_account_sid", "yuntongxun_auth_token", "yuntongxun_app_id")
     @classmethod
     def _needed_by_yuntongxun(cls, value: object, info: ValidationInfo) -> object:
-        if value is None and info.data.get("provider") is ProviderName.YUNTONGXUN:
-            raise ValueError("is needed because SMS_PROVIDER is yuntongxun")
+        if value is None and ProviderName.YUNTONGXUN in _providers_of(info.data.get("routes", {})):
+            raise ValueError("is needed because SMS_ROUTES names yuntongxun")
         return value
+
+    @property
+    def providers(self) -> list[str]:
+        """The providers of all routes, each once."""
+        return sorted(_providers_of(self.routes))
+
+    @property
+    def has_inbox(self) -> bool:
+        """Say whether texts are kept for the inbox page instead of being sent."""
+        return self.providers == [ProviderName.INBOX]

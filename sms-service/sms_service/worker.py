@@ -18,13 +18,14 @@ from chassis.tracing import begin_request
 from sms_service import metrics
 from sms_service.codes.sealing import CodeKeys
 from sms_service.codes.send_jobs import SendJobs
+from sms_service.dispatch.chosen import make_dispatcher
 from sms_service.insistence import Insistence
-from sms_service.providers.chosen import make_provider
 from sms_service.queues.chosen import make_consumer
 from sms_service.queues.job_queue import JobConsumer, Lease, NotPublished
-from sms_service.sending import Sending, SendingRules
+from sms_service.sending import Sending
 from sms_service.settings import Settings
 from sms_service.templates import Templates
+from sms_service.texts import Texts
 from sms_service.worker_health import WorkerHealth, ask_health
 
 log = get_logger(__name__)
@@ -107,22 +108,31 @@ def main() -> None:
     configure_logs("sms-worker", settings.log_level)
     redis = connect_redis(settings.redis_url, max_connections=settings.worker_threads + 4)
     keys = CodeKeys(settings.code_key.get_secret_value())
-    consumer, provider = make_consumer(settings), make_provider(settings, redis, keys)
+    consumer, templates = make_consumer(settings), Templates()
     stopping = threading.Event()
     worker = Worker(consumer, threads=settings.worker_threads, stopping=stopping)
     useful = settings.useful_lifetime_seconds
     window = settings.claim_window_seconds
     jobs = SendJobs(redis, keys, useful_lifetime_seconds=useful, claim_window_seconds=window)
-    rules = SendingRules(settings.code_ttl_seconds, useful)
-    sending = Sending(consumer, jobs, provider, rules, templates=Templates(), insist=Insistence(stopping))
+    insist = Insistence(stopping)
+    dispatcher = make_dispatcher(settings, redis, keys, templates, insist=insist)
+    sending = Sending(
+        consumer,
+        jobs,
+        dispatcher,
+        Texts(templates, code_ttl_seconds=settings.code_ttl_seconds),
+        useful_lifetime_seconds=useful,
+        insist=insist,
+        stopping=stopping,
+    )
     signal.signal(signal.SIGTERM, worker.stop)
     signal.signal(signal.SIGINT, worker.stop)
     checks = {"queue": consumer.is_up, "redis": redis.ping}
     with WorkerHealth(settings.bind_host, settings.metrics_port, is_alive=worker.is_alive, checks=checks):
-        log.info("worker_started", provider=provider.name, threads=settings.worker_threads)
+        log.info("worker_started", providers=settings.providers, threads=settings.worker_threads)
         worker.run(sending.handle)
     consumer.close()
-    provider.close()
+    dispatcher.close()
     log.info("worker_stopped")
 
 

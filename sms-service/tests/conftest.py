@@ -2,8 +2,9 @@
 
 import json
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from http import HTTPStatus
+from random import Random
 from typing import Any
 from wsgiref.simple_server import WSGIRequestHandler, make_server
 
@@ -18,14 +19,29 @@ from sms_service.app import create_app, limits_of
 from sms_service.codes.sealing import CodeKeys
 from sms_service.codes.send_jobs import SendJobs
 from sms_service.codes.sms_codes import SmsCodes
+from sms_service.dispatch.dispatcher import Dispatcher
+from sms_service.dispatch.gates import Gates
+from sms_service.dispatch.routing import Pace, Routes
 from sms_service.providers.chosen import make_inbox
 from sms_service.providers.inbox import Inbox, InboxProvider
 from sms_service.queues.job_queue import JobConsumer
 from sms_service.queues.redis_stream import RedisStreamPublisher
 from sms_service.queues.redis_stream_consumer import RedisStreamConsumer
-from sms_service.sending import Sending, SendingRules
+from sms_service.sending import Sending
 from sms_service.settings import Settings
 from sms_service.templates import Templates
+from sms_service.texts import Texts
+
+
+class FixedOrder(Random):
+    """Chance that draws in the order of a list."""
+
+    def __init__(self, order: Sequence[str]) -> None:
+        super().__init__(0)
+        self._order = order
+
+    def choices(self, population: Any, *_arguments: Any, **_more: Any) -> list[Any]:
+        return [min(population, key=self._order.index)]
 
 
 class QuietHandler(WSGIRequestHandler):
@@ -175,14 +191,23 @@ def stream_publisher(redis: Redis) -> RedisStreamPublisher:
 
 @pytest.fixture
 def make_sending(
-    stream_consumer: RedisStreamConsumer, make_send_jobs: Callable[..., SendJobs], inbox: Inbox
+    stream_consumer: RedisStreamConsumer, make_send_jobs: Callable[..., SendJobs], inbox: Inbox, redis: Redis
 ) -> Callable[..., Sending]:
-    """Make a worker's handling of jobs, with the inbox unless a provider is given."""
+    """Make a worker's handling of jobs, with the inbox unless providers are given."""
 
-    def make(provider: Any = None, *, consumer: JobConsumer = stream_consumer) -> Sending:
-        return Sending(
-            consumer, make_send_jobs(), provider or InboxProvider(inbox), SendingRules(300, 30), templates=Templates()
-        )
+    def make(
+        *providers: Any,
+        consumer: JobConsumer = stream_consumer,
+        order: Sequence[str] = (),
+        routes: Routes | None = None,
+        **changed: Any,
+    ) -> Sending:
+        known = {provider.name: provider for provider in providers or (InboxProvider(inbox),)}
+        gates = Gates(redis, dict.fromkeys(known, Pace(sends_per_second=1000, parallel_sends=100)))
+        routes = routes or {"*": dict.fromkeys(known, 1)}
+        dispatcher = Dispatcher(known, routes, gates, random=FixedOrder(order) if order else None)
+        texts = Texts(Templates(), code_ttl_seconds=300)
+        return Sending(consumer, make_send_jobs(), dispatcher, texts, useful_lifetime_seconds=30, **changed)
 
     return make
 
@@ -191,8 +216,8 @@ def make_sending(
 def work(stream_consumer: RedisStreamConsumer, make_sending: Callable[..., Sending]) -> Callable[..., int]:
     """Handle every job that waits; answers how many there were."""
 
-    def run(provider: Any = None) -> int:
-        sending, handled = make_sending(provider), 0
+    def run(*providers: Any) -> int:
+        sending, handled = make_sending(*providers), 0
         while leases := stream_consumer.lease(limit=10, wait_seconds=0.001):
             for lease in leases:
                 sending.handle(lease)

@@ -127,7 +127,7 @@ def test_without_redis_a_request_is_refused_and_the_code_unknown(
 
 
 def test_all_missing_settings_are_named_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("SMS_PROVIDER", "yuntongxun")
+    monkeypatch.setenv("SMS_ROUTES", "yuntongxun")
     monkeypatch.setenv("SMS_YUNTONGXUN_AUTH_TOKEN", "")
     monkeypatch.setenv("SMS_CODE_KEY", "short")
     with pytest.raises(SystemExit) as stopped:

@@ -9,8 +9,8 @@ from sms_service.providers.outcomes import Outcome
 from sms_service.purposes import Purpose
 
 
-def claimed(left_seconds: float = 200) -> Claimed:
-    return Claimed(Mobile("+8613800138000"), "042619", Purpose.LOGIN, left_seconds, 0)
+def claimed(left_seconds: float = 200, provider: str = "scripted") -> Claimed:
+    return Claimed(Mobile("+8613800138000"), "042619", Purpose.LOGIN, left_seconds, 0, provider=provider)
 
 
 def decide(claim: Claim, *, repeats_safely: bool = False) -> Step:
@@ -28,7 +28,12 @@ def end(outcome: Outcome, *, attempt: int = 0, repeats_safely: bool = False, lef
 
 
 def test_a_won_claim_is_sent() -> None:
-    assert decide(Claim(ClaimReason.WON, claimed())) is Step.SEND
+    assert decide(Claim(ClaimReason.WON, claimed(provider=""))) is Step.SEND
+
+
+def test_a_repetition_of_an_uncertain_text_needs_to_be_safe_when_its_turn_comes() -> None:
+    assert decide(Claim(ClaimReason.WON, claimed()), repeats_safely=True) is Step.SEND
+    assert decide(Claim(ClaimReason.WON, claimed()), repeats_safely=False) is Step.GIVE_UP
 
 
 @pytest.mark.parametrize(
@@ -48,6 +53,11 @@ def test_after_a_crash_a_job_is_sent_again_only_if_that_is_safe() -> None:
     assert decide(claim, repeats_safely=True) is Step.SEND
     assert decide(claim, repeats_safely=False) is Step.GIVE_UP
     assert decide(Claim(ClaimReason.SENDING, claimed(left_seconds=29)), repeats_safely=True) is Step.GIVE_UP
+
+
+def test_a_job_whose_worker_died_before_it_asked_a_provider_is_sent() -> None:
+    assert decide(Claim(ClaimReason.SENDING, claimed(provider=""))) is Step.SEND
+    assert decide(Claim(ClaimReason.SENDING, claimed(left_seconds=29, provider=""))) is Step.GIVE_UP
 
 
 def test_accepted_is_sent() -> None:

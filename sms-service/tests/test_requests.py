@@ -235,7 +235,7 @@ def test_the_inbox_lists_newest_first_and_by_mobile(client: FlaskClient, ask, wo
 
 def test_there_is_no_inbox_with_another_provider(make_settings, called_by) -> None:
     settings = make_settings(
-        provider="yuntongxun", yuntongxun_account_sid="s", yuntongxun_auth_token="t", yuntongxun_app_id="a"
+        routes="yuntongxun", yuntongxun_account_sid="s", yuntongxun_auth_token="t", yuntongxun_app_id="a"
     )
     answer = (
         create_app(settings).test_client().get("/internal/inbox/messages", headers=called_by("sms-service", "gateway"))

@@ -29,9 +29,8 @@ MOBILE = Mobile("+8613800138000")
 class ScriptedProvider:
     """Answers what it is told, one outcome per send; afterwards it accepts."""
 
-    name = "scripted"
-
-    def __init__(self, *outcomes: Outcome, is_idempotent: bool = False) -> None:
+    def __init__(self, *outcomes: Outcome, is_idempotent: bool = False, name: str = "scripted") -> None:
+        self.name = name
         self.outcomes = list(outcomes)
         self.is_idempotent = is_idempotent
         self.sent: list[OutgoingSms] = []
@@ -45,6 +44,32 @@ class ScriptedProvider:
 
     def close(self) -> None:
         pass
+
+
+class Killer(ScriptedProvider):
+    """Takes a text, and its worker dies before it hears of it."""
+
+    def send(self, sms: OutgoingSms) -> ProviderAnswer:
+        super().send(sms)
+        raise Died
+
+
+class Died(BaseException):
+    """The end of a worker."""
+
+
+@pytest.fixture
+def die_while_sending(redis: Redis, make_sending) -> Callable[[Any], None]:
+    """Have a worker take one job, hand it to a provider, and die; afterwards others may claim it."""
+
+    def die(provider: Any) -> None:
+        dead = RedisStreamConsumer(redis, reclaim_after_seconds=10)
+        [lease] = dead.lease(limit=1, wait_seconds=0.1)
+        with pytest.raises(Died):
+            make_sending(provider, consumer=dead).handle(lease)
+        threading.Event().wait(0.1)
+
+    return die
 
 
 @pytest.fixture
@@ -156,20 +181,7 @@ def test_a_job_of_a_worker_that_died_before_its_claim_is_sent_by_another(enqueue
     assert len(inbox.messages()) == 1
 
 
-def test_a_job_of_a_worker_that_died_while_sending_is_sent_by_another_once(
-    enqueue, redis, work, make_send_jobs, inbox: Inbox, state
-) -> None:
-    reservation = enqueue()
-    dead = RedisStreamConsumer(redis, reclaim_after_seconds=10)
-    [lease] = dead.lease(limit=1, wait_seconds=0.1)
-    make_send_jobs().claim(lease.job)
-    threading.Event().wait(0.1)
-    assert work() == 1
-    assert len(inbox.messages()) == 1
-    assert state(reservation) == "sent"
-
-
-def test_without_an_idempotency_key_a_crash_while_sending_texts_nobody_again(
+def test_a_job_of_a_worker_that_died_before_it_asked_a_provider_is_sent_by_another(
     enqueue, redis, work, make_send_jobs, state
 ) -> None:
     provider = ScriptedProvider()
@@ -178,8 +190,29 @@ def test_without_an_idempotency_key_a_crash_while_sending_texts_nobody_again(
     [lease] = dead.lease(limit=1, wait_seconds=0.1)
     make_send_jobs().claim(lease.job)
     threading.Event().wait(0.1)
-    work(provider)
-    assert (state(reservation), provider.sent) == ("uncertain", [])
+    assert work(provider) == 1
+    assert (state(reservation), len(provider.sent)) == ("sent", 1)
+
+
+def test_a_job_of_a_worker_that_died_while_sending_is_repeated_where_that_is_safe(
+    enqueue, work, die_while_sending, state
+) -> None:
+    reservation = enqueue()
+    die_while_sending(Killer())
+    provider = ScriptedProvider(is_idempotent=True)
+    assert work(provider) == 1
+    assert [sms.job_id for sms in provider.sent] == [reservation.job_id]
+    assert state(reservation) == "sent"
+
+
+def test_without_an_idempotency_key_a_crash_while_sending_texts_nobody_again(
+    enqueue, work, die_while_sending, state
+) -> None:
+    reservation = enqueue()
+    die_while_sending(Killer())
+    provider, other = ScriptedProvider(), ScriptedProvider(name="other")
+    work(provider, other)
+    assert (state(reservation), provider.sent, other.sent) == ("uncertain", [], [])
 
 
 def test_a_hand_over_that_a_crash_swallowed_is_repeated(enqueue, redis, work, make_send_jobs, state, hurry) -> None:
@@ -283,3 +316,102 @@ def test_a_job_that_breaks_the_handling_does_not_stop_the_worker(enqueue, redis)
     jobs = [enqueue().job_id, enqueue("+8613900139000").job_id]
     worker.run(handle)
     assert handled == jobs
+
+
+REFUSALS_THAT_LET_OTHERS_TRY = [Outcome.REFUSED_CONFIG, Outcome.REFUSED_BUSY, Outcome.NOT_SENT]
+
+
+@pytest.fixture
+def send_in_order(make_sending, stream_consumer) -> Callable[..., None]:
+    """Handle the waiting job with providers that are asked in the order given."""
+
+    def send(*providers: ScriptedProvider, **changed: Any) -> None:
+        sending = make_sending(*providers, order=[provider.name for provider in providers], **changed)
+        for lease in stream_consumer.lease(limit=1, wait_seconds=0.1):
+            sending.handle(lease)
+
+    return send
+
+
+@pytest.mark.parametrize("outcome", REFUSALS_THAT_LET_OTHERS_TRY)
+def test_after_a_refusal_the_next_provider_texts_at_once(enqueue, send_in_order, state, outcome: Outcome) -> None:
+    first, second = ScriptedProvider(outcome, name="first"), ScriptedProvider(name="second")
+    reservation = enqueue()
+    send_in_order(first, second)
+    assert (len(first.sent), len(second.sent), state(reservation)) == (1, 1, "sent")
+
+
+@pytest.mark.parametrize("outcome", set(Outcome) - set(REFUSALS_THAT_LET_OTHERS_TRY))
+def test_no_other_provider_is_asked_after_anything_else(enqueue, send_in_order, outcome: Outcome) -> None:
+    first, second = ScriptedProvider(outcome, name="first"), ScriptedProvider(name="second")
+    enqueue()
+    send_in_order(first, second)
+    assert (len(first.sent), second.sent) == (1, [])
+
+
+def test_an_uncertain_text_is_repeated_by_its_own_provider_alone(enqueue, send_in_order, hurry, state) -> None:
+    first = ScriptedProvider(Outcome.UNCERTAIN, is_idempotent=True, name="first")
+    second = ScriptedProvider(name="second")
+    reservation = enqueue()
+    send_in_order(first, second)
+    hurry()
+    send_in_order(second, first)
+    assert (len(first.sent), second.sent, state(reservation)) == (2, [], "sent")
+
+
+def test_after_refusals_by_all_the_next_attempt_may_begin_with_any(enqueue, send_in_order, hurry, state) -> None:
+    first, second = (
+        ScriptedProvider(Outcome.REFUSED_BUSY, name="first"),
+        ScriptedProvider(Outcome.NOT_SENT, name="second"),
+    )
+    reservation = enqueue()
+    send_in_order(first, second)
+    assert state(reservation) == "retry"
+    hurry()
+    send_in_order(second, first)
+    assert (len(first.sent), len(second.sent), state(reservation)) == (1, 2, "sent")
+
+
+def test_a_worker_waits_for_a_provider_that_rests(enqueue, send_in_order, redis: Redis, state) -> None:
+    provider = ScriptedProvider()
+    now: Any = redis.time()
+    redis.hset("sms:provider:scripted", mapping={"busy_until": now[0] * 1000 + now[1] // 1000 + 300})
+    reservation = enqueue()
+    send_in_order(provider)
+    assert (len(provider.sent), state(reservation)) == (1, "sent")
+
+
+def test_a_worker_that_stops_while_it_waits_texts_nobody_and_leaves_the_job(
+    enqueue, send_in_order, work, redis: Redis, state
+) -> None:
+    provider, stopping = ScriptedProvider(), threading.Event()
+    redis.hset("sms:provider:scripted", "open_until", 9_999_999_999_999)
+    reservation = enqueue()
+    stopping.set()
+    with pytest.raises(DependencyUnavailable):
+        send_in_order(provider, stopping=stopping)
+    redis.delete("sms:provider:scripted")
+    threading.Event().wait(0.1)
+    work(provider)
+    assert (len(provider.sent), state(reservation)) == (1, "sent")
+
+
+def test_a_job_that_no_provider_may_take_in_time_fails_and_frees_the_person(
+    enqueue, make_sending, stream_consumer, redis: Redis, state, make_codes
+) -> None:
+    provider = ScriptedProvider()
+    redis.hset("sms:provider:scripted", "open_until", 9_999_999_999_999)
+    reservation = enqueue()
+    [lease] = stream_consumer.lease(limit=1, wait_seconds=0.1)
+    redis.hset(reservation.charged_keys[0], "exp", int(redis.hget(reservation.charged_keys[0], "exp")) - 269_900)
+    make_sending(provider).handle(lease)
+    assert (provider.sent, state(reservation)) == ([], "failed")
+    assert not is_valid(make_codes())
+
+
+def test_a_country_without_a_route_is_not_texted(enqueue, make_sending, stream_consumer, state) -> None:
+    provider = ScriptedProvider()
+    reservation = enqueue()
+    [lease] = stream_consumer.lease(limit=1, wait_seconds=0.1)
+    make_sending(provider, routes={"US": {"scripted": 1}}).handle(lease)
+    assert (provider.sent, state(reservation)) == ([], "retry")

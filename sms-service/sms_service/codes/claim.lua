@@ -2,7 +2,8 @@
 -- KEYS: job
 -- ARGV: job id, attempt of the message, least useful ms, claim window ms, prefix of the pointers
 -- Answer: {reason}, {'handed_over', current attempt}, or for 'won' and 'sending':
---         {reason, mobile sealed, code sealed, purpose, exp ms, ms left, ms since the first send}
+--         {reason, purpose, ms left, ms since the request, ms since the first send at the provider (-1: none yet),
+--          mobile sealed, code sealed, language, country, provider that may have texted, outcome of the last attempt}
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local job = redis.call('HMGET', KEYS[1], 'state', 'attempt', 'purpose', 'exp', 'reserved_at')
@@ -12,8 +13,11 @@ local exp, asked = tonumber(job[4]), tonumber(ARGV[2])
 local pointer = ARGV[5] .. purpose
 
 local function with_data(reason)
-  local data = redis.call('HMGET', KEYS[1], 'mobile_sealed', 'code_sealed', 'first_sent_at')
-  return {reason, data[1], data[2], purpose, exp, exp - now, now - data[3]}
+  local data = redis.call('HMGET', KEYS[1], 'mobile_sealed', 'code_sealed', 'language', 'country', 'provider', 'outcome')
+  local first = redis.call('HGET', KEYS[1], 'first_sent_at')
+  local since_first = data[5] and first and now - first or -1
+  for i = 1, 6 do data[i] = data[i] or '' end
+  return {reason, purpose, exp - now, now - job[5], since_first, unpack(data)}
 end
 
 if state == 'aborted' then return {'aborted'} end
@@ -40,6 +44,7 @@ else
   if current ~= ARGV[1] then return {'superseded'} end -- A newer code is the valid one.
 end
 redis.call('HSET', KEYS[1], 'state', 'sending')
-redis.call('HSETNX', KEYS[1], 'first_sent_at', now)
+-- After a refusal any provider may be asked; after an uncertain end only the same one, with the same key.
+if redis.call('HGET', KEYS[1], 'outcome') ~= 'uncertain' then redis.call('HDEL', KEYS[1], 'provider') end
 redis.call('SET', pointer, ARGV[1], 'PXAT', exp)
 return with_data('won')

@@ -1,9 +1,11 @@
 -- FINISH: write down how an attempt ended. `sent` is the truth whoever says it; nothing else overrules a later step.
--- KEYS: job
+-- KEYS: job, what finds the job by the provider's message id
 -- ARGV: job id, attempt, new state (sent, failed, retry, uncertain), '1' to release the cooldown,
 --       prefix of the pointers, prefix of the cooldowns, provider, provider's message id, outcome
 -- Answer: 'finished'; or the state that stays; or 'gone'
 local KEEP = 86400000
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local job = redis.call('HMGET', KEYS[1], 'state', 'attempt', 'purpose', 'exp')
 local state, purpose = job[1], job[3]
 if not state then return 'gone' end
@@ -12,7 +14,8 @@ local is_current = state == 'sending' and job[2] == ARGV[2]
 local is_late_truth = finish == 'sent' and (state == 'sending' or state == 'retry' or state == 'uncertain')
 if not is_current and not is_late_truth then return state end
 
-redis.call('HSET', KEYS[1], 'state', finish, 'provider', ARGV[7], 'provider_id', ARGV[8], 'outcome', ARGV[9])
+redis.call('HSET', KEYS[1], 'state', finish, 'provider', ARGV[7], 'outcome', ARGV[9], 'finished_at', now)
+if ARGV[8] ~= '' then redis.call('SET', KEYS[2], KEYS[1], 'PXAT', job[4] + KEEP) end
 if finish == 'retry' then
   redis.call('HINCRBY', KEYS[1], 'attempt', 1)
   return 'finished'

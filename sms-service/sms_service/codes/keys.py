@@ -8,6 +8,16 @@ def job_key(mobile_hash: str, job_id: str) -> str:
     return f"sms:job:{{{mobile_hash}}}:{job_id}"
 
 
+def job_reference_key(job_id: str) -> str:
+    """Name what finds a job's hash by the job's id alone, as receipts may."""
+    return f"sms:ref:job:{job_id}"
+
+
+def message_reference_key(provider: str, message_id: str) -> str:
+    """Name what finds a job's hash by a provider's id of the text, as receipts do."""
+    return f"sms:ref:{provider}:{message_id}"
+
+
 def pointer_prefix(mobile_hash: str) -> str:
     """Begin the name of the pointers of a mobile; the purpose follows."""
     return f"sms:otp:{{{mobile_hash}}}:"

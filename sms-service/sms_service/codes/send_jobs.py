@@ -1,17 +1,20 @@
 """The worker's side of the state machine: claim one attempt of a job, and write down how it ended."""
 
 import enum
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any  # What a script answers.
 
 from redis import Redis
 
 from chassis.mobiles import Mobile
 from chassis.redis_client import redis_errors
-from sms_service.codes.keys import cooldown_prefix, job_key, pointer_prefix
+from sms_service.codes.keys import cooldown_prefix, job_key, message_reference_key, pointer_prefix
 from sms_service.codes.sealing import CodeKeys
 from sms_service.jobs import SendJob
 from sms_service.lua import load_script
 from sms_service.purposes import Purpose
+from sms_service.templates import Language
 
 
 class ClaimReason(enum.StrEnum):
@@ -32,13 +35,22 @@ class ClaimReason(enum.StrEnum):
 
 @dataclass(frozen=True)
 class Claimed:
-    """What a worker needs to send one text. ``age_seconds`` counts from the first send of this job."""
+    """What a worker needs to send one text.
+
+    ``provider`` is the one that may have texted already, or empty; ``since_first_send_seconds`` counts from then.
+    ``is_uncertain``: the last attempt ended so, and only a safe repetition may follow.
+    """
 
     mobile: Mobile
     code: str
     purpose: Purpose
     left_seconds: float
-    age_seconds: float
+    waited_seconds: float
+    language: Language = Language.ZH
+    country: str = ""
+    provider: str = ""
+    since_first_send_seconds: float = 0
+    is_uncertain: bool = False
 
 
 @dataclass(frozen=True)
@@ -97,9 +109,22 @@ class SendJobs:
             return Claim(reason, attempt=int(answer[1]))
         if len(answer) == 1:
             return Claim(reason)
-        mobile = Mobile(self._keys.open(answer[1], context=f"{job.id} mobile"))
-        code = self._keys.open(answer[2], context=f"{job.id} code")
-        return Claim(reason, Claimed(mobile, code, Purpose(answer[3]), answer[5] / 1000, answer[6] / 1000))
+        return Claim(reason, self._claimed(job, answer[1:]))
+
+    def _claimed(self, job: SendJob, fields: Sequence[Any]) -> Claimed:
+        purpose, left_ms, waited_ms, since_first_ms, mobile, code, language, country, provider, outcome = fields
+        return Claimed(
+            mobile=Mobile(self._keys.open(mobile, context=f"{job.id} mobile")),
+            code=self._keys.open(code, context=f"{job.id} code"),
+            purpose=Purpose(purpose),
+            left_seconds=left_ms / 1000,
+            waited_seconds=waited_ms / 1000,
+            language=Language(language or Language.ZH),
+            country=country,
+            provider=provider,
+            since_first_send_seconds=max(0, since_first_ms) / 1000,
+            is_uncertain=outcome == "uncertain",
+        )
 
     def finish(self, job: SendJob, finish: Finish) -> str:
         """Write down the end of an attempt; answers ``finished``, ``gone``, or the state that stays."""
@@ -108,5 +133,6 @@ class SendJobs:
             pointer_prefix(job.mobile_hash), cooldown_prefix(job.mobile_hash),
             finish.provider, finish.provider_id, finish.outcome,
         ]  # fmt: skip
+        keys = [job_key(job.mobile_hash, job.id), message_reference_key(finish.provider, finish.provider_id)]
         with redis_errors():
-            return str(self._finish([job_key(job.mobile_hash, job.id)], arguments))
+            return str(self._finish(keys, arguments))

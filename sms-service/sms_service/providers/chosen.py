@@ -1,4 +1,4 @@
-"""Makes the provider that the settings choose."""
+"""Makes the providers that the settings choose."""
 
 from redis import Redis
 
@@ -7,7 +7,9 @@ from sms_service.providers.inbox import Inbox, InboxProvider
 from sms_service.providers.provider import Provider
 from sms_service.providers.yuntongxun import Yuntongxun
 from sms_service.providers.yuntongxun_signing import YuntongxunAccount
+from sms_service.purposes import Purpose
 from sms_service.settings import ProviderName, Settings
+from sms_service.templates import Language, Templates
 
 
 def make_inbox(settings: Settings, redis: Redis, keys: CodeKeys) -> Inbox:
@@ -15,15 +17,15 @@ def make_inbox(settings: Settings, redis: Redis, keys: CodeKeys) -> Inbox:
     return Inbox(redis, keys, most_messages=settings.inbox_messages, ttl_seconds=settings.inbox_ttl_seconds)
 
 
-def make_provider(settings: Settings, redis: Redis, keys: CodeKeys) -> Provider:
-    """Make the one provider of this process."""
-    if settings.provider is ProviderName.INBOX:
+def make_provider(name: str, settings: Settings, redis: Redis, keys: CodeKeys, templates: Templates) -> Provider:
+    """Make a process's one client of a provider."""
+    if name == ProviderName.INBOX:
         return InboxProvider(make_inbox(settings, redis, keys))
     token = settings.yuntongxun_auth_token
     account = YuntongxunAccount(
         sid=settings.yuntongxun_account_sid or "",
         auth_token=token.get_secret_value() if token else "",
         app_id=settings.yuntongxun_app_id or "",
-        template_id=settings.yuntongxun_template_id,
+        template_id=templates.id_of(name, Purpose.LOGIN, Language.ZH) or "1",
     )
     return Yuntongxun(settings.yuntongxun_url, account, pool_size=settings.worker_threads)

@@ -15,6 +15,16 @@ class Outcome(enum.StrEnum):
     NOT_SENT = "not_sent"  # The request never left: DNS, connect, TLS.
     UNCERTAIN = "uncertain"  # Nobody knows: read time-out, reset, 5xx, a body that cannot be read.
 
+    @property
+    def is_refusal(self) -> bool:
+        """Say whether certainly nobody was texted."""
+        return self not in (Outcome.ACCEPTED, Outcome.UNCERTAIN)
+
+    @property
+    def lets_others_try(self) -> bool:
+        """Say whether another provider may do better. What a person or their provider refused stays refused."""
+        return self in (Outcome.REFUSED_CONFIG, Outcome.REFUSED_BUSY, Outcome.NOT_SENT)
+
 
 @dataclass(frozen=True)
 class ProviderAnswer:

@@ -60,6 +60,9 @@ class JobConsumer(Protocol):
         Bodies that are no job go to the dead ones by themselves.
         """
 
+    def keep(self, lease: Lease) -> None:
+        """Say that the job is still in hand; to be called every few seconds while it waits."""
+
     def settle(self, lease: Lease) -> None:
         """Take a job off for good. If the connection breaks, the job comes back."""
 

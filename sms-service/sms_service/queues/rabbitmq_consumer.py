@@ -82,6 +82,9 @@ class RabbitConsumer:
             self._bury(arrived, "malformed", detail=str(error))
             return []
 
+    def keep(self, lease: Lease) -> None:
+        """Do nothing: the broker sees that the connection lives, as `JobConsumer.keep`."""
+
     def settle(self, lease: Lease) -> None:
         """Acknowledge a job, as `JobConsumer.settle`."""
         self._answer(lease.receipt, lambda arrived: arrived.channel.basic_ack(arrived.tag))

@@ -90,6 +90,11 @@ class RedisStreamConsumer:
             return None
         return Lease(job, entry_id)
 
+    def keep(self, lease: Lease) -> None:
+        """Begin the time anew after which others claim the entry, as `JobConsumer.keep`."""
+        with redis_errors():
+            self._redis.xclaim(STREAM, GROUP, self._name, 0, [str(lease.receipt)], justid=True)
+
     def settle(self, lease: Lease) -> None:
         """Take a job off, as `JobConsumer.settle`."""
         with redis_errors(), self._redis.pipeline(transaction=True) as transaction:

@@ -1,0 +1,41 @@
+-- ENTER: may this job be handed to this provider now? If so the job says from here on that it may have been texted.
+-- Breaker, pace and parallel sends are shared by all workers, so all are checked and charged in this one step.
+-- KEYS: job, provider, the provider's sends under way, what finds the job by its id for receipts
+-- ARGV: id of this send, provider's name, '1' to repeat a send whose end nobody knows, sends per second,
+--       parallel sends, ms after which a send under way is given up
+-- Answer: {'go'}; {'down', ms to wait}; {'busy', ms to wait}; {'gone'}: the job is not being sent any more;
+--         {'taken'}: another worker hands it over, or did so and died
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+local job = redis.call('HMGET', KEYS[1], 'state', 'provider', 'exp')
+if job[1] ~= 'sending' then return {'gone'} end
+if job[2] and not (ARGV[3] == '1' and job[2] == ARGV[2]) then return {'taken'} end
+
+local fields = redis.call('HMGET', KEYS[2], 'open_until', 'probe_until', 'busy_until', 'tokens', 'tokens_at')
+local open_until, probe_until, busy_until = tonumber(fields[1] or 0), tonumber(fields[2] or 0), tonumber(fields[3] or 0)
+if now < open_until then return {'down', open_until - now} end
+if now < probe_until then return {'down', probe_until - now} end -- Another job is finding out.
+if now < busy_until then return {'busy', busy_until - now} end
+
+-- A token bucket that holds one second's worth.
+local rate = tonumber(ARGV[4])
+local tokens = tonumber(fields[4] or rate) + (now - tonumber(fields[5] or now)) * rate / 1000
+tokens = math.min(tokens, math.max(rate, 1))
+if tokens < 1 then return {'busy', math.ceil((1 - tokens) * 1000 / rate)} end
+
+redis.call('ZREMRANGEBYSCORE', KEYS[3], '-inf', now)
+local first_until = redis.call('ZRANGE', KEYS[3], 0, 0, 'WITHSCORES')[2]
+if redis.call('ZCARD', KEYS[3]) >= tonumber(ARGV[5]) then
+  return {'busy', math.max(1, math.min(50, first_until - now))} -- One of them ends soon; nobody knows when.
+end
+
+local until_ms = now + tonumber(ARGV[6])
+redis.call('ZADD', KEYS[3], until_ms, ARGV[1])
+redis.call('PEXPIREAT', KEYS[3], until_ms)
+redis.call('HSET', KEYS[2], 'tokens', tokens - 1, 'tokens_at', now)
+if open_until > 0 then redis.call('HSET', KEYS[2], 'probe_until', until_ms) end
+redis.call('PEXPIRE', KEYS[2], 604800000)
+if not job[2] then redis.call('HSET', KEYS[1], 'first_sent_at', now) end
+redis.call('HSET', KEYS[1], 'provider', ARGV[2], 'send', ARGV[1])
+redis.call('SET', KEYS[4], KEYS[1], 'PXAT', job[3] + 86400000)
+return {'go'}
