@@ -14,7 +14,7 @@ from sms_service.code_requests import CodeRequests
 from sms_service.codes.reservation import CodeLimits
 from sms_service.codes.sealing import CodeKeys
 from sms_service.codes.sms_codes import SmsCodes
-from sms_service.commands import topology_commands
+from sms_service.commands import sms_commands
 from sms_service.providers.chosen import make_inbox
 from sms_service.providers.inbox import Inbox
 from sms_service.queues.chosen import make_publisher
@@ -45,7 +45,7 @@ def create_app(settings: Settings | None = None, *, publisher: JobPublisher | No
     if settings.has_inbox:
         svcs.flask.register_value(app, Inbox, make_inbox(settings, redis, keys))
     app.register_api(api)
-    app.cli.add_command(topology_commands(settings))
+    app.cli.add_command(sms_commands(settings))
     return app
 
 

@@ -5,15 +5,50 @@ from collections.abc import Callable
 import click
 from flask.cli import AppGroup
 
+from chassis.errors import DependencyUnavailable
+from chassis.redis_client import connect_redis
+from sms_service.dead_commands import dead_commands
+from sms_service.dispatch.chosen import make_gates
+from sms_service.dispatch.gates import ProviderState
+from sms_service.queues.chosen import make_inspection
+from sms_service.queues.inspection import InspectionFailed
 from sms_service.queues.rabbitmq_topology import TopologyError, apply_topology, check_topology
+from sms_service.send_test_command import send_test_command
 from sms_service.settings import Settings
 
 
-def topology_commands(settings: Settings) -> AppGroup:
-    """Make the group ``sms`` with ``topology apply`` and ``topology check``."""
-    sms = AppGroup("sms", help="Look after the queues.")
+def sms_commands(settings: Settings) -> AppGroup:
+    """Make the group ``sms``."""
+    sms = AppGroup("sms", help="Look after the sending of codes.")
+    sms.add_command(_topology_commands(settings))
+    sms.add_command(dead_commands(lambda: make_inspection(settings)))
+    sms.add_command(send_test_command(settings))
+
+    @sms.command()
+    def status() -> None:
+        """Show the queues and how the providers are doing."""
+        try:
+            depths = make_inspection(settings).depths()
+            states = make_gates(settings, connect_redis(settings.redis_url)).states(settings.providers)
+        except (InspectionFailed, DependencyUnavailable) as error:
+            raise click.ClickException(str(error)) from error
+        for name, depth in depths.items():
+            click.echo(f"queue     {name:20} {depth}")
+        for name, state in states.items():
+            click.echo(f"provider  {name:20} {_told(state)}")
+
+    return sms
+
+
+def _told(state: ProviderState) -> str:
+    line = f"health {state.health:.2f}, {state.under_way} under way"
+    if not state.down_seconds:
+        return f"up, {line}"
+    return f"down for {state.down_seconds:.0f} s, tried again in {state.rest_seconds:.0f} s, {line}"
+
+
+def _topology_commands(settings: Settings) -> AppGroup:
     topology = AppGroup("topology", help="The exchanges and queues of RabbitMQ.")
-    sms.add_command(topology)
 
     @topology.command()
     def apply() -> None:
@@ -25,7 +60,7 @@ def topology_commands(settings: Settings) -> AppGroup:
         """Say whether all exchanges and queues are there."""
         _run(settings, check_topology, done="RabbitMQ: the exchanges and queues are there.")
 
-    return sms
+    return topology
 
 
 def _run(settings: Settings, act: Callable[[str], None], *, done: str) -> None:

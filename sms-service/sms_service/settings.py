@@ -2,6 +2,7 @@
 
 import enum
 from collections.abc import Callable
+from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationInfo, field_validator
@@ -53,7 +54,7 @@ class Settings(BaseSettings):
     internal_token_key: SecretStr
     code_key: SecretStr
     captcha_service_url: str
-    amqp_url: _OptionalSecret = None  # Absent: the queue is a stream on Redis.
+    amqp_url: _OptionalSecret = None  # Nodes with commas between them. Absent: the queue is a stream on Redis.
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     metrics_port: int = Field(default=9100, validation_alias="METRICS_PORT")
     bind_host: str = Field(default="127.0.0.1", validation_alias="BIND_HOST")  # Of the worker's metrics port.
@@ -82,6 +83,9 @@ class Settings(BaseSettings):
     provider_sends_per_second: int = Field(default=100, ge=1)
     provider_parallel_sends: int = Field(default=64, ge=1)
     provider_paces: _Paces = {}
+    templates_file: Path | None = None  # The operator's own, in the form of templates.toml.
+    # With a domain each text ends in the line by which browsers fill the code in for that site alone.
+    web_otp_domain: str | None = Field(default=None, pattern=r"^[a-z0-9.-]+$")
     inbox_messages: int = Field(default=200, ge=1)
     inbox_ttl_seconds: int = Field(default=3600, ge=1)
     yuntongxun_account_sid: _OptionalText = Field(default=None, validate_default=True)

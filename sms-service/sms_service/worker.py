@@ -20,11 +20,11 @@ from sms_service.codes.sealing import CodeKeys
 from sms_service.codes.send_jobs import SendJobs
 from sms_service.dispatch.chosen import make_dispatcher
 from sms_service.insistence import Insistence
+from sms_service.providers.chosen import make_templates
 from sms_service.queues.chosen import make_consumer
 from sms_service.queues.job_queue import JobConsumer, Lease, NotPublished
 from sms_service.sending import Sending
 from sms_service.settings import Settings
-from sms_service.templates import Templates
 from sms_service.texts import Texts
 from sms_service.worker_health import WorkerHealth, ask_health
 
@@ -108,7 +108,7 @@ def main() -> None:
     configure_logs("sms-worker", settings.log_level)
     redis = connect_redis(settings.redis_url, max_connections=settings.worker_threads + 4)
     keys = CodeKeys(settings.code_key.get_secret_value())
-    consumer, templates = make_consumer(settings), Templates()
+    consumer, templates = make_consumer(settings), make_templates(settings)
     stopping = threading.Event()
     worker = Worker(consumer, threads=settings.worker_threads, stopping=stopping)
     useful = settings.useful_lifetime_seconds

@@ -13,12 +13,15 @@ from redis import Redis
 
 from sms_service.jobs import SendJob
 from sms_service.queues import rabbitmq_topology as topology
+from sms_service.queues.inspection import NoSuchDeadJob, QueueInspection
 from sms_service.queues.job_queue import JobConsumer, JobPublisher, Lease
 from sms_service.queues.rabbitmq_consumer import RabbitConsumer
+from sms_service.queues.rabbitmq_inspection import RabbitInspection
 from sms_service.queues.rabbitmq_publisher import RabbitPublisher
 from sms_service.queues.redis_stream import STREAM, RedisStreamPublisher
 from sms_service.queues.redis_stream_consumer import RedisStreamConsumer
 from sms_service.queues.redis_stream_dead import DEAD
+from sms_service.queues.redis_stream_inspection import StreamInspection
 
 
 class RedisQueue:
@@ -30,6 +33,9 @@ class RedisQueue:
 
     def consumer(self) -> JobConsumer:
         return RedisStreamConsumer(self.redis, reclaim_after_seconds=0.2)
+
+    def inspection(self) -> QueueInspection:
+        return StreamInspection(self.redis)
 
     def crash(self, consumer: JobConsumer) -> None:
         """A dead consumer of a stream just stops asking."""
@@ -65,6 +71,9 @@ class RabbitQueue:
         consumer = RabbitConsumer(self.url, prefetch=5, publisher=retries)
         self.opened.append(consumer)
         return consumer
+
+    def inspection(self) -> QueueInspection:
+        return RabbitInspection(self.url)
 
     def crash(self, consumer: JobConsumer) -> None:
         consumer.close()
@@ -218,3 +227,73 @@ def test_a_stopped_consumer_takes_nothing_and_settles_what_it_has(job_queue, mak
     other.settle(lease)
     assert lease.job == second
     assert take(other, seconds=0.5) == []
+
+
+@pytest.fixture
+def bury(job_queue, take) -> Callable[[SendJob], None]:
+    """Have a worker bury a job, and wait until the dead one is there."""
+
+    def bury(job: SendJob) -> None:
+        job_queue.publisher().publish(job)
+        consumer, known = job_queue.consumer(), len(job_queue.inspection().dead(100))
+        consumer.bury(take(consumer)[0], "no use")
+        end = time.monotonic() + 5
+        while len(job_queue.inspection().dead(100)) == known and time.monotonic() < end:
+            time.sleep(0.05)
+        job_queue.crash(consumer)
+
+    return bury
+
+
+def test_operators_see_the_dead_jobs_as_often_as_they_look(job_queue, make_job, bury) -> None:
+    jobs = [make_job(), make_job()]
+    for job in jobs:
+        bury(job)
+    for _ in range(3):
+        found = job_queue.inspection().dead(100)
+        assert [(dead.id, dead.job, bool(dead.reason)) for dead in found] == [(job.id, job, True) for job in jobs]
+        assert all(dead.died_at is not None and abs(dead.died_at.timestamp() - time.time()) < 60 for dead in found)
+    assert [dead.id for dead in job_queue.inspection().dead(1)] == [jobs[0].id]
+
+
+def test_a_dead_job_can_be_sent_again(job_queue, make_job, bury, take) -> None:
+    job, other = make_job(), make_job()
+    bury(job)
+    bury(other)
+    job_queue.inspection().replay(job.id)
+    assert [lease.job for lease in take(job_queue.consumer())] == [job]
+    assert [dead.id for dead in job_queue.inspection().dead(100)] == [other.id]
+
+
+def test_a_dead_job_can_be_dropped(job_queue, make_job, bury, take) -> None:
+    job = make_job()
+    bury(job)
+    job_queue.inspection().drop(job.id)
+    assert job_queue.inspection().dead(100) == []
+    assert take(job_queue.consumer(), seconds=0.5) == []
+    for act in (job_queue.inspection().drop, job_queue.inspection().replay):
+        with pytest.raises(NoSuchDeadJob):
+            act(job.id)
+
+
+def test_operators_see_how_much_waits(job_queue, make_job) -> None:
+    publisher = job_queue.publisher()
+    before = sum(job_queue.inspection().depths().values())
+    for _ in range(3):
+        publisher.publish(make_job())
+    end = time.monotonic() + 5  # The broker counts a moment later than it confirms.
+    while sum(job_queue.inspection().depths().values()) < before + 3 and time.monotonic() < end:
+        time.sleep(0.05)
+    depths = job_queue.inspection().depths()
+    assert max(depths.values()) == 3
+    assert sum(depths.values()) == before + 3
+
+
+def test_a_kept_job_is_not_taken_over(job_queue, make_job, take) -> None:
+    job_queue.publisher().publish(make_job())
+    first, second = job_queue.consumer(), job_queue.consumer()
+    [lease] = take(first)
+    end = time.monotonic() + 0.6
+    while time.monotonic() < end:
+        first.keep(lease)
+        assert second.lease(limit=1, wait_seconds=0.05) == []

@@ -162,6 +162,14 @@ def test_a_broker_that_says_nothing_fails_a_publish_within_the_deadline(make_pub
 
 
 @pytest.mark.outside
+def test_a_node_that_is_away_is_passed_over(make_publisher, make_consumer, amqp_url) -> None:
+    publisher = make_publisher(f"amqp://127.0.0.1:9/%2f, {amqp_url}")
+    assert eventually(publisher.is_up)
+    assert failure_of(publisher) is None
+    topology.check_topology(f"amqp://127.0.0.1:9/%2f,{amqp_url}")
+
+
+@pytest.mark.outside
 def test_many_threads_publish_over_one_connection(make_publisher, proxied_url, proxy) -> None:
     publisher = make_publisher(proxied_url, 10)
     with ThreadPoolExecutor(16) as pool:

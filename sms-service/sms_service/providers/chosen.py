@@ -17,6 +17,11 @@ def make_inbox(settings: Settings, redis: Redis, keys: CodeKeys) -> Inbox:
     return Inbox(redis, keys, most_messages=settings.inbox_messages, ttl_seconds=settings.inbox_ttl_seconds)
 
 
+def make_templates(settings: Settings) -> Templates:
+    """Read the templates; raises `TemplatesMalformed` where the operator's own cannot be used."""
+    return Templates(settings.templates_file, web_otp_domain=settings.web_otp_domain)
+
+
 def make_provider(name: str, settings: Settings, redis: Redis, keys: CodeKeys, templates: Templates) -> Provider:
     """Make a process's one client of a provider."""
     if name == ProviderName.INBOX:

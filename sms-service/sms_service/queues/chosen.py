@@ -1,11 +1,14 @@
 """Makes the queue that the settings choose: RabbitMQ where SMS_AMQP_URL is set, else the Redis stream."""
 
 from chassis.redis_client import connect_redis
+from sms_service.queues.inspection import QueueInspection
 from sms_service.queues.job_queue import JobConsumer, JobPublisher
 from sms_service.queues.rabbitmq_consumer import RabbitConsumer
+from sms_service.queues.rabbitmq_inspection import RabbitInspection
 from sms_service.queues.rabbitmq_publisher import RabbitPublisher
 from sms_service.queues.redis_stream import RedisStreamPublisher
 from sms_service.queues.redis_stream_consumer import RedisStreamConsumer
+from sms_service.queues.redis_stream_inspection import StreamInspection
 from sms_service.settings import Settings
 
 _PREFETCHED_JOBS = 4  # Beside those in hand, so that a free thread need not wait for the broker.
@@ -32,3 +35,10 @@ def make_consumer(settings: Settings) -> JobConsumer:
     # Its own client: a waiting read must not take a connection away from the codes.
     redis = connect_redis(settings.redis_url, max_connections=settings.worker_threads + 4)
     return RedisStreamConsumer(redis, reclaim_after_seconds=settings.reclaim_after_seconds)
+
+
+def make_inspection(settings: Settings) -> QueueInspection:
+    """Make the operators' look at the queue."""
+    if settings.amqp_url is not None:
+        return RabbitInspection(settings.amqp_url.get_secret_value())
+    return StreamInspection(connect_redis(settings.redis_url))

@@ -4,6 +4,7 @@ pika's connections belong to one thread and do not survive a fork; everything he
 threads come in through `ChannelThread.call`.
 """
 
+import itertools
 import os
 import random
 import threading
@@ -20,15 +21,29 @@ _TIMEOUT_SECONDS = 2
 _CLOSE_SECONDS = 5
 
 
-class ChannelThread:
-    """Keeps a channel open. The thread starts with the first use, so an app may be made before a fork."""
+def broker_parameters(urls: str, *, timeout_seconds: float) -> list[pika.URLParameters]:
+    """Read the addresses of the nodes of one broker, with commas between them."""
+    nodes = [pika.URLParameters(url.strip()) for url in urls.split(",")]
+    for node in nodes:
+        node.socket_timeout = node.stack_timeout = timeout_seconds
+    return nodes
 
-    def __init__(self, url: str, *, name: str, on_open: Callable[[Channel], None], on_lost: Callable[[], None]) -> None:
+
+class ChannelThread:
+    """Keeps a channel open. The thread starts with the first use, so an app may be made before a fork.
+
+    After a loss, and after a node that did not answer, the next node is tried.
+    """
+
+    def __init__(
+        self, urls: str, *, name: str, on_open: Callable[[Channel], None], on_lost: Callable[[], None]
+    ) -> None:
         """``on_open`` gets each new channel, ``on_lost`` hears of each loss; both run on the I/O thread."""
-        self._parameters = pika.URLParameters(url)
-        self._parameters.heartbeat = _HEARTBEAT_SECONDS
-        self._parameters.socket_timeout = self._parameters.stack_timeout = _TIMEOUT_SECONDS
-        self._parameters.client_properties = {"connection_name": name}
+        nodes = broker_parameters(urls, timeout_seconds=_TIMEOUT_SECONDS)
+        for node in nodes:
+            node.heartbeat = _HEARTBEAT_SECONDS
+            node.client_properties = {"connection_name": name}
+        self._nodes = itertools.cycle(nodes)
         self._name = name
         self._on_open = on_open
         self._on_lost = on_lost
@@ -88,7 +103,7 @@ class ChannelThread:
 
     def _run_connection(self) -> None:
         connection = pika.SelectConnection(
-            self._parameters,
+            next(self._nodes),
             on_open_callback=self._opened,
             on_open_error_callback=self._failed,
             on_close_callback=self._failed,

@@ -13,12 +13,14 @@ from pika.adapters.blocking_connection import BlockingChannel
 from pika.exceptions import AMQPError
 
 from sms_service.queues.job_queue import RETRY_DELAYS_SECONDS
+from sms_service.queues.rabbitmq_channel import broker_parameters
 
 EXCHANGE, DEAD_EXCHANGE = "sms.x", "sms.dlx"
 SEND_QUEUE, SEND_KEY = "sms.send.otp", "send.otp"
 DEAD_QUEUE, DEAD_KEY = "sms.dead", "dead"
 _CAPACITY = 50_000
 _DEAD_KEPT, _DEAD_KEPT_MS = 10_000, 7 * 24 * 3600 * 1000
+_MOST_LOOKS = 1_000_000
 _TIMEOUT_SECONDS = 5
 
 
@@ -56,17 +58,22 @@ def _queues() -> Iterator[_Queue]:
     for seconds in RETRY_DELAYS_SECONDS:
         wait: dict[str, str | int] = {"x-message-ttl": seconds * 1000}
         yield _Queue(f"sms.retry.{seconds}s", EXCHANGE, retry_key(seconds), wait | _lossless(EXCHANGE, SEND_KEY))
-    kept: dict[str, str | int] = {"x-max-length": _DEAD_KEPT, "x-message-ttl": _DEAD_KEPT_MS}
+    # Each look of an operator gives the messages back, which RabbitMQ 4 counts as deliveries, up to 20 by default.
+    kept: dict[str, str | int] = {
+        "x-max-length": _DEAD_KEPT,
+        "x-message-ttl": _DEAD_KEPT_MS,
+        "x-delivery-limit": _MOST_LOOKS,
+    }
     yield _Queue(DEAD_QUEUE, DEAD_EXCHANGE, DEAD_KEY, kept)
 
 
-def apply_topology(url: str) -> None:
+def apply_topology(urls: str) -> None:
     """Declare everything; safe to repeat.
 
     Raises:
         TopologyError: the broker is away, or holds a queue of that name with other arguments.
     """
-    with _channel(url) as channel:
+    with open_channel(urls) as channel:
         for exchange in (EXCHANGE, DEAD_EXCHANGE):
             channel.exchange_declare(exchange, "direct", durable=True)
         for queue in _queues():
@@ -74,25 +81,36 @@ def apply_topology(url: str) -> None:
             channel.queue_bind(queue.name, queue.exchange, queue.key)
 
 
-def check_topology(url: str) -> None:
+def check_topology(urls: str) -> None:
     """Look whether every exchange and queue is there.
 
     Raises:
         TopologyError: the broker is away, or something is missing.
     """
-    with _channel(url) as channel:
+    with open_channel(urls) as channel:
         for exchange in (EXCHANGE, DEAD_EXCHANGE):
             channel.exchange_declare(exchange, passive=True)
         for queue in _queues():
             channel.queue_declare(queue.name, passive=True)
 
 
+def queue_names() -> list[str]:
+    """List the queues."""
+    return [queue.name for queue in _queues()]
+
+
 @contextmanager
-def _channel(url: str) -> Iterator[BlockingChannel]:
-    parameters = pika.URLParameters(url)
-    parameters.socket_timeout = parameters.stack_timeout = parameters.blocked_connection_timeout = _TIMEOUT_SECONDS
+def open_channel(urls: str) -> Iterator[BlockingChannel]:
+    """Open a connection for one command.
+
+    Raises:
+        TopologyError: the broker is away, or refuses what is done over the channel.
+    """
+    nodes = broker_parameters(urls, timeout_seconds=_TIMEOUT_SECONDS)
+    for node in nodes:
+        node.blocked_connection_timeout = _TIMEOUT_SECONDS
     try:
-        connection = pika.BlockingConnection(parameters)
+        connection = pika.BlockingConnection(nodes)
         try:
             yield connection.channel()
         finally:
