@@ -67,6 +67,7 @@ RULES: tuple[Rule, ...] = (
     Rule("POST", f"{_V1}/captchas", Service.CAPTCHA, PUBLIC, Limit.CAPTCHAS),
     Rule("GET", f"{_V1}/captchas/{{id}}/image", Service.CAPTCHA, PUBLIC),
     Rule("POST", f"{_V1}/sms-codes", Service.SMS, OPTIONAL, Limit.SMS_CODES),
+    Rule("POST", f"{_V1}/sms/receipts/{{provider}}/{{secret}}", Service.SMS, PUBLIC),
     Rule("POST", f"{_V1}/users", Service.USER, PUBLIC, Limit.USERS, Effect.STARTS),
     Rule("GET", f"{_V1}/users/me", Service.USER, SIGNED_IN),
     Rule("PATCH", f"{_V1}/users/me", Service.USER, SIGNED_IN),

@@ -15,10 +15,11 @@ from sms_service.codes.reservation import CodeLimits
 from sms_service.codes.sealing import CodeKeys
 from sms_service.codes.sms_codes import SmsCodes
 from sms_service.commands import sms_commands
-from sms_service.providers.chosen import make_inbox
+from sms_service.providers.chosen import make_inbox, make_receipt_readers
 from sms_service.providers.inbox import Inbox
 from sms_service.queues.chosen import make_publisher
 from sms_service.queues.job_queue import JobPublisher
+from sms_service.receipts import Receipts
 from sms_service.routes import api
 from sms_service.settings import Settings
 
@@ -44,6 +45,9 @@ def create_app(settings: Settings | None = None, *, publisher: JobPublisher | No
     svcs.flask.register_value(app, CodeRequests, CodeRequests(Captchas(captcha_service), codes, publisher))
     if settings.has_inbox:
         svcs.flask.register_value(app, Inbox, make_inbox(settings, redis, keys))
+    secret = settings.receipt_secret
+    receipts = Receipts(redis, make_receipt_readers(settings), secret=secret.get_secret_value() if secret else None)
+    svcs.flask.register_value(app, Receipts, receipts)
     app.register_api(api)
     app.cli.add_command(sms_commands(settings))
     return app

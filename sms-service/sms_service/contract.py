@@ -44,6 +44,13 @@ class ConsumptionResult(BaseModel):
     attempts_left: int
 
 
+class ReceiptPath(BaseModel):
+    """The provider, and the secret that the operator gave it as a part of the address."""
+
+    provider: str
+    secret: str
+
+
 class InboxQuery(BaseModel):
     """Whose messages; all of them without a mobile."""
 

@@ -20,6 +20,13 @@ ACCEPT_TO_HANDOVER_SECONDS = Histogram(
     "Time from the request to the provider's yes.",
     buckets=(0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 150, 300),
 )
+RECEIPTS = Counter("sms_receipts_total", "Delivery receipts, by what became of them.", ["provider", "status", "taken"])
+HANDOVER_TO_RECEIPT_SECONDS = Histogram(
+    "sms_handover_to_receipt_seconds",
+    "Time from the provider's yes to its receipt.",
+    ["provider"],
+    buckets=(1, 2.5, 5, 10, 20, 40, 80, 160, 320, 3600),
+)
 FAILOVERS = Counter("sms_failover_total", "Refusals after which another provider was asked.", ["provider"])
 BREAKER_OPENINGS = Counter("sms_breaker_openings_total", "Times a provider was found to be down.", ["provider"])
 PROVIDER_SECONDS = Histogram("sms_provider_seconds", "Time of a provider's answer.", ["provider"])

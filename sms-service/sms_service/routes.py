@@ -1,13 +1,17 @@
 """The HTTP side: ask for a code, check a code, read the inbox."""
 
 import svcs
+from flask import Response, jsonify, request
 from flask_openapi3 import APIBlueprint
 
 from chassis.errors import (
     CaptchaExpired,
     CaptchaWrong,
+    DependencyUnavailable,
+    Forbidden,
     MobileInvalid,
     NotFound,
+    RequestRefused,
     SmsCodeExpired,
     SmsUnavailable,
     TooManyRequests,
@@ -24,10 +28,13 @@ from sms_service.contract import (
     ConsumptionResult,
     InboxItems,
     InboxQuery,
+    ReceiptPath,
     SmsCodePromise,
     SmsCodeRequest,
 )
 from sms_service.providers.inbox import Inbox
+from sms_service.providers.receipts import ReceiptRequest
+from sms_service.receipts import Receipts
 from sms_service.settings import Settings
 
 api = APIBlueprint("sms", __name__)
@@ -66,6 +73,26 @@ def consume_sms_code(body: Consumption) -> dict[str, bool | int]:
     checked = svcs.flask.get(SmsCodes).check(mobile, body.purpose, code=body.code, subject=body.subject or "")
     metrics.CHECKS.labels("right" if checked.is_right else "wrong").inc()
     return {"verified": checked.is_right, "attempts_left": checked.tries_left}
+
+
+@endpoint(
+    api,
+    "POST",
+    "/api/v1/sms/receipts/<provider>/<secret>",
+    access=Access.PUBLIC,
+    answers={200: None},
+    failures=[NotFound, Forbidden, RequestRefused, DependencyUnavailable],
+)
+def take_receipts(path: ReceiptPath) -> Response:
+    """Take delivery receipts from a provider, in that provider's own form."""
+    public_url = svcs.flask.get(Settings).public_url or request.host_url
+    received = ReceiptRequest(
+        body=request.get_data(),
+        form=request.form.to_dict(),
+        headers={name.lower(): value for name, value in request.headers},
+        url=public_url.rstrip("/") + (request.full_path if request.query_string else request.path),
+    )
+    return jsonify(dict(svcs.flask.get(Receipts).take(path.provider, path.secret, received)))
 
 
 @endpoint(

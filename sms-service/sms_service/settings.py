@@ -1,6 +1,7 @@
 """What the SMS service needs to run; every field is a variable SMS_…, units are in the names."""
 
 import enum
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Literal
@@ -83,6 +84,10 @@ class Settings(BaseSettings):
     provider_sends_per_second: int = Field(default=100, ge=1)
     provider_parallel_sends: int = Field(default=64, ge=1)
     provider_paces: _Paces = {}
+    # Where the world reaches the gateway, as providers need it that call back: https://news.example.com
+    public_url: _OptionalText = None
+    # Stands in the addresses to which providers send delivery receipts; without it there are none.
+    receipt_secret: _OptionalSecret = None
     templates_file: Path | None = None  # The operator's own, in the form of templates.toml.
     # With a domain each text ends in the line by which browsers fill the code in for that site alone.
     web_otp_domain: str | None = Field(default=None, pattern=r"^[a-z0-9.-]+$")
@@ -99,6 +104,13 @@ class Settings(BaseSettings):
     def _long_enough(cls, secret: SecretStr) -> SecretStr:
         if len(secret.get_secret_value().encode()) < _SECRET_BYTES:
             raise ValueError(f"needs at least {_SECRET_BYTES} bytes")
+        return secret
+
+    @field_validator("receipt_secret")
+    @classmethod
+    def _usable_in_an_address(cls, secret: SecretStr | None) -> SecretStr | None:
+        if secret is not None and not re.fullmatch(r"[A-Za-z0-9_-]{32,128}", secret.get_secret_value()):
+            raise ValueError("needs 32 to 128 characters of A-Z, a-z, 0-9, _ and -")
         return secret
 
     @field_validator("yuntongxun_account_sid", "yuntongxun_auth_token", "yuntongxun_app_id")

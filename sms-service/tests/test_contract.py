@@ -22,6 +22,7 @@ def test_every_route_says_who_may_call_it(app: OpenAPI) -> None:
         "/readyz": Access.OPEN,
         "/internal/openapi.json": Access.SERVICE,
         "/api/v1/sms-codes": Access.OPTIONAL,
+        "/api/v1/sms/receipts/<provider>/<secret>": Access.PUBLIC,
         "/internal/sms-codes/consume": Access.SERVICE,
         "/internal/inbox/messages": Access.SERVICE,
     }

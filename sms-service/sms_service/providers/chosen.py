@@ -5,6 +5,7 @@ from redis import Redis
 from sms_service.codes.sealing import CodeKeys
 from sms_service.providers.inbox import Inbox, InboxProvider
 from sms_service.providers.provider import Provider
+from sms_service.providers.receipts import ReceiptReader
 from sms_service.providers.yuntongxun import Yuntongxun
 from sms_service.providers.yuntongxun_signing import YuntongxunAccount
 from sms_service.purposes import Purpose
@@ -34,3 +35,8 @@ def make_provider(name: str, settings: Settings, redis: Redis, keys: CodeKeys, t
         template_id=templates.id_of(name, Purpose.LOGIN, Language.ZH) or "1",
     )
     return Yuntongxun(settings.yuntongxun_url, account, pool_size=settings.worker_threads)
+
+
+def make_receipt_readers(_settings: Settings) -> dict[str, ReceiptReader]:
+    """Make the readers of all providers whose receipts we know."""
+    return {}
