@@ -8,8 +8,7 @@ from flask.cli import AppGroup
 from chassis.errors import DependencyUnavailable
 from chassis.redis_client import connect_redis
 from sms_service.dead_commands import dead_commands
-from sms_service.dispatch.chosen import make_gates
-from sms_service.dispatch.gates import ProviderState
+from sms_service.dispatch.health import ProviderHealth, ProviderState
 from sms_service.queues.chosen import make_inspection
 from sms_service.queues.inspection import InspectionFailed
 from sms_service.queues.rabbitmq_topology import TopologyError, apply_topology, check_topology
@@ -29,7 +28,7 @@ def sms_commands(settings: Settings) -> AppGroup:
         """Show the queues and how the providers are doing."""
         try:
             depths = make_inspection(settings).depths()
-            states = make_gates(settings, connect_redis(settings.redis_url)).states(settings.providers)
+            states = ProviderHealth(connect_redis(settings.redis_url)).states(settings.providers)
         except (InspectionFailed, DependencyUnavailable) as error:
             raise click.ClickException(str(error)) from error
         for name, depth in depths.items():

@@ -21,6 +21,7 @@ from sms_service.codes.send_jobs import SendJobs
 from sms_service.codes.sms_codes import SmsCodes
 from sms_service.dispatch.dispatcher import Dispatcher
 from sms_service.dispatch.gates import Gates
+from sms_service.dispatch.health import ProviderHealth
 from sms_service.dispatch.routing import Pace, Routes
 from sms_service.providers.chosen import make_inbox
 from sms_service.providers.inbox import Inbox, InboxProvider
@@ -205,7 +206,9 @@ def make_sending(
         known = {provider.name: provider for provider in providers or (InboxProvider(inbox),)}
         gates = Gates(redis, dict.fromkeys(known, Pace(sends_per_second=1000, parallel_sends=100)))
         routes = routes or {"*": dict.fromkeys(known, 1)}
-        dispatcher = Dispatcher(known, routes, gates, random=FixedOrder(order) if order else None)
+        dispatcher = Dispatcher(
+            known, routes, gates, ProviderHealth(redis), random=FixedOrder(order) if order else None
+        )
         texts = Texts(Templates(), code_ttl_seconds=300)
         return Sending(consumer, make_send_jobs(), dispatcher, texts, useful_lifetime_seconds=30, **changed)
 

@@ -14,6 +14,7 @@ from chassis.errors import DependencyUnavailable
 from chassis.redis_client import connect_redis
 from sms_service.codes.keys import job_key
 from sms_service.dispatch.gates import GateClosed, Gates, JobOver, JobTaken, Send
+from sms_service.dispatch.health import ProviderHealth
 from sms_service.dispatch.routing import Pace
 from sms_service.jobs import SendJob
 from sms_service.providers.outcomes import Outcome, ProviderAnswer
@@ -32,6 +33,11 @@ def make_gates(redis: Redis) -> Callable[[Pace], Gates]:
 @pytest.fixture
 def gates(make_gates: Callable[[Pace], Gates]) -> Gates:
     return make_gates(WIDE)
+
+
+@pytest.fixture
+def health(redis: Redis) -> ProviderHealth:
+    return ProviderHealth(redis)
 
 
 @pytest.fixture
@@ -74,9 +80,9 @@ def is_open(gates: Gates, send: Send) -> bool:
     return True
 
 
-def test_failures_in_a_row_open_the_breaker_for_all_workers(gates, make_gates, new_send, teach) -> None:
+def test_failures_in_a_row_open_the_breaker_for_all_workers(health, gates, make_gates, new_send, teach) -> None:
     teach(FAILS, times=4)
-    assert gates.states(["a"])["a"].down_seconds == 0
+    assert health.states(["a"])["a"].down_seconds == 0
     teach(FAILS)
     with pytest.raises(GateClosed) as closed:
         make_gates(WIDE).enter(new_send())
@@ -99,13 +105,13 @@ def test_what_cannot_be_used_is_down_at_once(gates, new_send, teach) -> None:
 
 
 @pytest.mark.parametrize("outcome", [Outcome.REFUSED_RECIPIENT, Outcome.REFUSED_LIMIT])
-def test_a_refused_recipient_says_nothing_against_a_provider(gates, new_send, teach, outcome: Outcome) -> None:
+def test_a_refused_recipient_says_nothing_against_a_provider(health, gates, new_send, teach, outcome: Outcome) -> None:
     teach(ProviderAnswer(outcome), times=20)
     assert is_open(gates, new_send())
-    assert gates.states(["a"])["a"].health == 1
+    assert health.states(["a"])["a"].health == 1
 
 
-def test_after_its_rest_one_job_finds_out(gates, new_send, teach, rest_is_over) -> None:
+def test_after_its_rest_one_job_finds_out(health, gates, new_send, teach, rest_is_over) -> None:
     teach(UNUSABLE)
     rest_is_over()
     probe = new_send()
@@ -113,25 +119,25 @@ def test_after_its_rest_one_job_finds_out(gates, new_send, teach, rest_is_over) 
     assert not is_open(gates, new_send())
     gates.leave(probe, WORKS)
     assert is_open(gates, new_send())
-    assert gates.states(["a"])["a"].down_seconds == 0
+    assert health.states(["a"])["a"].down_seconds == 0
 
 
-def test_a_probe_that_fails_doubles_the_rest(gates, new_send, teach, rest_is_over, redis: Redis) -> None:
+def test_a_probe_that_fails_doubles_the_rest(health, gates, new_send, teach, rest_is_over, redis: Redis) -> None:
     teach(UNUSABLE)
     down_since = redis.hget("sms:provider:a", "down_since")
     for rest in (60, 120):
         rest_is_over()
         teach(FAILS)
-        assert rest - 1 < gates.states(["a"])["a"].rest_seconds <= rest
+        assert rest - 1 < health.states(["a"])["a"].rest_seconds <= rest
     assert redis.hget("sms:provider:a", "down_since") == down_since
 
 
-def test_the_rest_has_an_end(gates, teach, rest_is_over) -> None:
+def test_the_rest_has_an_end(health, gates, teach, rest_is_over) -> None:
     for _ in range(12):
         teach(UNUSABLE)
         rest_is_over()
     teach(UNUSABLE)
-    assert 599 < gates.states(["a"])["a"].rest_seconds <= 600
+    assert 599 < health.states(["a"])["a"].rest_seconds <= 600
 
 
 def test_only_one_of_many_workers_probes(gates, new_send, teach, rest_is_over) -> None:
@@ -142,12 +148,12 @@ def test_only_one_of_many_workers_probes(gates, new_send, teach, rest_is_over) -
         assert sum(pool.map(lambda send: is_open(gates, send), sends)) == 1
 
 
-def test_a_busy_provider_is_left_alone_as_long_as_it_asks_and_stays_well(gates, new_send, teach) -> None:
+def test_a_busy_provider_is_left_alone_as_long_as_it_asks_and_stays_well(health, gates, new_send, teach) -> None:
     teach(ProviderAnswer(Outcome.REFUSED_BUSY, "http_429", retry_after_seconds=7))
     with pytest.raises(GateClosed) as closed:
         gates.enter(new_send())
     assert 6 < closed.value.wait_seconds <= 7
-    assert gates.states(["a"])["a"].down_seconds == 0
+    assert health.states(["a"])["a"].down_seconds == 0
 
 
 def test_no_more_sends_run_at_once_than_the_provider_bears(make_gates, new_send) -> None:
@@ -186,14 +192,14 @@ def test_a_closed_gate_says_when_the_next_may_pass(make_gates, new_send) -> None
     assert 0.3 < closed.value.wait_seconds <= 0.5
 
 
-def test_health_falls_with_trouble_and_drifts_back(gates, teach, redis: Redis) -> None:
+def test_health_falls_with_trouble_and_drifts_back(health, teach, redis: Redis) -> None:
     teach(FAILS, times=2)
-    fallen = gates.states(["a", "b"])
+    fallen = health.states(["a", "b"])
     assert fallen["a"].health == pytest.approx(0.49, abs=0.01)
     assert fallen["b"].health == 1
     five_minutes_ago = float(str(redis.hget("sms:provider:a", "health_at"))) - 300_000
     redis.hset("sms:provider:a", "health_at", five_minutes_ago)
-    assert gates.states(["a"])["a"].health == pytest.approx(0.99, abs=0.01)
+    assert health.states(["a"])["a"].health == pytest.approx(0.99, abs=0.01)
 
 
 def test_two_workers_cannot_hand_one_job_over(gates, new_send) -> None:
@@ -232,16 +238,16 @@ def test_a_job_that_is_not_in_hand_is_over(gates, new_send, redis: Redis, state:
     assert redis.exists(key) == (1 if state else 0)
 
 
-def test_all_are_down_only_if_none_may_be_tried(gates, teach, rest_is_over, redis: Redis) -> None:
+def test_all_are_down_only_if_none_may_be_tried(health, gates, teach, rest_is_over, redis: Redis) -> None:
     teach(UNUSABLE)
-    assert not gates.are_down(["a", "b"], for_seconds=0)
+    assert not health.are_down(["a", "b"], for_seconds=0)
     teach(UNUSABLE, provider="b")
     threading.Event().wait(0.01)
-    assert gates.are_down(["a", "b"], for_seconds=0)
-    assert not gates.are_down(["a", "b"], for_seconds=60)
+    assert health.are_down(["a", "b"], for_seconds=0)
+    assert not health.are_down(["a", "b"], for_seconds=60)
     rest_is_over()
-    assert not gates.are_down(["a", "b"], for_seconds=0)
-    assert not gates.are_down([], for_seconds=0)
+    assert not health.are_down(["a", "b"], for_seconds=0)
+    assert not health.are_down([], for_seconds=0)
 
 
 def test_everything_about_providers_expires(gates, new_send, teach, redis: Redis) -> None:

@@ -21,7 +21,7 @@ from sms_service.purposes import Purpose
 from sms_service.queues.redis_stream import DELAYED
 from sms_service.queues.redis_stream_consumer import RedisStreamConsumer
 from sms_service.templates import Language
-from sms_service.worker import Worker
+from sms_service.worker_loop import WorkerLoop
 
 MOBILE = Mobile("+8613800138000")
 
@@ -245,7 +245,7 @@ def test_50_jobs_over_two_workers_are_texted_once_each(enqueue, redis, make_send
     for mobile in mobiles:
         enqueue(mobile)
     workers = [
-        Worker(RedisStreamConsumer(redis, reclaim_after_seconds=10), threads=4, stopping=threading.Event())
+        WorkerLoop(RedisStreamConsumer(redis, reclaim_after_seconds=10), threads=4, stopping=threading.Event())
         for _ in range(2)
     ]
     threads = [threading.Thread(target=worker.run, args=[make_sending().handle]) for worker in workers]
@@ -272,7 +272,7 @@ def test_a_stopping_worker_finishes_what_it_has(enqueue, redis, make_sending, st
             return super().send(sms)
 
     first = enqueue()
-    worker = Worker(stream_consumer, threads=1, stopping=threading.Event())
+    worker = WorkerLoop(stream_consumer, threads=1, stopping=threading.Event())
     thread = threading.Thread(target=worker.run, args=[make_sending(SlowProvider()).handle])
     thread.start()
     assert begun.wait(5)
@@ -312,7 +312,7 @@ def test_a_job_that_breaks_the_handling_does_not_stop_the_worker(enqueue, redis)
             worker.stop()
         raise ValueError("broken")
 
-    worker = Worker(RedisStreamConsumer(redis, reclaim_after_seconds=10), threads=1, stopping=threading.Event())
+    worker = WorkerLoop(RedisStreamConsumer(redis, reclaim_after_seconds=10), threads=1, stopping=threading.Event())
     jobs = [enqueue().job_id, enqueue("+8613900139000").job_id]
     worker.run(handle)
     assert handled == jobs

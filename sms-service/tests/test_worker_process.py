@@ -69,6 +69,8 @@ def test_a_worker_sends_is_healthy_and_ends_in_order(
     assert subprocess.run([*COMMAND, "--check"], env=environment, check=False).returncode == 0
     metrics = requests.get(f"http://127.0.0.1:{health_port}/metrics", timeout=5).text
     assert 'sms_claim_total{reason="won"} 1.0' in metrics
+    assert 'sms_queue_ready{queue="sms:queue:dead"} 0.0' in metrics
+    assert 'sms_breaker_state{provider="inbox"} 0.0' in metrics
     worker.send_signal(signal.SIGTERM)
     _, logs = worker.communicate(timeout=10)
     assert worker.returncode == 0

@@ -8,6 +8,7 @@ from random import Random, SystemRandom
 from sms_service import metrics
 from sms_service.codes.send_jobs import Claimed
 from sms_service.dispatch.gates import GateClosed, Gates, Send
+from sms_service.dispatch.health import ProviderHealth
 from sms_service.dispatch.routing import Routes, in_order, shares_for
 from sms_service.insistence import Insist, once
 from sms_service.jobs import SendJob
@@ -34,6 +35,7 @@ class Dispatcher:
         providers: Mapping[str, Provider],
         routes: Routes,
         gates: Gates,
+        health: ProviderHealth,
         *,
         insist: Insist = once,
         random: Random | None = None,
@@ -42,6 +44,7 @@ class Dispatcher:
         self.providers = providers
         self._routes = routes
         self._gates = gates
+        self._health = health
         self._insist = insist
         self._random = random or SystemRandom()
         self._monotonic = monotonic
@@ -53,7 +56,7 @@ class Dispatcher:
         shares = shares_for(self._routes, claimed.country)
         if len(shares) < 2:
             return list(shares)
-        states = self._insist(lambda: self._gates.states(shares))
+        states = self._insist(lambda: self._health.states(shares))
         return in_order(shares, {name: state.health for name, state in states.items()}, self._random)
 
     def send(

@@ -8,7 +8,7 @@ be one step.
 
 import enum
 import uuid
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from redis import Redis
@@ -17,6 +17,7 @@ from structlog import get_logger
 from chassis.redis_client import redis_errors
 from sms_service import metrics
 from sms_service.codes.keys import job_key, job_reference_key
+from sms_service.dispatch.health import WELL_AGAIN_SECONDS, provider_key, under_way_key
 from sms_service.dispatch.routing import Pace
 from sms_service.jobs import SendJob
 from sms_service.lua import load_script
@@ -26,7 +27,6 @@ log = get_logger(__name__)
 _MS = 1000
 _FAILURES_IN_A_ROW = 5
 _FIRST_REST_SECONDS, _FIRST_REST_UNUSABLE_SECONDS, _LONGEST_REST_SECONDS = 10, 30, 600
-_WELL_AGAIN_SECONDS = 600
 _BUSY_SECONDS = 1.0  # When a busy provider does not say how long.
 _SEND_SECONDS = 12  # Longer than any provider call (8 s): then its worker died.
 
@@ -46,20 +46,6 @@ _LESSONS = {
     Outcome.UNCERTAIN: Lesson.FAILS,
     Outcome.REFUSED_CONFIG: Lesson.UNUSABLE,
 }
-
-
-@dataclass(frozen=True)
-class ProviderState:
-    """How a provider is doing.
-
-    ``down_seconds`` is 0 while its breaker is closed, ``rest_seconds`` is 0 once it may be asked. ``health`` between
-    0 and 1 scales its weight, ``under_way`` counts the sends that wait for its answer.
-    """
-
-    down_seconds: float
-    rest_seconds: float
-    health: float
-    under_way: int
 
 
 class GateClosed(Exception):
@@ -92,7 +78,6 @@ class Gates:
     """All gates. Every method raises `DependencyUnavailable` when Redis is away."""
 
     def __init__(self, redis: Redis, paces: Mapping[str, Pace]) -> None:
-        self._redis = redis
         self._paces = paces
         self._enter, self._leave = (load_script(redis, __file__, name) for name in ("enter", "leave"))
 
@@ -124,7 +109,7 @@ class Gates:
         arguments: list[str | int] = [
             send.id, lesson, "1" if answer.outcome.is_refusal else "0",
             int((answer.retry_after_seconds or _BUSY_SECONDS) * _MS), _FAILURES_IN_A_ROW, _FIRST_REST_SECONDS * _MS,
-            _FIRST_REST_UNUSABLE_SECONDS * _MS, _LONGEST_REST_SECONDS * _MS, _WELL_AGAIN_SECONDS * _MS,
+            _FIRST_REST_UNUSABLE_SECONDS * _MS, _LONGEST_REST_SECONDS * _MS, WELL_AGAIN_SECONDS * _MS,
         ]  # fmt: skip
         with redis_errors():
             change, ms = self._leave(_keys(send), arguments)
@@ -135,43 +120,7 @@ class Gates:
         elif change == "closed":
             log.info("provider_back", provider=send.provider, down_seconds=ms / _MS)
 
-    def states(self, providers: Iterable[str]) -> dict[str, ProviderState]:
-        """Look how providers are doing."""
-        names = list(providers)
-        with redis_errors(), self._redis.pipeline(transaction=False) as asked:
-            asked.time()
-            for name in names:
-                asked.hmget(_provider_key(name), "down_since", "open_until", "probe_until", "health", "health_at")
-                asked.zcard(_under_way_key(name))
-            (seconds, microseconds), *found = asked.execute()
-        now = seconds * _MS + microseconds / _MS
-        return {name: _state(found[2 * i], found[2 * i + 1], now) for i, name in enumerate(names)}
-
-    def are_down(self, providers: Iterable[str], *, for_seconds: float) -> bool:
-        """Say whether every one of them has been down for so long, and none may be tried now."""
-        states = self.states(providers).values()
-        return bool(states) and all(each.down_seconds > for_seconds and each.rest_seconds > 0 for each in states)
-
-
-def _state(fields: list[str | None], under_way: int, now: float) -> ProviderState:
-    down_since, open_until, probe_until, health, health_at = (float(each) if each else 0.0 for each in fields)
-    drift = (now - health_at) / (_WELL_AGAIN_SECONDS * _MS)
-    return ProviderState(
-        down_seconds=(now - down_since) / _MS if down_since else 0.0,
-        rest_seconds=max(0.0, open_until - now, probe_until - now) / _MS,
-        health=min(1.0, health + drift) if fields[3] else 1.0,
-        under_way=under_way,
-    )
-
-
-def _provider_key(provider: str) -> str:
-    return f"sms:provider:{provider}"
-
-
-def _under_way_key(provider: str) -> str:
-    return f"sms:provider:{provider}:sends"
-
 
 def _keys(send: Send) -> list[str]:
     job = send.job
-    return [job_key(job.mobile_hash, job.id), _provider_key(send.provider), _under_way_key(send.provider)]
+    return [job_key(job.mobile_hash, job.id), provider_key(send.provider), under_way_key(send.provider)]

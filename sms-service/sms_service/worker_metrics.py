@@ -1,0 +1,50 @@
+"""What a worker looks up when Prometheus asks: the queues and the providers, which all workers share."""
+
+from collections.abc import Iterable, Iterator, Sequence
+
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.registry import Collector
+from structlog import get_logger
+
+from chassis.errors import DependencyUnavailable
+from sms_service.dispatch.health import ProviderHealth
+from sms_service.queues.inspection import InspectionFailed, QueueInspection
+
+log = get_logger(__name__)
+
+
+class SharedState(Collector):
+    """Gauges that every worker reports alike, so a query takes their maximum. What is away is left out."""
+
+    def __init__(self, inspection: QueueInspection, health: ProviderHealth, providers: Sequence[str]) -> None:
+        self._inspection = inspection
+        self._health = health
+        self._providers = providers
+
+    def describe(self) -> Iterable[GaugeMetricFamily]:
+        """Name nothing: registering must not connect."""
+        return []
+
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        """Look now."""
+        try:
+            yield from self._queues()
+            yield from self._provider_states()
+        except (InspectionFailed, DependencyUnavailable) as error:
+            log.warning("shared_state_unknown", error=str(error))
+
+    def _queues(self) -> Iterator[GaugeMetricFamily]:
+        ready = GaugeMetricFamily("sms_queue_ready", "Messages that wait.", labels=["queue"])
+        for name, depth in self._inspection.depths().items():
+            ready.add_metric([name], depth)
+        yield ready
+
+    def _provider_states(self) -> Iterator[GaugeMetricFamily]:
+        down = GaugeMetricFamily("sms_breaker_state", "1 while a provider's breaker is open.", labels=["provider"])
+        health = GaugeMetricFamily("sms_provider_health", "Scales a provider's weight.", labels=["provider"])
+        under_way = GaugeMetricFamily("sms_provider_under_way", "Sends that wait for an answer.", labels=["provider"])
+        for name, state in self._health.states(self._providers).items():
+            down.add_metric([name], state.down_seconds > 0)
+            health.add_metric([name], state.health)
+            under_way.add_metric([name], state.under_way)
+        yield from (down, health, under_way)
