@@ -15,12 +15,13 @@ from sms_service.codes.reservation import CodeLimits
 from sms_service.codes.sealing import CodeKeys
 from sms_service.codes.sms_codes import SmsCodes
 from sms_service.commands import topology_commands
+from sms_service.provider_settings import ProviderName
 from sms_service.providers.chosen import make_inbox
 from sms_service.providers.inbox import Inbox
 from sms_service.queues.chosen import make_publisher
 from sms_service.queues.job_queue import JobPublisher
 from sms_service.routes import api
-from sms_service.settings import ProviderName, Settings
+from sms_service.settings import Settings
 
 SERVICE = "sms-service"
 

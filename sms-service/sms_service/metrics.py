@@ -17,3 +17,4 @@ FINISHES = Counter("sms_finish_total", "Attempts, by how they ended.", ["state"]
 DEAD = Counter("sms_dead_total", "Messages put to the dead ones.", ["reason"])
 PROVIDER_SECONDS = Histogram("sms_provider_seconds", "Time of a provider's answer.", ["provider"])
 PROVIDER_ANSWERS = Counter("sms_provider_total", "Provider answers.", ["provider", "outcome", "code"])
+UNKNOWN_CODES = Counter("sms_provider_unknown_codes_total", "Answers with a code that no table has.", ["provider"])

@@ -1,27 +1,18 @@
 """What the SMS service needs to run; every field is a variable SMS_…, units are in the names."""
 
-import enum
 from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, Field, SecretStr, ValidationInfo, field_validator
-from pydantic_settings import BaseSettings
+from pydantic import BeforeValidator, Field, SecretStr, field_validator
 
 from chassis.settings import settings_config
+from sms_service.provider_settings import ProviderSettings
 
 _SECRET_BYTES = 32
 # An empty variable means "not set", as `${NAME:-}` writes it in a compose file.
 _OptionalSecret = Annotated[SecretStr | None, BeforeValidator(lambda value: value or None)]
-_OptionalText = Annotated[str | None, BeforeValidator(lambda value: value or None)]
 
 
-class ProviderName(enum.StrEnum):
-    """The providers that can be chosen."""
-
-    INBOX = "inbox"
-    YUNTONGXUN = "yuntongxun"
-
-
-class Settings(BaseSettings):
+class Settings(ProviderSettings):
     """The settings of the API and of the worker. Limits: notes of accounts, chapter 3 (NIST 800-63B, OWASP ASVS 6)."""
 
     model_config = settings_config("SMS_")
@@ -53,25 +44,9 @@ class Settings(BaseSettings):
     # Longer than a provider call can take (8 s), so that a living worker's job is never taken away.
     reclaim_after_seconds: float = Field(default=15, ge=10)
 
-    provider: ProviderName = ProviderName.INBOX
-    inbox_messages: int = Field(default=200, ge=1)
-    inbox_ttl_seconds: int = Field(default=3600, ge=1)
-    yuntongxun_account_sid: _OptionalText = Field(default=None, validate_default=True)
-    yuntongxun_auth_token: _OptionalSecret = Field(default=None, validate_default=True)
-    yuntongxun_app_id: _OptionalText = Field(default=None, validate_default=True)
-    yuntongxun_template_id: str = "1"  # The vendor's test template.
-    yuntongxun_url: str = "https://app.cloopen.com:8883"
-
     @field_validator("code_key", "internal_token_key")
     @classmethod
     def _long_enough(cls, secret: SecretStr) -> SecretStr:
         if len(secret.get_secret_value().encode()) < _SECRET_BYTES:
             raise ValueError(f"needs at least {_SECRET_BYTES} bytes")
         return secret
-
-    @field_validator("yuntongxun_account_sid", "yuntongxun_auth_token", "yuntongxun_app_id")
-    @classmethod
-    def _needed_by_yuntongxun(cls, value: object, info: ValidationInfo) -> object:
-        if value is None and info.data.get("provider") is ProviderName.YUNTONGXUN:
-            raise ValueError("is needed because SMS_PROVIDER is yuntongxun")
-        return value

@@ -20,11 +20,12 @@ from sms_service.codes.sealing import CodeKeys
 from sms_service.codes.send_jobs import SendJobs
 from sms_service.insistence import Insistence
 from sms_service.providers.chosen import make_provider
+from sms_service.providers.provider import ProviderUnusable
 from sms_service.queues.chosen import make_consumer
 from sms_service.queues.job_queue import JobConsumer, Lease, NotPublished
 from sms_service.sending import Sending, SendingRules
 from sms_service.settings import Settings
-from sms_service.templates import Templates
+from sms_service.templates import Templates, TemplatesMalformed
 from sms_service.worker_health import WorkerHealth, ask_health
 
 log = get_logger(__name__)
@@ -107,14 +108,19 @@ def main() -> None:
     configure_logs("sms-worker", settings.log_level)
     redis = connect_redis(settings.redis_url, max_connections=settings.worker_threads + 4)
     keys = CodeKeys(settings.code_key.get_secret_value())
-    consumer, provider = make_consumer(settings), make_provider(settings, redis, keys)
+    try:
+        templates = Templates(settings.templates_file)
+        provider = make_provider(settings.provider, settings, redis, keys, templates)
+    except (TemplatesMalformed, ProviderUnusable) as error:
+        sys.exit(f"Settings are missing or wrong:\n  {error}")
+    consumer = make_consumer(settings)
     stopping = threading.Event()
     worker = Worker(consumer, threads=settings.worker_threads, stopping=stopping)
     useful = settings.useful_lifetime_seconds
     window = settings.claim_window_seconds
     jobs = SendJobs(redis, keys, useful_lifetime_seconds=useful, claim_window_seconds=window)
     rules = SendingRules(settings.code_ttl_seconds, useful)
-    sending = Sending(consumer, jobs, provider, rules, templates=Templates(), insist=Insistence(stopping))
+    sending = Sending(consumer, jobs, provider, rules, templates=templates, insist=Insistence(stopping))
     signal.signal(signal.SIGTERM, worker.stop)
     signal.signal(signal.SIGINT, worker.stop)
     checks = {"queue": consumer.is_up, "redis": redis.ping}
