@@ -45,7 +45,7 @@ def create_app(settings: Settings | None = None, *, publisher: JobPublisher | No
     svcs.flask.register_value(app, CodeRequests, CodeRequests(Captchas(captcha_service), codes, publisher))
     if settings.has_inbox:
         svcs.flask.register_value(app, Inbox, make_inbox(settings, redis, keys))
-    secret = settings.receipt_secret
+    secret = settings.receipts_secret
     receipts = Receipts(redis, make_receipt_readers(settings), secret=secret.get_secret_value() if secret else None)
     svcs.flask.register_value(app, Receipts, receipts)
     app.register_api(api)

@@ -31,3 +31,4 @@ FAILOVERS = Counter("sms_failover_total", "Refusals after which another provider
 BREAKER_OPENINGS = Counter("sms_breaker_openings_total", "Times a provider was found to be down.", ["provider"])
 PROVIDER_SECONDS = Histogram("sms_provider_seconds", "Time of a provider's answer.", ["provider"])
 PROVIDER_ANSWERS = Counter("sms_provider_total", "Provider answers.", ["provider", "outcome", "code"])
+UNKNOWN_CODES = Counter("sms_provider_unknown_codes_total", "Answers with a code that no table has.", ["provider"])

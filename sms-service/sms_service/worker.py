@@ -16,9 +16,11 @@ from sms_service.dispatch.chosen import make_dispatcher
 from sms_service.dispatch.health import ProviderHealth
 from sms_service.insistence import Insistence
 from sms_service.providers.chosen import make_templates
+from sms_service.providers.provider import ProviderUnusable
 from sms_service.queues.chosen import make_consumer, make_inspection
 from sms_service.sending import Sending
 from sms_service.settings import Settings
+from sms_service.templates import TemplatesMalformed
 from sms_service.texts import Texts
 from sms_service.worker_health import WorkerHealth, ask_health
 from sms_service.worker_loop import WorkerLoop
@@ -35,14 +37,18 @@ def main() -> None:
     configure_logs("sms-worker", settings.log_level)
     redis = connect_redis(settings.redis_url, max_connections=settings.worker_threads + 4)
     keys = CodeKeys(settings.code_key.get_secret_value())
-    consumer, templates = make_consumer(settings), make_templates(settings)
     stopping = threading.Event()
+    insist = Insistence(stopping)
+    try:
+        templates = make_templates(settings)
+        dispatcher = make_dispatcher(settings, redis, keys, templates, insist=insist)
+    except (TemplatesMalformed, ProviderUnusable) as error:
+        sys.exit(f"Settings are missing or wrong:\n  {error}")
+    consumer = make_consumer(settings)
     worker = WorkerLoop(consumer, threads=settings.worker_threads, stopping=stopping)
     useful = settings.useful_lifetime_seconds
     window = settings.claim_window_seconds
     jobs = SendJobs(redis, keys, useful_lifetime_seconds=useful, claim_window_seconds=window)
-    insist = Insistence(stopping)
-    dispatcher = make_dispatcher(settings, redis, keys, templates, insist=insist)
     sending = Sending(
         consumer,
         jobs,

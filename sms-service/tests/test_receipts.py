@@ -43,7 +43,7 @@ class PlainReader:
 
 @pytest.fixture
 def client(make_settings, redis: Redis) -> FlaskClient:
-    app = create_app(make_settings(receipt_secret=SECRET))
+    app = create_app(make_settings(receipts_secret=SECRET))
     receipts = Receipts(redis, {"plain": PlainReader(), "other": PlainReader()}, secret=SECRET)
     svcs.flask.register_value(app, Receipts, receipts)
     return app.test_client()

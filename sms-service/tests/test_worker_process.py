@@ -84,6 +84,19 @@ def test_the_check_fails_where_no_worker_runs(environment: dict[str, str]) -> No
     assert subprocess.run([*COMMAND, "--check"], env=environment, check=False).returncode == 1
 
 
+def test_a_worker_without_the_templates_of_its_provider_says_so(environment: dict[str, str]) -> None:
+    needed = {"PROVIDER": "aliyun", "ALIYUN_ACCESS_KEY_ID": "i", "ALIYUN_ACCESS_KEY_SECRET": "s"}
+    needed |= {"ALIYUN_SIGN_NAME": "n"}
+    environment |= {f"SMS_{name}": value for name, value in needed.items()}
+    ended = subprocess.run(COMMAND, env=environment, check=False, capture_output=True, text=True)
+    assert ended.returncode == 1
+    assert ended.stderr == (
+        "Settings are missing or wrong:\n"
+        "  aliyun has no template id for change_mobile, login, reauthenticate, register, "
+        "reset_password (SMS_TEMPLATES_FILE)\n"
+    )
+
+
 @pytest.mark.parametrize(("is_alive", "is_up"), [(True, False), (False, True)])
 def test_a_part_that_is_down_is_told(is_alive: bool, is_up: bool) -> None:
     def check() -> bool:

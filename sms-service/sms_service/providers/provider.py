@@ -28,6 +28,10 @@ class OutgoingSms:
     left_seconds: int
 
 
+class ProviderUnusable(Exception):
+    """A provider cannot be made; the message names what it lacks."""
+
+
 class Provider(Protocol):
     """One provider. Threads share the object."""
 

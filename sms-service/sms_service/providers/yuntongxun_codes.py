@@ -4,6 +4,7 @@ Source: the table of the SMS note, section 3.1, which was made from the vendor's
 (console.yuntongxun.com/doc/rest/sms/3_2_2_2.html) and its SDK. 172xxx codes are made by that SDK, never sent.
 """
 
+from sms_service.providers.code_table import CodeTable
 from sms_service.providers.outcomes import Outcome
 
 
@@ -12,7 +13,7 @@ def _codes(*spans: int | tuple[int, int]) -> set[str]:
     return {f"{number:06d}" for first, last in numbers for number in range(first, last + 1)}
 
 
-_BY_OUTCOME = {
+_EXACT = {
     # 160054: the request is repeated. With our own reqId that means that the earlier attempt landed.
     Outcome.ACCEPTED: _codes(0, 160054),
     Outcome.REFUSED_RECIPIENT: _codes(
@@ -34,11 +35,6 @@ _BY_OUTCOME = {
         160000, 112326, 160050, 160063, 160064, 161000, 161001, 161003, 161004, (161021, 161024)
     ),
 }  # fmt: skip
-_OUTCOMES = {code: outcome for outcome, codes in _BY_OUTCOME.items() for code in codes}
+CODES = CodeTable("yuntongxun", _EXACT)
 # Refusals of a recipient that our own set-up causes: an operator must look.
 ALERTING = _codes(113302, 112305, 112310, 112316, 112317, 112319)
-
-
-def outcome_of(code: str) -> Outcome:
-    """Classify a ``statusCode``; an unknown one is UNCERTAIN."""
-    return _OUTCOMES.get(code, Outcome.UNCERTAIN)

@@ -10,12 +10,11 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class YuntongxunAccount:
-    """The credentials, and the template that takes the code and the minutes it is valid."""
+    """The credentials."""
 
     sid: str
     auth_token: str
     app_id: str
-    template_id: str
 
 
 def signature(account: YuntongxunAccount, timestamp: str) -> str:

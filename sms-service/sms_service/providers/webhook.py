@@ -1,0 +1,74 @@
+"""The provider webhook: any other way to text, behind an HTTP address of the operator. SMS note, section 3.5.
+
+It gets a POST, signed as Standard Webhooks says (`standard_webhooks`)::
+
+    {"type": "sms.send", "id": …, "to": "+8613800138000", "template": "login_code", "params": ["042619", "5"],
+     "text": "[Demo] 042619", "expires_at": 1700000290}
+
+``params`` are the code and the minutes. ``id``, which is also ``webhook-id`` and ``Idempotency-Key``, is the same
+whenever we repeat a text: the receiver must not text it again, and may answer 409.
+"""
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime
+
+from sms_service.providers.outcomes import Outcome, ProviderAnswer
+from sms_service.providers.provider import OutgoingSms
+from sms_service.providers.standard_webhooks import signed_headers
+from sms_service.providers.vendor_http import VendorHttp, VendorReply, http_code
+from sms_service.providers.webhook_codes import CODES
+
+
+class Webhook:
+    """Posts texts to one address; ``key`` signs them, and the receipts that come back."""
+
+    name = "webhook"
+
+    def __init__(
+        self, url: str, key: bytes, http: VendorHttp, *, clock: Callable[[], datetime] = lambda: datetime.now(UTC)
+    ) -> None:
+        self._url = url
+        self._key = key
+        self._http = http
+        self._clock = clock
+
+    def send(self, sms: OutgoingSms) -> ProviderAnswer:
+        """Hand a text over, as `Provider.send`; the message id is our job's."""
+        now = self._clock()
+        body = _order(sms, expires_at=int(now.timestamp()) + sms.left_seconds)
+        headers = {
+            "Content-Type": "application/json",
+            "Idempotency-Key": sms.job_id,
+            **signed_headers(self._key, message_id=sms.job_id, at=now, body=body),
+        }
+        answer = self._http.ask(self._url, body=body, headers=headers, read=_read)
+        return replace(answer, message_id=sms.job_id) if answer.outcome is Outcome.ACCEPTED else answer
+
+    def repeats_safely(self, *, first_sent_at: datetime, at: datetime) -> bool:  # noqa: ARG002 - Provider's
+        """Say yes: the receiver knows a job again by its id."""
+        return True
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._http.close()
+
+
+def _order(sms: OutgoingSms, *, expires_at: int) -> bytes:
+    order = {
+        "type": "sms.send",
+        "id": sms.job_id,
+        "to": sms.mobile,
+        "template": f"{sms.purpose}_code",
+        "params": [sms.code, str(sms.valid_minutes)],
+        "text": sms.text,
+        "expires_at": expires_at,
+    }
+    return json.dumps(order, separators=(",", ":"), ensure_ascii=False).encode()
+
+
+def _read(reply: VendorReply) -> ProviderAnswer:
+    if reply.status == 503 and reply.retry_after_seconds:
+        return ProviderAnswer(Outcome.REFUSED_BUSY, http_code(503))
+    return CODES.answer(f"http_{reply.status}")
