@@ -145,7 +145,7 @@ class ProviderSettings(BaseSettings):
     tencent_secret_key: _Secret = None
     tencent_sdk_app_id: _Id = None
     tencent_sign_name: _Text = None
-    tencent_region: str = "ap-guangzhou"
+    tencent_region: Annotated[str, AfterValidator(_visible)] = "ap-guangzhou"
     tencent_url: _Address = "https://sms.tencentcloudapi.com"
 
     twilio_account_sid: _Id = None

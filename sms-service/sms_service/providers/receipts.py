@@ -18,7 +18,7 @@ class ReceiptStatus(enum.StrEnum):
 class Receipt:
     """One receipt. It names its text by the provider's message id, by our job id where the provider echoes it, or both.
 
-    ``code`` is the provider's own word, for metrics and logs.
+    ``code`` is the provider's own word: short, but one of any number, so it may stand in a log and label no metric.
     """
 
     status: ReceiptStatus

@@ -7,6 +7,7 @@ form of its delivery receipts, so we read none.
 import json
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta, timezone
+from urllib.parse import quote
 
 from structlog import get_logger
 
@@ -41,7 +42,7 @@ class Yuntongxun:
         templates: Templates,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
-        self._url = f"{address.rstrip('/')}/2013-12-26/Accounts/{account.sid}/SMS/TemplateSMS"
+        self._url = f"{address.rstrip('/')}/2013-12-26/Accounts/{quote(account.sid, safe='')}/SMS/TemplateSMS"
         self._account = account
         self._http = http
         self._template_ids = TemplateIds(templates, self.name)

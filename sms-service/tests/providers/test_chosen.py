@@ -91,6 +91,7 @@ def test_secrets_may_be_files(make_settings, tmp_path: Path) -> None:
         ("webhook_url", "http://texts.internal:port/"),
         ("webhook_url", "http://texts internal/"),
         ("aliyun_url", ""),
+        ("tencent_region", "广州"),
         ("public_url", "https://"),
         ("receipts_secret", "short"),
         ("receipts_secret", "with/a/slash/in/it"),
