@@ -149,5 +149,5 @@ class Sending:
         metrics.FINISHES.labels(end.state.value).inc()
         write = log.error if answer.outcome is Outcome.REFUSED_CONFIG else log.info
         write("job_finished", job=job.id, attempt=job.attempt, state=end.state.value, provider=dispatched.provider,
-              outcome=answer.outcome.value, status_code=answer.code, kept=state)  # fmt: skip
+              outcome=answer.outcome.value, answered=answer.code, kept=state)  # fmt: skip
         return state

@@ -115,7 +115,7 @@ class Gates:
             change, ms = self._leave(_keys(send), arguments)
         if change == "opened":
             metrics.BREAKER_OPENINGS.labels(send.provider).inc()
-            log.error("provider_down", provider=send.provider, outcome=answer.outcome.value, status_code=answer.code,
+            log.error("provider_down", provider=send.provider, outcome=answer.outcome.value, answered=answer.code,
                       rest_seconds=ms / _MS)  # fmt: skip
         elif change == "closed":
             log.info("provider_back", provider=send.provider, down_seconds=ms / _MS)

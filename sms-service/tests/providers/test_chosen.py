@@ -59,7 +59,7 @@ def test_a_provider_cannot_be_made_without_its_credentials(make, make_settings) 
 def test_the_process_stops_with_all_variables_that_the_chosen_provider_lacks(
     monkeypatch: pytest.MonkeyPatch, redis_url: str, internal_token_key: str
 ) -> None:
-    variables = {"REDIS_URL": redis_url, "CAPTCHA_SERVICE_URL": "http://127.0.0.1:9", "PROVIDER": "aliyun"}
+    variables = {"REDIS_URL": redis_url, "CAPTCHA_SERVICE_URL": "http://127.0.0.1:9", "ROUTES": "aliyun"}
     variables |= {"INTERNAL_TOKEN_KEY": internal_token_key, "CODE_KEY": "x" * 32, "ALIYUN_SIGN_NAME": "新经"}
     for name, value in variables.items():
         monkeypatch.setenv(f"SMS_{name}", value)
