@@ -4,9 +4,8 @@ import enum
 from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field, SecretStr, ValidationInfo, field_validator
-from pydantic_settings import BaseSettings
 
-from chassis.settings import settings_config
+from sms_service.limit_settings import LimitSettings
 
 _SECRET_BYTES = 32
 # An empty variable means "not set", as `${NAME:-}` writes it in a compose file.
@@ -21,10 +20,8 @@ class ProviderName(enum.StrEnum):
     YUNTONGXUN = "yuntongxun"
 
 
-class Settings(BaseSettings):
-    """The settings of the API and of the worker. Limits: notes of accounts, chapter 3 (NIST 800-63B, OWASP ASVS 6)."""
-
-    model_config = settings_config("SMS_")
+class Settings(LimitSettings):
+    """The settings of the API and of the worker."""
 
     redis_url: str
     internal_token_key: SecretStr
@@ -34,14 +31,6 @@ class Settings(BaseSettings):
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     metrics_port: int = Field(default=9100, validation_alias="METRICS_PORT")
     bind_host: str = Field(default="127.0.0.1", validation_alias="BIND_HOST")  # Of the worker's metrics port.
-
-    code_ttl_seconds: int = Field(default=300, ge=60, le=600)
-    wrong_tries_per_code: int = Field(default=5, ge=1, le=5)
-    resend_interval_seconds: int = Field(default=60, ge=1)
-    sends_per_mobile_per_hour: int = Field(default=5, ge=1)
-    sends_per_mobile_per_day: int = Field(default=10, ge=1)
-    sends_per_ip_per_hour: int = Field(default=10, ge=1)
-    sends_per_ip_per_day: int = Field(default=30, ge=1)
 
     publish_deadline_seconds: float = Field(default=1.5, gt=0, le=10)
     # A job that nobody committed or aborted may be claimed this long; it bounds a text that follows a crash.

@@ -14,7 +14,7 @@ from flask_openapi3 import OpenAPI
 from redis import Redis
 
 from chassis.logs import configure_logs
-from sms_service.app import create_app, limits_of
+from sms_service.app import create_app
 from sms_service.codes.sealing import CodeKeys
 from sms_service.codes.send_jobs import SendJobs
 from sms_service.codes.sms_codes import SmsCodes
@@ -140,7 +140,7 @@ def make_codes(redis: Redis, keys: CodeKeys, make_settings: Callable[..., Settin
     """Make the API's side of the state machine; every code is 042619."""
 
     def make(**changed: Any) -> SmsCodes:
-        return SmsCodes(redis, keys, limits_of(make_settings(**changed)), draw=lambda: "042619")
+        return SmsCodes(redis, keys, make_settings(**changed), draw=lambda: "042619")
 
     return make
 
