@@ -28,10 +28,11 @@ class Recipient:
     country: str
     fixed_code: str | None = None
 
-    @property
-    def usual_language(self) -> Language:
-        """The language of the text unless the request asks for another one."""
-        return Language.ZH if self.country in _CHINESE else Language.EN
+    def language(self, accepted: Iterable[tuple[str, float]]) -> Language:
+        """Choose the first language of Accept-Language (tags with their quality) that we have, else the country's."""
+        wanted = (tag.partition("-")[0].lower() for tag, quality in accepted if quality > 0)
+        usual = Language.ZH if self.country in _CHINESE else Language.EN
+        return next((Language(language) for language in wanted if language in set(Language)), usual)
 
 
 class Recipients:

@@ -37,7 +37,6 @@ from sms_service.idempotency import IdempotencyKeys, Promise
 from sms_service.providers.inbox import Inbox
 from sms_service.recipients import Recipients
 from sms_service.settings import Settings
-from sms_service.templates import Language
 
 api = APIBlueprint("sms", __name__)
 
@@ -63,8 +62,7 @@ def request_sms_code(header: SmsCodeHeaders, body: SmsCodeRequest) -> tuple[Prom
     """Have a code texted to a mobile."""
     recipient = svcs.flask.get(Recipients).read(body.mobile)
     subject = str(current_user_id()) if body.purpose.is_bound_to_user else ""
-    usual = recipient.usual_language
-    language = Language(request.accept_languages.best_match([usual, *Language], default=usual))
+    language = recipient.language(request.accept_languages)
     wish = Wish(recipient, body.purpose, (body.captcha_id, body.captcha_text), subject, client_ip(), language)
     caller = str(current_caller().user_id or "")
     ask = partial(_ask, wish)

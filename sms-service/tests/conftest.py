@@ -208,3 +208,11 @@ def _quiet_logs() -> Iterator[None]:
     configure_logs("sms-service", "ERROR")
     yield
     structlog.reset_defaults()
+
+
+@pytest.fixture
+def log_lines(_quiet_logs: None) -> Iterator[list[Any]]:
+    """What is logged, warnings too."""
+    structlog.reset_defaults()
+    with structlog.testing.capture_logs() as lines:
+        yield lines
