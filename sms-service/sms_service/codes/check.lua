@@ -34,9 +34,9 @@ end
 if job[4] == ARGV[2] then
   use_up()
   redis.call('DEL', KEYS[3], KEYS[4])
-  redis.call('ZREM', job[6], job[5])
+  if job[6] then redis.call('ZREM', job[6], job[5]) end
   for i = 7, 8 do
-    if redis.call('EXISTS', job[i]) == 1 then redis.call('HINCRBY', job[i], 'verified', 1) end
+    if job[i] and redis.call('EXISTS', job[i]) == 1 then redis.call('HINCRBY', job[i], 'verified', 1) end
   end
   return {'right', job[9], job[10] or 'none'}
 end

@@ -28,7 +28,7 @@ local function check_address()
   wait_at_least('ip_day', wait_of(unverified, DAY, math.max(limits.sends_per_ip_per_day, share)))
 end
 
-local function country_of(send) return string.match(send, ' (.*)$') end
+local function country_of(send) return string.match(send, '%u*$') end
 
 -- Another country counts until the address's last text to it is a day old, or a code of the address was right there.
 local function check_countries_of_address()

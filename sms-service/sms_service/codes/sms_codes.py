@@ -1,27 +1,17 @@
 """The API's side of the state machine: reserve, commit or abort a code, and check it once."""
 
-import json
 import secrets
-import uuid
 from collections.abc import Callable
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import dataclass
 
 from redis import Redis
 
 from chassis.errors import SmsCodeExpired
-from chassis.mobiles import Mobile, country_of
+from chassis.mobiles import Mobile
 from chassis.redis_client import redis_errors
-from sms_service.codes.keys import (
-    BUDGET_PREFIX,
-    KILL_SWITCH_KEY,
-    country_prefix,
-    guesses_key,
-    job_key,
-    pointer_prefix,
-    unanswered_sends_key,
-)
-from sms_service.codes.reservation import BudgetUse, LimitReached, Reservation, refusal
+from sms_service.codes.keys import guesses_key, job_key, pointer_prefix, unanswered_sends_key
+from sms_service.codes.orders import Orders
+from sms_service.codes.reservation import LimitReached, Reservation
 from sms_service.codes.sealing import CodeKeys
 from sms_service.limit_settings import LimitSettings
 from sms_service.lua import load_script
@@ -29,7 +19,6 @@ from sms_service.purposes import GUESS_GROUPS, Purpose
 from sms_service.templates import Language
 
 _FOLLOWS = 3  # A pointer moves at most once per resend interval; three looks are plenty.
-TEST_PROVIDER = "test"  # What stands for a provider where a code is never texted.
 
 
 @dataclass(frozen=True)
@@ -61,9 +50,7 @@ class SmsCodes:
         self._redis = redis
         self._keys = keys
         self._limits = limits
-        # Not the test numbers: they are whole mobiles, and no script needs them.
-        self._limits_of_scripts = limits.model_dump(include=set(LimitSettings.model_fields) - {"test_mobiles"})
-        self._draw = draw
+        self._orders = Orders(keys, limits, draw)
         self._reserve = load_script(redis, __file__, "windows", "limits", "reserve")
         self._commit, self._abort, self._check = (
             load_script(redis, __file__, name) for name in ("commit", "abort", "check")
@@ -87,47 +74,10 @@ class SmsCodes:
             LimitReached: a limit of the mobile, the address or the block; nothing is charged.
             BudgetSpent: a budget of all texts or of the country, or the kill switch; nothing is charged.
         """
-        asked = Reservation(
-            uuid.uuid4().hex,
-            self._keys.mobile_hash(mobile),
-            self._keys.block_hash(mobile),
-            purpose,
-            ip,
-            country_of(mobile),
-            has_text=fixed_code is None,
-        )
-        fields = self._fields(asked, mobile, fixed_code) | {"subject": subject, "language": language}
-        guesses = guesses_key(asked.mobile_hash, purpose.guess_group)
+        order = self._orders.write(mobile, purpose, subject=subject, ip=ip, language=language, fixed_code=fixed_code)
         with redis_errors():
-            answer = json.loads(
-                self._reserve([*asked.charged_keys, guesses, KILL_SWITCH_KEY], [self._order(asked, fields)])
-            )
-        if "refused" in answer:
-            raise refusal(answer["refused"], answer["wait_ms"])
-        return _reserved(asked, answer)
-
-    def _order(self, asked: Reservation, fields: dict[str, str]) -> str:
-        order = {
-            "job_id": asked.job_id,
-            "country": asked.country,
-            "is_home": asked.country == self._limits.countries[0],
-            "country_counters": country_prefix(asked.country),
-            "budget_counters": BUDGET_PREFIX,
-            "limits": self._limits_of_scripts,
-            "fields": fields,
-        }
-        return json.dumps(order)
-
-    def _fields(self, job: Reservation, mobile: Mobile, fixed_code: str | None) -> dict[str, str]:
-        code = fixed_code or self._draw()
-        digest = self._keys.code_digest(code, mobile_hash=job.mobile_hash, purpose=job.purpose, job_id=job.job_id)
-        fields = {"purpose": job.purpose.value, "code_digest": digest}
-        if fixed_code is not None:
-            return fields | {"provider": TEST_PROVIDER}
-        return fields | {
-            "code_sealed": self._keys.seal(code, context=f"{job.job_id} code"),
-            "mobile_sealed": self._keys.seal(mobile, context=f"{job.job_id} mobile"),
-        }
+            answer = self._reserve(order.keys, [order.argument])
+        return order.reserved(answer)
 
     def commit(self, reservation: Reservation) -> str:
         """Make the code the valid one; answers ``committed``, or the state that another step reached before."""
@@ -185,14 +135,3 @@ class SmsCodes:
         mobile_hash = self._keys.mobile_hash(mobile)
         with redis_errors():
             return bool(self._redis.delete(*(guesses_key(mobile_hash, group) for group in GUESS_GROUPS)))
-
-
-def _reserved(asked: Reservation, answer: dict[str, Any]) -> Reservation:  # Any: what the script's JSON holds.
-    sent, verified = answer["country"]["sent"], answer["country"]["verified"]
-    use = BudgetUse(answer["minute_used"], answer["day_used"], (sent - verified) / sent, answer.get("warns_at"))
-    return replace(
-        asked,
-        expires_at=answer["exp_ms"] // 1000,
-        resend_after_seconds=-(-answer["resend_ms"] // 1000),
-        use=use,
-    )
