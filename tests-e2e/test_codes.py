@@ -93,6 +93,23 @@ def test_a_second_code_within_a_minute_is_refused(ask_code: Get, mobile: str) ->
     assert other_spelling.status_code == 429
 
 
+def test_a_repeated_request_with_its_key_texts_once(app: Get, stack: Any, solved_captcha: Get, mobile: str) -> None:
+    headers = {"Idempotency-Key": f"journey-{secrets.token_hex(8)}", "Accept-Language": "en"}
+    body = {"mobile": mobile, "purpose": "register", **solved_captcha()}
+    answers = [app("POST", "/api/v1/sms-codes", json=body, headers=headers) for _ in range(2)]
+    assert [(answer.status_code, answer.json()) for answer in answers] == [(202, answers[0].json())] * 2
+    other = app("POST", "/api/v1/sms-codes", json=body | {"purpose": "login"}, headers=headers)
+    assert (other.status_code, other.json()["code"]) == (422, "idempotency_key_reused")
+    assert len(stack.wait_for_texts(mobile, 1)) == 1
+
+
+def test_a_country_that_is_not_allowed_gets_no_code(ask_code: Get, solved_captcha: Get, mobile: str) -> None:
+    captcha = solved_captcha()
+    foreign = ask_code("+44 7400 123456", **captcha)
+    assert (foreign.status_code, foreign.json()["code"], foreign.json()["errno"]) == (400, "mobile_invalid", "4103")
+    assert ask_code(mobile, **captcha).status_code == 202
+
+
 def test_a_wrong_code_registers_nobody(app: Get, mobile: str, texted_code: Get) -> None:
     code = texted_code(mobile)
     wrong = app("POST", "/api/v1/users", json={"mobile": mobile, "sms_code": other_than(code), "password": PASSWORD})

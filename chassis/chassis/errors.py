@@ -141,6 +141,18 @@ class TooManyRequests(XinjingError):
     text = "Too many requests. Try again later."
 
 
+class IdempotencyKeyReused(RequestInvalid):
+    """The Idempotency-Key came before with another body (draft-ietf-httpapi-idempotency-key-header, 2.7)."""
+
+    code, text = "idempotency_key_reused", "This Idempotency-Key belongs to another request."
+
+
+class IdempotencyKeyInFlight(TooManyRequests):
+    """The first request with this Idempotency-Key is still being answered."""
+
+    status, code, text = 409, "idempotency_key_in_flight", "The first request with this Idempotency-Key is in work."
+
+
 class CaptchaWrong(XinjingError):
     """The captcha was answered wrongly, and is used up."""
 

@@ -9,9 +9,9 @@ from phonenumbers import NumberParseException, PhoneNumberFormat, PhoneNumberTyp
 from chassis.errors import MobileInvalid
 
 Mobile = NewType("Mobile", str)
-_LONGEST = 32
+COUNTRIES = frozenset(phonenumbers.SUPPORTED_REGIONS)  # ISO 3166
 _TEXTABLE = (PhoneNumberType.MOBILE, PhoneNumberType.FIXED_LINE_OR_MOBILE)
-_SPELLING = re.compile(r"\(?\+?[0-9][0-9() .-]*[0-9]")
+_SPELLING = re.compile(r"(?!.{33})\(?\+?[0-9][0-9() .-]*[0-9]")
 
 
 def parse_mobile(text: str, *, region: str = "CN") -> Mobile:
@@ -23,7 +23,7 @@ def parse_mobile(text: str, *, region: str = "CN") -> Mobile:
         MobileInvalid: not a number, not valid in its country, not a mobile, or with an extension.
     """
     text = text.strip(" ")
-    if len(text) > _LONGEST or not _SPELLING.fullmatch(text):
+    if not _SPELLING.fullmatch(text):
         raise MobileInvalid
     try:
         number = phonenumbers.parse(text, region)
@@ -33,6 +33,11 @@ def parse_mobile(text: str, *, region: str = "CN") -> Mobile:
     if number.extension or phonenumbers.number_type(number) not in _TEXTABLE:
         raise MobileInvalid
     return Mobile(phonenumbers.format_number(number, PhoneNumberFormat.E164))
+
+
+def country_of(mobile: Mobile) -> str:
+    """Name the country of a mobile (ISO 3166, ``CN``); empty if its code belongs to none."""
+    return phonenumbers.region_code_for_number(phonenumbers.parse(mobile)) or ""
 
 
 def mask_mobile(mobile: Mobile) -> str:

@@ -7,10 +7,8 @@ from redis import BlockingConnectionPool, Redis, RedisError
 
 from chassis.errors import DependencyUnavailable
 
-_TIMEOUT_SECONDS = 2.0
 
-
-def connect_redis(url: str, *, max_connections: int = 32, timeout_seconds: float = _TIMEOUT_SECONDS) -> Redis:
+def connect_redis(url: str, *, max_connections: int = 32, timeout_seconds: float = 2.0) -> Redis:
     """Make a client for ``redis://…``, ``rediss://…`` or ``unix:///…/redis.sock``; answers are texts.
 
     Nothing is connected before the first command, so it may be made before a fork. No command is sent twice.

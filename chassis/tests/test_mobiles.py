@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chassis.errors import MobileInvalid
-from chassis.mobiles import Mobile, mask_mobile, parse_mobile
+from chassis.mobiles import Mobile, country_of, mask_mobile, parse_mobile
 
 
 @pytest.mark.parametrize(
@@ -116,3 +116,11 @@ def test_parsing_raises_nothing_else_and_is_idempotent(text: str) -> None:
 @given(st.from_regex(r"1(3[0-9]|5[0-35-9]|8[0-9])[0-9]{8}", fullmatch=True), st.sampled_from(["", " ", "-"]))
 def test_separators_change_nothing(number: str, separator: str) -> None:
     assert parse_mobile(separator.join((number[:3], number[3:7], number[7:]))) == f"+86{number}"
+
+
+@pytest.mark.parametrize(
+    ("mobile", "country"),
+    [("+8613800138000", "CN"), ("+85251234567", "HK"), ("+12025550123", "US"), ("+14165550123", "CA")],
+)
+def test_a_mobile_has_a_country(mobile: str, country: str) -> None:
+    assert country_of(Mobile(mobile)) == country

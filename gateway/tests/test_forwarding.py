@@ -148,6 +148,13 @@ def test_only_other_cookies_travel_to_services(gateway: Any, services: Any) -> N
     assert services.news.last.values("Cookie") == ["theme=dark"]
 
 
+def test_what_a_request_for_a_code_depends_on_travels_on(gateway: Any, services: Any) -> None:
+    headers = {"Content-Type": "application/json", "Idempotency-Key": "a-key", "Accept-Language": "en"}
+    gateway.ask("POST", "/api/v1/sms-codes", body=b"{}", headers=headers)
+    assert services.sms.last.values("Idempotency-Key") == ["a-key"]
+    assert services.sms.last.values("Accept-Language") == ["en"]
+
+
 def test_metrics_are_not_on_the_public_port(gateway: Any) -> None:
     assert gateway.ask("GET", "/metrics").status == 404
 

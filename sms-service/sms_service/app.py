@@ -11,15 +11,16 @@ from chassis.settings import load_settings
 from chassis.web import create_api
 from sms_service.captchas import Captchas
 from sms_service.code_requests import CodeRequests
-from sms_service.codes.reservation import CodeLimits
 from sms_service.codes.sealing import CodeKeys
 from sms_service.codes.sms_codes import SmsCodes
 from sms_service.commands import sms_commands
+from sms_service.idempotency import IdempotencyKeys
 from sms_service.providers.chosen import make_inbox, make_receipt_readers
 from sms_service.providers.inbox import Inbox
 from sms_service.queues.chosen import make_publisher
 from sms_service.queues.job_queue import JobPublisher
 from sms_service.receipts import Receipts
+from sms_service.recipients import Recipients
 from sms_service.routes import api
 from sms_service.settings import Settings
 
@@ -35,13 +36,16 @@ def create_app(settings: Settings | None = None, *, publisher: JobPublisher | No
     app = create_api(__name__, service=SERVICE, tokens=tokens, metrics_port=settings.metrics_port, static_folder=None)
     redis = connect_redis(settings.redis_url)
     keys = CodeKeys(settings.code_key.get_secret_value())
-    codes = SmsCodes(redis, keys, limits_of(settings))
+    codes = SmsCodes(redis, keys, settings)
     publisher = publisher or make_publisher(settings)
     captcha_service = Neighbour(settings.captcha_service_url, name="captcha-service", own_name=SERVICE, tokens=tokens)
 
     svcs.flask.register_value(app, Settings, settings)
     svcs.flask.register_value(app, SmsCodes, codes, ping=lambda _: redis.ping())
     svcs.flask.register_value(app, JobPublisher, publisher, ping=_check_publisher)
+    svcs.flask.register_value(app, Recipients, Recipients(settings.countries, settings.test_mobiles))
+    idempotency = IdempotencyKeys(redis, keys, keep_hours=settings.idempotency_hours)
+    svcs.flask.register_value(app, IdempotencyKeys, idempotency)
     svcs.flask.register_value(app, CodeRequests, CodeRequests(Captchas(captcha_service), codes, publisher))
     if settings.has_inbox:
         svcs.flask.register_value(app, Inbox, make_inbox(settings, redis, keys))
@@ -49,21 +53,8 @@ def create_app(settings: Settings | None = None, *, publisher: JobPublisher | No
     receipts = Receipts(redis, make_receipt_readers(settings), secret=secret.get_secret_value() if secret else None)
     svcs.flask.register_value(app, Receipts, receipts)
     app.register_api(api)
-    app.cli.add_command(sms_commands(settings))
+    app.cli.add_command(sms_commands(settings, redis, codes))
     return app
-
-
-def limits_of(settings: Settings) -> CodeLimits:
-    """Collect the limits that the codes obey."""
-    return CodeLimits(
-        ttl_seconds=settings.code_ttl_seconds,
-        wrong_tries=settings.wrong_tries_per_code,
-        resend_interval_seconds=settings.resend_interval_seconds,
-        per_mobile_per_hour=settings.sends_per_mobile_per_hour,
-        per_mobile_per_day=settings.sends_per_mobile_per_day,
-        per_ip_per_hour=settings.sends_per_ip_per_hour,
-        per_ip_per_day=settings.sends_per_ip_per_day,
-    )
 
 
 def _check_publisher(publisher: JobPublisher) -> None:

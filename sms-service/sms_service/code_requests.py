@@ -1,21 +1,36 @@
 """Requests for a code: captcha, limits, reservation, queue, and the promise that goes with each answer."""
 
 import time
+from dataclasses import dataclass
 
 from structlog import get_logger
 
 from chassis.errors import DependencyUnavailable, SmsUnavailable, XinjingError
-from chassis.mobiles import Mobile
 from chassis.tracing import current_request_id
 from sms_service import metrics
+from sms_service.budget_watch import watch_budgets
 from sms_service.captchas import Captchas
-from sms_service.codes.reservation import LimitReached, Reservation
+from sms_service.codes.reservation import BudgetSpent, LimitReached, Reservation
 from sms_service.codes.sms_codes import SmsCodes
 from sms_service.jobs import SendJob
 from sms_service.purposes import Purpose
 from sms_service.queues.job_queue import JobPublisher, NotPublished
+from sms_service.recipients import Recipient
+from sms_service.templates import Language
 
 log = get_logger(__name__)
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What is asked for: ``captcha`` is its id and the answer, ``subject`` is empty or the user's id."""
+
+    recipient: Recipient
+    purpose: Purpose
+    captcha: tuple[str, str]
+    subject: str
+    ip: str
+    language: Language
 
 
 class CodeRequests:
@@ -26,17 +41,17 @@ class CodeRequests:
         self._codes = codes
         self._publisher = publisher
 
-    def ask(self, mobile: Mobile, purpose: Purpose, *, captcha: tuple[str, str], subject: str, ip: str) -> None:
-        """Have a code texted; ``captcha`` is its id and the answer, ``subject`` is empty or the user's id.
+    def ask(self, wish: Wish) -> Reservation:
+        """Have a code texted, or make a test number's code valid, and return what is reserved for it.
 
         Raises:
             CaptchaWrong, CaptchaExpired: and the captcha is used up.
             LimitReached: too soon or too often.
-            SmsUnavailable: no valid code exists and none will be texted.
+            SmsUnavailable: no valid code exists and none will be texted; `BudgetSpent` if there were too many texts.
         """
         try:
-            self._ask(mobile, purpose, captcha=captcha, subject=subject, ip=ip)
-        except LimitReached as error:
+            reservation = self._ask(wish)
+        except (LimitReached, BudgetSpent) as error:
             metrics.LIMITS.labels(error.limit).inc()
             metrics.REQUESTS.labels(error.code).inc()
             raise
@@ -44,16 +59,29 @@ class CodeRequests:
             metrics.REQUESTS.labels(error.code).inc()
             raise
         metrics.REQUESTS.labels("accepted").inc()
+        return reservation
 
-    def _ask(self, mobile: Mobile, purpose: Purpose, *, captcha: tuple[str, str], subject: str, ip: str) -> None:
-        self._captchas.spend(*captcha)
+    def _ask(self, wish: Wish) -> Reservation:
+        self._captchas.spend(*wish.captcha)
         try:
-            reservation = self._codes.reserve(mobile, purpose, subject=subject, ip=ip)
-            self._send(reservation)
+            reservation = self._codes.reserve(
+                wish.recipient.mobile,
+                wish.purpose,
+                subject=wish.subject,
+                ip=wish.ip,
+                language=wish.language,
+                fixed_code=wish.recipient.fixed_code,
+            )
+            watch_budgets(reservation)
+            if reservation.has_text:
+                self._send(reservation)
+            else:
+                self._commit(reservation)
         except DependencyUnavailable as error:
             # Before RESERVE nothing is valid. After it neither COMMIT nor ABORT can be known to have run; the
             # claim window bounds how long a text may still follow.
             raise SmsUnavailable from error
+        return reservation
 
     def _send(self, reservation: Reservation) -> None:
         job = SendJob(
@@ -72,8 +100,11 @@ class CodeRequests:
             return
         metrics.PUBLISHES.labels("ack").inc()
         metrics.PUBLISH_SECONDS.observe(time.perf_counter() - begun_at)
+        self._commit(reservation)
+
+    def _commit(self, reservation: Reservation) -> None:
         state = self._codes.commit(reservation)
-        log.info("code_accepted", job=job.id, purpose=reservation.purpose.value, state=state)
+        log.info("code_accepted", job=reservation.job_id, purpose=reservation.purpose.value, state=state)
         if state in ("aborted", "gone"):  # A worker met the job after its claim window, or Redis lost it.
             raise SmsUnavailable
 

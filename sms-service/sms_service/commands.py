@@ -4,11 +4,14 @@ from collections.abc import Callable
 
 import click
 from flask.cli import AppGroup
+from redis import Redis
 
 from chassis.errors import DependencyUnavailable
-from chassis.redis_client import connect_redis
+from sms_service.codes.sms_codes import SmsCodes
 from sms_service.dead_commands import dead_commands
 from sms_service.dispatch.health import ProviderHealth, ProviderState
+from sms_service.kill_switch import KillSwitch
+from sms_service.limit_commands import add_limit_commands
 from sms_service.queues.chosen import make_inspection
 from sms_service.queues.inspection import InspectionFailed
 from sms_service.queues.rabbitmq_topology import TopologyError, apply_topology, check_topology
@@ -16,19 +19,20 @@ from sms_service.send_test_command import send_test_command
 from sms_service.settings import Settings
 
 
-def sms_commands(settings: Settings) -> AppGroup:
+def sms_commands(settings: Settings, redis: Redis, codes: SmsCodes) -> AppGroup:
     """Make the group ``sms``."""
     sms = AppGroup("sms", help="Look after the sending of codes.")
     sms.add_command(_topology_commands(settings))
     sms.add_command(dead_commands(lambda: make_inspection(settings)))
     sms.add_command(send_test_command(settings))
+    add_limit_commands(sms, KillSwitch(redis), codes)
 
     @sms.command()
     def status() -> None:
         """Show the queues and how the providers are doing."""
         try:
             depths = make_inspection(settings).depths()
-            states = ProviderHealth(connect_redis(settings.redis_url)).states(settings.providers)
+            states = ProviderHealth(redis).states(settings.providers)
         except (InspectionFailed, DependencyUnavailable) as error:
             raise click.ClickException(str(error)) from error
         for name, depth in depths.items():

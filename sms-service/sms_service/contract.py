@@ -20,6 +20,12 @@ class SmsCodeRequest(BaseModel):
     captcha_text: Short
 
 
+class SmsCodeHeaders(BaseModel):
+    """Visible ASCII characters; a request that is sent again with the same key and body gets the first answer."""
+
+    idempotency_key: Annotated[str | None, Field(alias="Idempotency-Key", pattern=r"^[!-~]{1,255}$")] = None
+
+
 class SmsCodePromise(BaseModel):
     """A code is on its way; both numbers are seconds."""
 

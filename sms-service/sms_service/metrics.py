@@ -4,6 +4,17 @@ from prometheus_client import Counter, Gauge, Histogram
 
 REQUESTS = Counter("sms_requests_total", "Requests for a code.", ["result"])
 LIMITS = Counter("sms_limits_total", "Requests refused, by the limit that was reached.", ["limit"])
+BUDGET_USED = Gauge(
+    "sms_budget_used_ratio", "Share of a budget of all texts that is used.", ["budget"], multiprocess_mode="mostrecent"
+)
+UNVERIFIED = Gauge(
+    "sms_unverified_ratio",
+    "Share of the codes of the last 24 hours that nobody entered; a wave of them is SMS pumping.",
+    ["country"],
+    multiprocess_mode="mostrecent",
+)
+VERIFIED = Counter("sms_verified_total", "Codes entered rightly.", ["provider", "country"])
+GUESS_RESTS = Counter("sms_guess_rests_total", "Mobiles whose codes began to rest after too many wrong tries.")
 PUBLISH_SECONDS = Histogram(
     "sms_publish_seconds", "Time to a confirmed publish.", buckets=(0.001, 0.005, 0.02, 0.05, 0.1, 0.5, 1, 2)
 )

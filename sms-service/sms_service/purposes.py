@@ -16,3 +16,11 @@ class Purpose(enum.StrEnum):
     def is_bound_to_user(self) -> bool:
         """Say whether the code belongs to the signed-in user who asked for it."""
         return self in (Purpose.CHANGE_MOBILE, Purpose.REAUTHENTICATE)
+
+    @property
+    def guess_group(self) -> str:
+        """Name the purposes that share a count of wrong tries: strangers cannot make those of a signed-in user rest."""
+        return "user" if self.is_bound_to_user else "anybody"
+
+
+GUESS_GROUPS = frozenset(purpose.guess_group for purpose in Purpose)

@@ -1,5 +1,7 @@
 """The HTTP side: ask for a code, check a code, read the inbox."""
 
+from functools import partial
+
 import svcs
 from flask import Response, jsonify, request
 from flask_openapi3 import APIBlueprint
@@ -9,6 +11,8 @@ from chassis.errors import (
     CaptchaWrong,
     DependencyUnavailable,
     Forbidden,
+    IdempotencyKeyInFlight,
+    IdempotencyKeyReused,
     MobileInvalid,
     NotFound,
     RequestRefused,
@@ -17,11 +21,11 @@ from chassis.errors import (
     TooManyRequests,
     Unauthenticated,
 )
-from chassis.identity import client_ip, current_user_id
+from chassis.identity import client_ip, current_caller, current_user_id
 from chassis.mobiles import parse_mobile
 from chassis.web import Access, endpoint
 from sms_service import metrics
-from sms_service.code_requests import CodeRequests
+from sms_service.code_requests import CodeRequests, Wish
 from sms_service.codes.sms_codes import SmsCodes
 from sms_service.contract import (
     Consumption,
@@ -29,12 +33,15 @@ from sms_service.contract import (
     InboxItems,
     InboxQuery,
     ReceiptPath,
+    SmsCodeHeaders,
     SmsCodePromise,
     SmsCodeRequest,
 )
+from sms_service.idempotency import IdempotencyKeys, Promise
 from sms_service.providers.inbox import Inbox
 from sms_service.providers.receipts import ReceiptRequest
 from sms_service.receipts import Receipts
+from sms_service.recipients import Recipients
 from sms_service.settings import Settings
 
 api = APIBlueprint("sms", __name__)
@@ -46,16 +53,33 @@ api = APIBlueprint("sms", __name__)
     "/api/v1/sms-codes",
     access=Access.OPTIONAL,
     answers={202: SmsCodePromise},
-    failures=[CaptchaWrong, CaptchaExpired, MobileInvalid, Unauthenticated, TooManyRequests, SmsUnavailable],
+    failures=[
+        CaptchaWrong,
+        CaptchaExpired,
+        MobileInvalid,
+        Unauthenticated,
+        IdempotencyKeyInFlight,
+        IdempotencyKeyReused,
+        TooManyRequests,
+        SmsUnavailable,
+    ],
 )
-def request_sms_code(body: SmsCodeRequest) -> tuple[dict[str, int], int]:
+def request_sms_code(header: SmsCodeHeaders, body: SmsCodeRequest) -> tuple[Promise, int]:
     """Have a code texted to a mobile."""
-    mobile = parse_mobile(body.mobile)
+    recipient = svcs.flask.get(Recipients).read(body.mobile)
     subject = str(current_user_id()) if body.purpose.is_bound_to_user else ""
-    captcha = (body.captcha_id, body.captcha_text)
-    svcs.flask.get(CodeRequests).ask(mobile, body.purpose, captcha=captcha, subject=subject, ip=client_ip())
-    settings = svcs.flask.get(Settings)
-    return {"expires_in": settings.code_ttl_seconds, "resend_after": settings.resend_interval_seconds}, 202
+    language = recipient.language(request.accept_languages)
+    wish = Wish(recipient, body.purpose, (body.captcha_id, body.captcha_text), subject, client_ip(), language)
+    caller = str(current_caller().user_id or "")
+    ask = partial(_ask, wish)
+    keys = svcs.flask.get(IdempotencyKeys)
+    return keys.once(header.idempotency_key, body.model_dump_json(), caller=caller, act=ask), 202
+
+
+def _ask(wish: Wish) -> Promise:
+    reservation = svcs.flask.get(CodeRequests).ask(wish)
+    expires_in = svcs.flask.get(Settings).code_ttl_seconds
+    return {"expires_in": expires_in, "resend_after": reservation.resend_after_seconds}
 
 
 @endpoint(
@@ -65,13 +89,17 @@ def request_sms_code(body: SmsCodeRequest) -> tuple[dict[str, int], int]:
     access=Access.SERVICE,
     callers=frozenset({"user-service"}),
     answers={200: ConsumptionResult},
-    failures=[MobileInvalid, SmsCodeExpired],
+    failures=[MobileInvalid, SmsCodeExpired, TooManyRequests],
 )
 def consume_sms_code(body: Consumption) -> dict[str, bool | int]:
     """Try a code, once."""
     mobile = parse_mobile(body.mobile)
     checked = svcs.flask.get(SmsCodes).check(mobile, body.purpose, code=body.code, subject=body.subject or "")
     metrics.CHECKS.labels("right" if checked.is_right else "wrong").inc()
+    if checked.is_right:
+        metrics.VERIFIED.labels(checked.provider, checked.country).inc()
+    if checked.begins_rest:
+        metrics.GUESS_RESTS.inc()
     return {"verified": checked.is_right, "attempts_left": checked.tries_left}
 
 

@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 from pydantic import BeforeValidator, Field, SecretStr, field_validator
 
 from chassis.settings import settings_config
+from sms_service.limit_settings import LimitSettings
 from sms_service.provider_settings import ProviderSettings
 
 _SECRET_BYTES = 32
@@ -12,8 +13,8 @@ _SECRET_BYTES = 32
 _OptionalSecret = Annotated[SecretStr | None, BeforeValidator(lambda value: value or None)]
 
 
-class Settings(ProviderSettings):
-    """The settings of the API and of the worker. Limits: notes of accounts, chapter 3 (NIST 800-63B, OWASP ASVS 6)."""
+class Settings(ProviderSettings, LimitSettings):
+    """The settings of the API and of the worker."""
 
     model_config = settings_config("SMS_")
 
@@ -25,14 +26,6 @@ class Settings(ProviderSettings):
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     metrics_port: int = Field(default=9100, validation_alias="METRICS_PORT")
     bind_host: str = Field(default="127.0.0.1", validation_alias="BIND_HOST")  # Of the worker's metrics port.
-
-    code_ttl_seconds: int = Field(default=300, ge=60, le=600)
-    wrong_tries_per_code: int = Field(default=5, ge=1, le=5)
-    resend_interval_seconds: int = Field(default=60, ge=1)
-    sends_per_mobile_per_hour: int = Field(default=5, ge=1)
-    sends_per_mobile_per_day: int = Field(default=10, ge=1)
-    sends_per_ip_per_hour: int = Field(default=10, ge=1)
-    sends_per_ip_per_day: int = Field(default=30, ge=1)
 
     publish_deadline_seconds: float = Field(default=1.5, gt=0, le=10)
     # A job that nobody committed or aborted may be claimed this long; it bounds a text that follows a crash.

@@ -15,7 +15,7 @@ from flask_openapi3 import OpenAPI
 from redis import Redis
 
 from chassis.logs import configure_logs
-from sms_service.app import create_app, limits_of
+from sms_service.app import create_app
 from sms_service.codes.sealing import CodeKeys
 from sms_service.codes.send_jobs import SendJobs
 from sms_service.codes.sms_codes import SmsCodes
@@ -157,7 +157,7 @@ def make_codes(redis: Redis, keys: CodeKeys, make_settings: Callable[..., Settin
     """Make the API's side of the state machine; every code is 042619."""
 
     def make(**changed: Any) -> SmsCodes:
-        return SmsCodes(redis, keys, limits_of(make_settings(**changed)), draw=lambda: "042619")
+        return SmsCodes(redis, keys, make_settings(**changed), draw=lambda: "042619")
 
     return make
 
@@ -236,3 +236,11 @@ def _quiet_logs() -> Iterator[None]:
     configure_logs("sms-service", "ERROR")
     yield
     structlog.reset_defaults()
+
+
+@pytest.fixture
+def log_lines(_quiet_logs: None) -> Iterator[list[Any]]:
+    """What is logged, warnings too."""
+    structlog.reset_defaults()
+    with structlog.testing.capture_logs() as lines:
+        yield lines

@@ -14,7 +14,6 @@ from redis import Redis
 from chassis.errors import DependencyUnavailable, SmsCodeExpired
 from chassis.mobiles import Mobile
 from chassis.redis_client import connect_redis
-from sms_service.app import limits_of
 from sms_service.codes.reservation import LimitReached, Reservation
 from sms_service.codes.send_jobs import ClaimReason, Finish, FinishState, SendJobs
 from sms_service.codes.sms_codes import SmsCodes, random_code
@@ -296,7 +295,7 @@ def test_another_subject_counts_no_try(codes: SmsCodes, redis: Redis) -> None:
 
 
 def test_without_redis_everything_fails_closed(keys, make_settings) -> None:
-    away = SmsCodes(connect_redis("redis://127.0.0.1:9"), keys, limits_of(make_settings()))
+    away = SmsCodes(connect_redis("redis://127.0.0.1:9"), keys, make_settings())
     with pytest.raises(DependencyUnavailable):
         reserve(away)
     with pytest.raises(DependencyUnavailable):

@@ -75,7 +75,9 @@ def die_while_sending(redis: Redis, make_sending) -> Callable[[Any], None]:
 @pytest.fixture
 def enqueue(make_codes, stream_publisher) -> Callable[..., Reservation]:
     def put(mobile: str = MOBILE) -> Reservation:
-        codes: SmsCodes = make_codes(sends_per_ip_per_hour=1000, sends_per_ip_per_day=1000)
+        codes: SmsCodes = make_codes(
+            sends_per_ip_per_hour=1000, sends_per_ip_per_day=1000, sends_per_block_per_hour=1000
+        )
         reservation = codes.reserve(Mobile(mobile), Purpose.LOGIN, subject="", ip="192.0.2.1")
         stream_publisher.publish(job_of(reservation))
         codes.commit(reservation)

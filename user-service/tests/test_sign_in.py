@@ -90,6 +90,17 @@ def test_five_failures_close_an_account_with_or_without_a_user(register, log_in,
     assert 240 < int(answer.headers["Retry-After"]) <= 300
 
 
+def test_codes_that_rest_are_told_alike_with_an_account_and_without(register, log_in_by_code, sms_service):
+    register()
+    resting = {"code": "too_many_requests", "detail": "Too many requests. Try again later.", "errors": []}
+    sms_service.answer = lambda *_: ("429 Too Many Requests", resting)
+    answers = [log_in_by_code(mobile, CODE) for mobile in (MOBILE, "+8613900139000")]
+    assert [answer.status_code for answer in answers] == [429, 429]
+    assert without_id(answers[0]) == without_id(answers[1])
+    assert answers[0].json["code"] == "too_many_requests"
+    assert answers[0].headers["Retry-After"] == answers[1].headers["Retry-After"]
+
+
 def test_a_closed_password_login_leaves_the_login_by_code_open(register, log_in, log_in_by_code, sms_service):
     register()
     for _ in range(6):

@@ -1,20 +1,45 @@
 -- CHECK: try one code. Right: used up. Wrong too often: burnt. Both take the pointer away.
+-- Wrong tries of a mobile are also counted over all its codes: every so many, its codes rest.
 -- Digests are compared, not codes: a caller who cannot compute them learns nothing from the time this takes.
--- KEYS: pointer, job      ARGV: job id that the digest was made for, digest, subject, tries per code
--- Answer: {'right'}, {'wrong', tries left}, {'none'}, or {'moved'}: the pointer names another job by now
-if redis.call('GET', KEYS[1]) ~= ARGV[1] then return {'moved'} end
+-- KEYS: pointer, job, wrong tries of the mobile, sends of the mobile for this purpose since its last right code
+-- ARGV: job id that the digest was made for, or empty; digest; subject; tries per code, before a rest, before the stop;
+--       ms of a rest
+-- Answer: {'right', country, provider}, {'wrong', tries left, whether a rest begins}, {'none'}, {'resting', ms},
+--         or {'moved'}: the pointer names another job by now
+local YEAR = 31536000000 -- The stop ends, and wrong tries are forgotten, a year after the last one.
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
-local job = redis.call('HMGET', KEYS[2], 'state', 'exp', 'subject', 'code_digest')
+local resting = (redis.call('HGET', KEYS[3], 'rests_until') or 0) - now
+if resting > 0 then return {'resting', resting} end
+if (redis.call('GET', KEYS[1]) or '') ~= ARGV[1] then return {'moved'} end
+local job = redis.call('HMGET', KEYS[2], 'state', 'exp', 'subject', 'code_digest', 'send', 'unverified_log',
+  'country_hour', 'country_day', 'country', 'provider')
 local live = {accepted = true, sending = true, sent = true, uncertain = true, retry = true}
 if not job[1] or not live[job[1]] or now >= tonumber(job[2]) or job[3] ~= ARGV[3] then return {'none'} end
 
-local left = 0
-local is_right = job[4] == ARGV[2]
-if not is_right then left = tonumber(ARGV[4]) - redis.call('HINCRBY', KEYS[2], 'tries', 1) end
-if is_right or left <= 0 then
+local function use_up()
   redis.call('DEL', KEYS[1])
   redis.call('HDEL', KEYS[2], 'code_digest')
 end
-if is_right then return {'right'} end
-return {'wrong', left}
+
+local function count_wrong_try()
+  local wrong = redis.call('HINCRBY', KEYS[3], 'wrong', 1)
+  redis.call('PEXPIRE', KEYS[3], YEAR)
+  local rest = 0
+  if wrong >= tonumber(ARGV[6]) then rest = YEAR elseif wrong % ARGV[5] == 0 then rest = tonumber(ARGV[7]) end
+  if rest > 0 then redis.call('HSET', KEYS[3], 'rests_until', now + rest) end
+  return rest > 0 and 1 or 0
+end
+
+if job[4] == ARGV[2] then
+  use_up()
+  redis.call('DEL', KEYS[3], KEYS[4])
+  if job[6] then redis.call('ZREM', job[6], job[5]) end
+  for i = 7, 8 do
+    if job[i] and redis.call('EXISTS', job[i]) == 1 then redis.call('HINCRBY', job[i], 'verified', 1) end
+  end
+  return {'right', job[9], job[10] or 'none'}
+end
+local left = tonumber(ARGV[4]) - redis.call('HINCRBY', KEYS[2], 'tries', 1)
+if left <= 0 then use_up() end
+return {'wrong', left, count_wrong_try()}

@@ -2,6 +2,9 @@
 
 import ipaddress
 
+BUDGET_PREFIX = "sms:budget:"  # The counters of all texts together; the kind and the number of the window follow.
+KILL_SWITCH_KEY = "sms:kill_switch"  # A hash, without an expiry: it must not turn itself off.
+
 
 def job_key(mobile_hash: str, job_id: str) -> str:
     """Name the hash of one job: its state, digest and sealed texts."""
@@ -29,16 +32,46 @@ def cooldown_prefix(mobile_hash: str) -> str:
 
 
 def mobile_sends_key(mobile_hash: str) -> str:
-    """Name the log of a mobile's sends (sorted set: job id by time) that the limits count."""
+    """Name the log of a mobile's sends (sorted set: send by time) that the limits count."""
     return f"sms:sends:{{{mobile_hash}}}"
 
 
+def unanswered_sends_key(mobile_hash: str, purpose: str) -> str:
+    """Name the log of a mobile's sends for one purpose since its last right code."""
+    return f"sms:unanswered:{{{mobile_hash}}}:{purpose}"
+
+
+def guesses_key(mobile_hash: str, group: str) -> str:
+    """Name the hash of a mobile's wrong tries since its last right code, over all codes of a group of purposes."""
+    return f"sms:guesses:{{{mobile_hash}}}:{group}"
+
+
+def block_sends_key(block_hash: str) -> str:
+    """Name the log of the sends to a block of numbers."""
+    return f"sms:sends:block:{block_hash}"
+
+
 def ip_sends_key(address: str) -> str:
-    """Name the log of an address's sends. An IPv6 client owns a whole /64, so that is what is counted."""
+    """Name the log of an address's sends."""
+    return f"sms:sends:ip:{_counted(address)}"
+
+
+def ip_unverified_key(address: str) -> str:
+    """Name the log of those sends of an address whose code nobody has entered."""
+    return f"sms:unverified:ip:{_counted(address)}"
+
+
+def country_prefix(country: str) -> str:
+    """Begin the names of the counters of a country; the kind and the number of the window follow."""
+    return f"sms:country:{country}:"
+
+
+def _counted(address: str) -> str:
+    # An IPv6 client owns a whole /64, so that is what is counted.
     try:
         ip = ipaddress.ip_address(address)
     except ValueError:
-        return "sms:sends:ip:unknown"
+        return "unknown"
     if isinstance(ip, ipaddress.IPv6Address):
         ip = ip.ipv4_mapped or ipaddress.IPv6Address(int(ip) >> 64 << 64)
-    return f"sms:sends:ip:{ip}"
+    return str(ip)

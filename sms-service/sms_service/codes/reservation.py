@@ -1,50 +1,86 @@
-"""A code that is asked for: the limits it is charged to, and what is reserved."""
+"""What RESERVE answers: a code that is not valid yet, or the limit that refuses it."""
 
 import math
 from dataclasses import dataclass
 
-from chassis.errors import TooManyRequests
-from sms_service.codes.keys import cooldown_prefix, ip_sends_key, job_key, mobile_sends_key
+from chassis.errors import SmsUnavailable, TooManyRequests
+from sms_service.codes.keys import (
+    block_sends_key,
+    cooldown_prefix,
+    ip_sends_key,
+    ip_unverified_key,
+    job_key,
+    mobile_sends_key,
+    unanswered_sends_key,
+)
 from sms_service.purposes import Purpose
+
+# Of all texts, or of a country: nothing that the caller did, and nothing that the caller can wait out alone.
+_BUDGETS = frozenset({"kill_switch", "sends_minute", "sends_day", "country_hour", "country_day"})
+_LONGEST_WAIT_SECONDS = 86400  # The stop after too many wrong tries lasts until an operator ends it.
 
 
 @dataclass(frozen=True)
-class CodeLimits:
-    """How long a code lives, how often it may be tried, and how often one may be asked for."""
+class BudgetUse:
+    """How much is used of the budgets, as shares of 1.
 
-    ttl_seconds: int
-    wrong_tries: int
-    resend_interval_seconds: int
-    per_mobile_per_hour: int
-    per_mobile_per_day: int
-    per_ip_per_hour: int
-    per_ip_per_day: int
+    ``warns_at`` is the percentage of the day's budget that was reached for the first time, if one was.
+    """
+
+    minute_share: float
+    day_share: float
+    unverified_share: float
+    warns_at: int | None
 
 
 @dataclass(frozen=True)
 class Reservation:
-    """A code that is not valid yet. ``expires_at`` is a Unix second, by the clock of Redis."""
+    """A code that is not valid yet. ``expires_at`` is a Unix second, by the clock of Redis.
+
+    ``resend_after_seconds`` is how long this mobile must wait for its next code. A code for a test number has no text.
+    """
 
     job_id: str
     mobile_hash: str
+    block_hash: str
     purpose: Purpose
     ip: str
-    expires_at: int
+    country: str
+    has_text: bool = True
+    expires_at: int = 0
+    resend_after_seconds: int = 0
+    use: BudgetUse | None = None
 
     @property
     def charged_keys(self) -> list[str]:
-        """The Redis keys of the job and of everything that it charged, as RESERVE and ABORT take them."""
+        """The Redis keys of the job, its cooldown and the logs that it charged, as RESERVE and ABORT take them."""
         return [
             job_key(self.mobile_hash, self.job_id),
             cooldown_prefix(self.mobile_hash) + self.purpose,
             mobile_sends_key(self.mobile_hash),
             ip_sends_key(self.ip),
+            ip_unverified_key(self.ip),
+            block_sends_key(self.block_hash),
+            unanswered_sends_key(self.mobile_hash, self.purpose),
         ]
 
 
 class LimitReached(TooManyRequests):
-    """One of the limits of RESERVE; ``limit`` names it for the metrics."""
+    """A limit of the mobile, the address or the block, or a rest after wrong tries; ``limit`` names it."""
 
-    def __init__(self, limit: str, wait_ms: int) -> None:
+    def __init__(self, limit: str, wait_ms: float) -> None:
+        super().__init__(retry_after_seconds=min(math.ceil(wait_ms / 1000), _LONGEST_WAIT_SECONDS))
+        self.limit = limit
+
+
+class BudgetSpent(SmsUnavailable):
+    """A budget of all texts or of a country is spent, or the kill switch is on; ``limit`` names it."""
+
+    def __init__(self, limit: str, wait_ms: float) -> None:
         super().__init__(retry_after_seconds=math.ceil(wait_ms / 1000))
         self.limit = limit
+
+
+def refusal(limit: str, wait_ms: float) -> LimitReached | BudgetSpent:
+    """Make the error of the limit that refused."""
+    return BudgetSpent(limit, wait_ms) if limit in _BUDGETS else LimitReached(limit, wait_ms)

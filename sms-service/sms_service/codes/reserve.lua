@@ -1,43 +1,53 @@
--- RESERVE: check and charge the cooldown and the limits, and keep the job as `pending`.
+-- RESERVE: check every limit, and if none refuses, charge them and keep the job as `pending`.
 -- The pointer to an older code is left alone: that code works until COMMIT or CLAIM of this one.
--- KEYS: job, cooldown, sends of the mobile, sends of the address
--- ARGV: job id, code ttl ms, cooldown ms, limits (mobile hour, mobile day, address hour, address day), job fields…
--- Answer: {'reserved', exp ms} or {'refused', name of the limit, ms to wait}
-local HOUR, DAY = 3600000, 86400000
+-- Written after windows.lua and limits.lua; the three are one script.
+-- KEYS: job, cooldown, sends of the mobile, sends of the address, those of them without a right code, sends of the
+--       block, sends of the mobile for this purpose since its last right code, wrong tries of the mobile, kill switch
+-- ARGV: JSON {job_id, country, is_home, country_counters, budget_counters, limits, fields}; the counters are prefixes
+-- Answer: JSON {refused, wait_ms}, or {exp_ms, resend_ms, minute_used, day_used, country}, and warns_at if the day's
+--       budget has reached that percentage for the first time
 local TOMBSTONE = 60000 -- What is kept of a job that never finishes; FINISH keeps the rest for a day.
-local time = redis.call('TIME')
-local now = time[1] * 1000 + math.floor(time[2] / 1000)
+if refused then return cjson.encode({refused = refused, wait_ms = longest}) end
 
-local refusal, longest = nil, 0
-local function wait_at_least(name, ms)
-  if ms > longest then refusal, longest = name, ms end
+local function keep_job(exp, send)
+  local fields = {'state', 'pending', 'attempt', 0, 'tries', 0, 'reserved_at', now, 'exp', exp}
+  local charged = {country = order.country, send = send, unverified_log = unverified, minute = minute.key,
+    day = day.key, country_hour = hours[24].key, country_day = country_day.key} -- ABORT and CHECK go by these.
+  for _, more in ipairs({charged, order.fields}) do
+    for name, value in pairs(more) do
+      table.insert(fields, name)
+      table.insert(fields, value)
+    end
+  end
+  redis.call('HSET', job, unpack(fields))
+  redis.call('PEXPIREAT', job, exp + TOMBSTONE)
 end
 
--- With `limit` sends in the window, the next one may go when the oldest of those has left it.
-local function check(name, key, window, limit)
-  local since = '(' .. string.format('%.0f', now - window)
-  local over = redis.call('ZCOUNT', key, since, '+inf') - tonumber(limit)
-  if over >= 0 then
-    local leaving = redis.call('ZRANGEBYSCORE', key, since, '+inf', 'WITHSCORES', 'LIMIT', over, 1)
-    wait_at_least(name, leaving[2] + window - now)
+local function charge_all(send)
+  local intervals = limits.resend_intervals_seconds
+  local interval = intervals[math.min(count(unanswered, DAY) + 1, #intervals)]
+  redis.call('SET', cooldown, order.job_id, 'PX', interval * 1000)
+  for _, log in ipairs({mobile, address, unverified, block, unanswered}) do charge_log(log, send) end
+  charge_counter(minute, 2 * MINUTE)
+  charge_counter(day, 2 * DAY)
+  charge_counter(hours[24], 25 * HOUR)
+  charge_counter(country_day, 15 * DAY)
+end
+
+local function warning()
+  local percent, warned = amount(day, 'sent') / limits.sends_per_day * 100, amount(day, 'warned')
+  for _, step in ipairs({100, 80, 50}) do
+    if percent >= step and warned < step then
+      redis.call('HSET', day.key, 'warned', step)
+      return step
+    end
   end
 end
 
-wait_at_least('resend_interval', redis.call('PTTL', KEYS[2]))
-check('mobile_hour', KEYS[3], HOUR, ARGV[4])
-check('mobile_day', KEYS[3], DAY, ARGV[5])
-check('ip_hour', KEYS[4], HOUR, ARGV[6])
-check('ip_day', KEYS[4], DAY, ARGV[7])
-if refusal then return {'refused', refusal, longest} end
-
-local exp = now + tonumber(ARGV[2])
-redis.call('HSET', KEYS[1], 'state', 'pending', 'attempt', 0, 'tries', 0, 'reserved_at', now, 'exp', exp,
-  unpack(ARGV, 8))
-redis.call('PEXPIREAT', KEYS[1], exp + TOMBSTONE)
-redis.call('SET', KEYS[2], ARGV[1], 'PX', ARGV[3])
-for _, key in ipairs({KEYS[3], KEYS[4]}) do
-  redis.call('ZREMRANGEBYSCORE', key, '-inf', now - DAY)
-  redis.call('ZADD', key, now, ARGV[1])
-  redis.call('PEXPIRE', key, DAY)
-end
-return {'reserved', exp}
+local exp, send = now + limits.code_ttl_seconds * 1000, order.job_id .. ' ' .. order.country
+keep_job(exp, send)
+charge_all(send)
+check_mobile() -- Now for the next request: this is how long the person must wait.
+country.sent = country.sent + 1
+return cjson.encode({exp_ms = exp, resend_ms = longest, minute_used = amount(minute, 'sent') / limits.sends_per_minute,
+  day_used = amount(day, 'sent') / limits.sends_per_day, country = country, warns_at = warning()})

@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import hmac
+import json
 import os
 
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -15,21 +16,30 @@ _NONCE_BYTES = 12  # NIST SP 800-38D, 8.2.1.
 
 
 class CodeKeys:
-    """Three keys derived from one secret (HKDF, RFC 5869): mobile hash, code digest, seal."""
+    """Keys derived from one secret (HKDF, RFC 5869): mobile hash, code digest, request digest, seal."""
 
     def __init__(self, secret: str) -> None:
         self._mobile_key = _derive(secret, b"xinjing sms mobile hash")
         self._code_key = _derive(secret, b"xinjing sms code digest")
+        self._request_key = _derive(secret, b"xinjing sms request digest")
         self._seal = AESGCM(_derive(secret, b"xinjing sms seal"))
 
     def mobile_hash(self, mobile: Mobile) -> str:
         """Name a mobile without telling it: 32 hex digits (128 bits) of an HMAC-SHA256."""
         return hmac.new(self._mobile_key, mobile.encode(), hashlib.sha256).hexdigest()[:32]
 
+    def block_hash(self, mobile: Mobile) -> str:
+        """Name the block of the 10,000 numbers that differ from a mobile in the last four digits."""
+        return hmac.new(self._mobile_key, b"block " + mobile[:-4].encode(), hashlib.sha256).hexdigest()[:32]
+
     def code_digest(self, code: str, *, mobile_hash: str, purpose: str, job_id: str) -> str:
         """Compute the HMAC-SHA256 of a code that is good for one mobile, one purpose and one job."""
         bound = "\0".join((mobile_hash, purpose, job_id, code))
         return hmac.new(self._code_key, bound.encode(), hashlib.sha256).hexdigest()
+
+    def request_digest(self, *parts: str) -> str:
+        """Compute the HMAC-SHA256 by which a request is known again, without telling what it said."""
+        return hmac.new(self._request_key, json.dumps(parts).encode(), hashlib.sha256).hexdigest()
 
     def seal(self, text: str, *, context: str) -> str:
         """Encrypt a text with AES-256-GCM; ``context`` must be the same to open it."""

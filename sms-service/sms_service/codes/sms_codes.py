@@ -1,7 +1,6 @@
 """The API's side of the state machine: reserve, commit or abort a code, and check it once."""
 
 import secrets
-import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -10,21 +9,27 @@ from redis import Redis
 from chassis.errors import SmsCodeExpired
 from chassis.mobiles import Mobile
 from chassis.redis_client import redis_errors
-from sms_service.codes.keys import job_key, pointer_prefix
-from sms_service.codes.reservation import CodeLimits, LimitReached, Reservation
+from sms_service.codes.keys import guesses_key, job_key, pointer_prefix, unanswered_sends_key
+from sms_service.codes.orders import Orders
+from sms_service.codes.reservation import LimitReached, Reservation
 from sms_service.codes.sealing import CodeKeys
+from sms_service.limit_settings import LimitSettings
 from sms_service.lua import load_script
-from sms_service.purposes import Purpose
+from sms_service.purposes import GUESS_GROUPS, Purpose
+from sms_service.templates import Language
 
 _FOLLOWS = 3  # A pointer moves at most once per resend interval; three looks are plenty.
 
 
 @dataclass(frozen=True)
 class Checked:
-    """The result of one try."""
+    """The result of one try; a right one names where the text went, a wrong one whether it made the codes rest."""
 
     is_right: bool
-    tries_left: int
+    tries_left: int = 0
+    country: str = ""
+    provider: str = ""
+    begins_rest: bool = False
 
 
 def random_code() -> str:
@@ -40,45 +45,39 @@ class SmsCodes:
     """
 
     def __init__(
-        self, redis: Redis, keys: CodeKeys, limits: CodeLimits, *, draw: Callable[[], str] = random_code
+        self, redis: Redis, keys: CodeKeys, limits: LimitSettings, *, draw: Callable[[], str] = random_code
     ) -> None:
         self._redis = redis
         self._keys = keys
         self._limits = limits
-        self._draw = draw
-        self._reserve, self._commit, self._abort, self._check = (
-            load_script(redis, __file__, name) for name in ("reserve", "commit", "abort", "check")
+        self._orders = Orders(keys, limits, draw)
+        self._reserve = load_script(redis, __file__, "windows", "limits", "reserve")
+        self._commit, self._abort, self._check = (
+            load_script(redis, __file__, name) for name in ("commit", "abort", "check")
         )
 
-    def reserve(self, mobile: Mobile, purpose: Purpose, *, subject: str, ip: str) -> Reservation:
+    def reserve(
+        self,
+        mobile: Mobile,
+        purpose: Purpose,
+        *,
+        subject: str,
+        ip: str,
+        language: Language = Language.ZH,
+        fixed_code: str | None = None,
+    ) -> Reservation:
         """Charge the limits and keep a new code that is not valid yet; ``subject`` is empty or the user's id.
 
-        Raises:
-            LimitReached: the resend interval, or a limit of the mobile or of the address; nothing is charged.
-        """
-        mobile_hash, job_id = self._keys.mobile_hash(mobile), uuid.uuid4().hex
-        reservation = Reservation(job_id, mobile_hash, purpose, ip, 0)
-        fields = self._fields(reservation, mobile, self._draw()) | {"subject": subject}
-        limits = self._limits
-        arguments: tuple[str | int, ...] = (
-            job_id, limits.ttl_seconds * 1000, limits.resend_interval_seconds * 1000,
-            limits.per_mobile_per_hour, limits.per_mobile_per_day, limits.per_ip_per_hour, limits.per_ip_per_day,
-        )  # fmt: skip
-        pairs = [part for pair in fields.items() for part in pair]
-        with redis_errors():
-            answer = self._reserve(reservation.charged_keys, [*arguments, *pairs])
-        if answer[0] == "refused":
-            raise LimitReached(answer[1], answer[2])
-        return Reservation(job_id, mobile_hash, purpose, ip, answer[1] // 1000)
+        ``language`` is that of the text; a ``fixed_code`` is a test number's, and has none.
 
-    def _fields(self, job: Reservation, mobile: Mobile, code: str) -> dict[str, str]:
-        digest = self._keys.code_digest(code, mobile_hash=job.mobile_hash, purpose=job.purpose, job_id=job.job_id)
-        return {
-            "purpose": job.purpose,
-            "code_digest": digest,
-            "code_sealed": self._keys.seal(code, context=f"{job.job_id} code"),
-            "mobile_sealed": self._keys.seal(mobile, context=f"{job.job_id} mobile"),
-        }
+        Raises:
+            LimitReached: a limit of the mobile, the address or the block; nothing is charged.
+            BudgetSpent: a budget of all texts or of the country, or the kill switch; nothing is charged.
+        """
+        order = self._orders.write(mobile, purpose, subject=subject, ip=ip, language=language, fixed_code=fixed_code)
+        with redis_errors():
+            answer = self._reserve(order.keys, [order.argument])
+        return order.reserved(answer)
 
     def commit(self, reservation: Reservation) -> str:
         """Make the code the valid one; answers ``committed``, or the state that another step reached before."""
@@ -96,24 +95,43 @@ class SmsCodes:
 
         Raises:
             SmsCodeExpired: there is no live code for this mobile, purpose and subject; no try is counted.
+            LimitReached: the codes of this mobile rest after too many wrong tries.
         """
         mobile_hash = self._keys.mobile_hash(mobile)
         pointer = pointer_prefix(mobile_hash) + purpose
         for _ in range(_FOLLOWS):
             with redis_errors():
-                job_id = self._redis.get(pointer)
-            if job_id is None:
-                break
-            result, *left = self._try(str(job_id), mobile_hash, purpose, code=code, subject=subject)
-            if result in ("right", "wrong"):
-                return Checked(result == "right", int(left[0]) if left else 0)
+                job_id = str(self._redis.get(pointer) or "")
+            result, *more = self._try(job_id, mobile_hash, purpose, code=code, subject=subject)
+            if result == "resting":
+                raise LimitReached("guesses", float(more[0]))
+            if result == "right":
+                return Checked(True, country=str(more[0]), provider=str(more[1]))
+            if result == "wrong":
+                return Checked(False, tries_left=int(more[0]), begins_rest=bool(more[1]))
             if result == "none":
                 break
         raise SmsCodeExpired
 
-    def _try(self, job_id: str, mobile_hash: str, purpose: Purpose, *, code: str, subject: str) -> list[str]:
-        keys = [pointer_prefix(mobile_hash) + purpose, job_key(mobile_hash, job_id)]
+    def _try(self, job_id: str, mobile_hash: str, purpose: Purpose, *, code: str, subject: str) -> list[str | int]:
+        keys = [
+            pointer_prefix(mobile_hash) + purpose,
+            job_key(mobile_hash, job_id),
+            guesses_key(mobile_hash, purpose.guess_group),
+            unanswered_sends_key(mobile_hash, purpose),
+        ]
         digest = self._keys.code_digest(code, mobile_hash=mobile_hash, purpose=purpose, job_id=job_id)
+        limits = self._limits
+        arguments: list[str | int] = [
+            job_id, digest, subject, limits.wrong_tries_per_code, limits.wrong_tries_before_rest,
+            limits.wrong_tries_before_stop, limits.rest_seconds * 1000,
+        ]  # fmt: skip
         with redis_errors():
-            answer: list[str] = self._check(keys, [job_id, digest, subject, self._limits.wrong_tries])
+            answer: list[str | int] = self._check(keys, arguments)
         return answer
+
+    def forget_guesses(self, mobile: Mobile) -> bool:
+        """Let a mobile's codes work again after wrong tries; False if it had none."""
+        mobile_hash = self._keys.mobile_hash(mobile)
+        with redis_errors():
+            return bool(self._redis.delete(*(guesses_key(mobile_hash, group) for group in GUESS_GROUPS)))

@@ -1,0 +1,89 @@
+-- The limits of a request, checked without changing anything: `refused` is the one with the longest wait.
+-- Second part of RESERVE, which names the keys and the arguments.
+local job, cooldown, mobile, address, unverified, block, unanswered, guesses, kill_switch = unpack(KEYS)
+local order = cjson.decode(ARGV[1])
+local limits = order.limits
+local minute = window(order.budget_counters .. 'minute:', MINUTE)
+local day = window(order.budget_counters .. 'day:', DAY)
+local country_day = window(order.country_counters .. 'day:', DAY)
+
+local refused, longest = nil, 0
+local function wait_at_least(limit, ms)
+  if ms > longest then refused, longest = limit, ms end
+end
+
+local function check_mobile()
+  wait_at_least('resend_interval', redis.call('PTTL', cooldown))
+  wait_at_least('mobile_hour', wait_of(mobile, HOUR, limits.sends_per_mobile_per_hour))
+  wait_at_least('mobile_day', wait_of(mobile, DAY, limits.sends_per_mobile_per_day))
+end
+
+-- An address may go on while few of its codes stay unused, so of its two waits the shorter is the true one.
+local function check_address()
+  local verified = count(address, DAY) - count(unverified, DAY)
+  local share = math.floor(verified * limits.unverified_percent / 100)
+  local spared = math.floor(math.max(limits.sends_per_ip_per_hour / 2, share / 6))
+  local until_fewer = wait_of(address, HOUR, limits.sends_per_ip_per_hour)
+  wait_at_least('ip_hour', math.min(until_fewer, wait_of(unverified, HOUR, spared + 1)))
+  wait_at_least('ip_day', wait_of(unverified, DAY, math.max(limits.sends_per_ip_per_day, share)))
+end
+
+local function country_of(send) return string.match(send, '%u*$') end
+
+-- Another country counts until the address's last text to it is a day old, or a code of the address was right there.
+local function check_countries_of_address()
+  if #limits.countries <= limits.countries_per_ip_per_day then return end
+  local last, is_unverified, others = {}, {}, {}
+  local sends = redis.call('ZRANGEBYSCORE', unverified, since(DAY), '+inf', 'WITHSCORES')
+  for i = 1, #sends, 2 do
+    last[country_of(sends[i])], is_unverified[sends[i]] = tonumber(sends[i + 1]), true
+  end
+  for _, send in ipairs(redis.call('ZRANGEBYSCORE', address, since(DAY), '+inf')) do
+    if not is_unverified[send] then last[country_of(send)] = nil end
+  end
+  last[order.country] = nil
+  for _, at in pairs(last) do table.insert(others, at) end
+  table.sort(others)
+  local over = #others - limits.countries_per_ip_per_day
+  if over >= 0 then wait_at_least('ip_countries', others[over + 1] + DAY - now) end
+end
+
+-- The last 24 hours of the country, the oldest first; the running hour is the last one.
+local hours, country = {}, {sent = 0, verified = 0}
+for back = 23, 0, -1 do
+  local hour = window(order.country_counters .. 'hour:', HOUR, back)
+  local counts = redis.call('HMGET', hour.key, 'sent', 'verified')
+  hour.sent, hour.verified = tonumber(counts[1] or 0), tonumber(counts[2] or 0)
+  country.sent, country.verified = country.sent + hour.sent, country.verified + hour.verified
+  table.insert(hours, hour)
+end
+
+-- Texts that nobody answers are how numbers are pumped. Home has no such budget: twenty strangers could close it.
+local function check_country()
+  if order.is_home then return end
+  local share, best = limits.unverified_percent / 100, country.verified
+  for back = 0, 13 do
+    best = math.max(best, amount(window(order.country_counters .. 'day:', DAY, back), 'verified'))
+  end
+  local per_day = math.floor(math.max(limits.unverified_per_country_per_day, share * best))
+  local over = country.sent - country.verified - per_day
+  for _, hour in ipairs(hours) do
+    if over < 0 then break end
+    over = over - hour.sent + hour.verified
+    if over < 0 then wait_at_least('country_day', hour.rest + 23 * HOUR) end
+  end
+  local running = hours[24]
+  local per_hour = math.max(limits.unverified_per_country_per_hour, per_day / 6, share * running.verified)
+  if running.sent - running.verified >= math.floor(per_hour) then wait_at_least('country_hour', running.rest) end
+end
+
+wait_at_least('guesses', (redis.call('HGET', guesses, 'rests_until') or 0) - now)
+check_mobile()
+check_address()
+check_countries_of_address()
+wait_at_least('block_hour', wait_of(block, HOUR, limits.sends_per_block_per_hour))
+wait_at_least('block_day', wait_of(block, DAY, limits.sends_per_block_per_day))
+check_country()
+if amount(minute, 'sent') >= limits.sends_per_minute then wait_at_least('sends_minute', minute.rest) end
+if amount(day, 'sent') >= limits.sends_per_day then wait_at_least('sends_day', day.rest) end
+if redis.call('EXISTS', kill_switch) == 1 then refused, longest = 'kill_switch', 5 * MINUTE end

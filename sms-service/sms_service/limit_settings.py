@@ -1,0 +1,104 @@
+"""Every limit of the SMS service: whom it texts, how often, how often a code may be tried, what that may cost.
+
+A limit can be raised; none can be turned off.
+"""
+
+from datetime import date
+from typing import Annotated
+
+from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic.dataclasses import dataclass
+from pydantic_settings import BaseSettings, NoDecode
+
+from chassis.errors import MobileInvalid
+from chassis.mobiles import COUNTRIES, Mobile, parse_mobile
+from chassis.settings import settings_config
+
+Positive = Annotated[int, Field(ge=1)]
+
+
+def _commas(value: object) -> object:
+    return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+
+
+def _known(country: str) -> str:
+    if country not in COUNTRIES:
+        raise ValueError("is not a country code of ISO 3166")
+    return country
+
+
+def _mobile(text: str) -> Mobile:
+    try:
+        return parse_mobile(text)
+    except MobileInvalid as error:
+        raise ValueError("is not a mobile") from error
+
+
+@dataclass(frozen=True)
+class FixedCode:
+    """A test number: it is never texted, and ``code`` opens it until the end of ``last_day`` (UTC)."""
+
+    mobile: Annotated[Mobile, BeforeValidator(_mobile)]
+    code: Annotated[str, Field(pattern=r"^[0-9]{6}$")]
+    last_day: date
+
+
+def _fixed_code(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    parts = value.split(":")
+    if len(parts) != 3:
+        raise ValueError("is not MOBILE:CODE:LAST-DAY")
+    return dict(zip(("mobile", "code", "last_day"), parts, strict=True))
+
+
+Countries = Annotated[
+    tuple[Annotated[str, AfterValidator(_known)], ...], NoDecode, BeforeValidator(_commas), Field(min_length=1)
+]
+Intervals = Annotated[tuple[Positive, ...], NoDecode, BeforeValidator(_commas), Field(min_length=1)]
+FixedCodes = Annotated[
+    tuple[Annotated[FixedCode, BeforeValidator(_fixed_code)], ...], NoDecode, BeforeValidator(_commas)
+]
+
+
+class LimitSettings(BaseSettings):
+    """The limits; lists are written with commas.
+
+    The numbers are those of NIST SP 800-63B-4 (3.1.3.2, 3.2.2), OWASP ASVS 5.0 (6.5, 6.6) and of comparable systems,
+    which the comments name. A window of a mobile, an address or a block slides; one of a budget is a day, an hour or
+    a minute of UTC, but for the last 24 hours of a country.
+    """
+
+    model_config = settings_config("SMS_")
+
+    code_ttl_seconds: int = Field(default=300, ge=60, le=600)  # ASVS 6.5.5: 10 minutes at most.
+    # NIST 3.2.2: at most 100 wrong tries in a row, over all codes of a mobile; waits before that are ours.
+    wrong_tries_per_code: int = Field(default=5, ge=1, le=5)
+    wrong_tries_before_rest: int = Field(default=15, ge=1, le=100)
+    rest_seconds: Positive = 3600
+    wrong_tries_before_stop: int = Field(default=100, ge=1, le=100)
+
+    # After the first text, the second, the third and all later ones, until a code was right (Supabase: 60 s).
+    resend_intervals_seconds: Intervals = (60, 120, 300)
+    sends_per_mobile_per_hour: Positive = 5  # mozilla/fxa: 6 and 9 a day; a Keycloak plugin: 3 an hour.
+    sends_per_mobile_per_day: Positive = 10
+    # An address may have more texts in an hour while few of its codes stay unused (half of this number, or
+    # `unverified_percent` of what it verified, by the hour), and more in a day if they were used (Authgear).
+    sends_per_ip_per_hour: Positive = 10
+    sends_per_ip_per_day: Positive = 30
+    countries_per_ip_per_day: Positive = 3  # Without a right code in that country (Authgear).
+    sends_per_block_per_hour: Positive = 20  # A block: the 10,000 numbers that differ in their last four digits.
+    sends_per_block_per_day: Positive = 60
+
+    # The first country is home: its texts are bounded by the two budgets of all texts alone.
+    countries: Countries = ("CN",)
+    # Unused codes that any other country may have, or this share of the used ones if that is more (Authgear).
+    unverified_per_country_per_hour: Positive = 3
+    unverified_per_country_per_day: Positive = 20
+    unverified_percent: int = Field(default=20, ge=1, le=100)
+    sends_per_minute: Positive = 120  # Of all texts together.
+    sends_per_day: Positive = 1000  # The fuse of the bill.
+
+    idempotency_hours: int = Field(default=24, ge=1, le=168)
+    # MOBILE:CODE:LAST-DAY, as +8613800138000:123456:2026-12-31.
+    test_mobiles: FixedCodes = ()
