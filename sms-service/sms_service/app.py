@@ -14,6 +14,8 @@ from sms_service.code_requests import CodeRequests
 from sms_service.codes.sealing import CodeKeys
 from sms_service.codes.sms_codes import SmsCodes
 from sms_service.commands import sms_commands
+from sms_service.dispatch.health import ProviderHealth
+from sms_service.dispatch.reach import Reach
 from sms_service.idempotency import IdempotencyKeys
 from sms_service.providers.chosen import make_inbox, make_receipt_readers
 from sms_service.providers.inbox import Inbox
@@ -46,7 +48,8 @@ def create_app(settings: Settings | None = None, *, publisher: JobPublisher | No
     svcs.flask.register_value(app, Recipients, Recipients(settings.countries, settings.test_mobiles))
     idempotency = IdempotencyKeys(redis, keys, keep_hours=settings.idempotency_hours)
     svcs.flask.register_value(app, IdempotencyKeys, idempotency)
-    svcs.flask.register_value(app, CodeRequests, CodeRequests(Captchas(captcha_service), codes, publisher))
+    reach = Reach(settings.routes, ProviderHealth(redis), patience_seconds=settings.code_ttl_seconds / 2)
+    svcs.flask.register_value(app, CodeRequests, CodeRequests(Captchas(captcha_service), codes, publisher, reach))
     if settings.has_inbox:
         svcs.flask.register_value(app, Inbox, make_inbox(settings, redis, keys))
     secret = settings.receipts_secret

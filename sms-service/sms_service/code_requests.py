@@ -12,6 +12,7 @@ from sms_service.budget_watch import watch_budgets
 from sms_service.captchas import Captchas
 from sms_service.codes.reservation import BudgetSpent, LimitReached, Reservation
 from sms_service.codes.sms_codes import SmsCodes
+from sms_service.dispatch.reach import Reach
 from sms_service.jobs import SendJob
 from sms_service.purposes import Purpose
 from sms_service.queues.job_queue import JobPublisher, NotPublished
@@ -19,6 +20,7 @@ from sms_service.recipients import Recipient
 from sms_service.templates import Language
 
 log = get_logger(__name__)
+_DOWN_SECONDS = 30
 
 
 @dataclass(frozen=True)
@@ -36,7 +38,8 @@ class Wish:
 class CodeRequests:
     """Has codes texted. An answer without an error means: a code is valid and its text is on its way."""
 
-    def __init__(self, captchas: Captchas, codes: SmsCodes, publisher: JobPublisher) -> None:
+    def __init__(self, captchas: Captchas, codes: SmsCodes, publisher: JobPublisher, reach: Reach) -> None:
+        self._reach = reach
         self._captchas = captchas
         self._codes = codes
         self._publisher = publisher
@@ -62,8 +65,10 @@ class CodeRequests:
         return reservation
 
     def _ask(self, wish: Wish) -> Reservation:
-        self._captchas.spend(*wish.captcha)
         try:
+            if wish.recipient.fixed_code is None and not self._reach.reaches(wish.recipient.country):
+                raise SmsUnavailable(retry_after_seconds=_DOWN_SECONDS)
+            self._captchas.spend(*wish.captcha)
             reservation = self._codes.reserve(
                 wish.recipient.mobile,
                 wish.purpose,

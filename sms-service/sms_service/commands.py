@@ -7,6 +7,7 @@ from flask.cli import AppGroup
 from redis import Redis
 
 from chassis.errors import DependencyUnavailable
+from sms_service.codes.backlog import Backlog
 from sms_service.codes.sms_codes import SmsCodes
 from sms_service.dead_commands import dead_commands
 from sms_service.dispatch.health import ProviderHealth, ProviderState
@@ -29,12 +30,18 @@ def sms_commands(settings: Settings, redis: Redis, codes: SmsCodes) -> AppGroup:
 
     @sms.command()
     def status() -> None:
-        """Show the queues and how the providers are doing."""
+        """Show the kill switch, the day's budget, the queues and how the providers are doing."""
         try:
+            killed = KillSwitch(redis).state()
+            used = codes.sent_today()
+            oldest_seconds = Backlog(redis, code_ttl_seconds=settings.code_ttl_seconds).oldest_seconds()
             depths = make_inspection(settings).depths()
             states = ProviderHealth(redis).states(settings.providers)
         except (InspectionFailed, DependencyUnavailable) as error:
             raise click.ClickException(str(error)) from error
+        click.echo(f"switch    {'kill switch':20} {'off' if killed is None else f'ON: {killed.reason}'}")
+        click.echo(f"budget    {'texts today':20} {used} of {settings.sends_per_day}")
+        click.echo(f"backlog   {'oldest request':20} {oldest_seconds:.1f} s")
         for name, depth in depths.items():
             click.echo(f"queue     {name:20} {depth}")
         for name, state in states.items():

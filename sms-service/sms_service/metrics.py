@@ -13,6 +13,8 @@ UNVERIFIED = Gauge(
     ["country"],
     multiprocess_mode="mostrecent",
 )
+# Their ratio is the best sign that a provider delivers.
+TEXTED = Counter("sms_texted_total", "Texts that a provider took.", ["provider", "country"])
 VERIFIED = Counter("sms_verified_total", "Codes entered rightly.", ["provider", "country"])
 GUESS_RESTS = Counter("sms_guess_rests_total", "Mobiles whose codes began to rest after too many wrong tries.")
 PUBLISH_SECONDS = Histogram(

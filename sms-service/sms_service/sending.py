@@ -13,7 +13,7 @@ from sms_service import metrics
 from sms_service.codes.send_jobs import Claimed, Finish, FinishState, SendJobs
 from sms_service.delivery import End, Step, after_answer, after_claim, retry_delay_seconds
 from sms_service.dispatch.dispatcher import NO_PROVIDER, Dispatched, Dispatcher
-from sms_service.dispatch.gates import JobOver, JobTaken
+from sms_service.dispatch.gates import JobOver, JobTaken, TextsStopped
 from sms_service.insistence import Insist, once
 from sms_service.jobs import SendJob
 from sms_service.providers.outcomes import Outcome, ProviderAnswer
@@ -21,6 +21,7 @@ from sms_service.queues.job_queue import JobConsumer, Lease
 from sms_service.texts import Texts
 
 log = get_logger(__name__)
+NO_TEXTS = ProviderAnswer(Outcome.NOT_SENT, "kill_switch")
 
 
 class Sending:
@@ -69,7 +70,7 @@ class Sending:
             self._consumer.hand_over(lease, replace(job, attempt=claim.attempt), delay_seconds=delay)
             return
         if step is Step.GIVE_UP and claimed is not None:
-            self._give_up(job, claimed)
+            self._give_up(job, claimed, NO_PROVIDER)
         self._insist(lambda: self._consumer.settle(lease))
 
     def _repeats_safely(
@@ -84,12 +85,12 @@ class Sending:
             first_sent_at=now - timedelta(seconds=since_first), at=now + timedelta(seconds=later_seconds)
         )
 
-    def _give_up(self, job: SendJob, claimed: Claimed) -> None:
+    def _give_up(self, job: SendJob, claimed: Claimed, reason: ProviderAnswer) -> None:
         if claimed.provider:
             crash = Dispatched(claimed.provider, ProviderAnswer(Outcome.UNCERTAIN, "crash"))
             self._finish(job, End(FinishState.UNCERTAIN), crash)
         else:
-            self._finish(job, End(FinishState.FAILED, releases_cooldown=True), Dispatched("", NO_PROVIDER))
+            self._finish(job, End(FinishState.FAILED, releases_cooldown=True), Dispatched("", reason))
 
     def _send(self, lease: Lease, claimed: Claimed) -> None:
         job, begun_at = lease.job, time.monotonic()
@@ -104,6 +105,10 @@ class Sending:
         except JobTaken:
             return  # The other worker settles it; if that one dies, the job comes back to somebody.
         except JobOver:
+            self._insist(lambda: self._consumer.settle(lease))
+            return
+        except TextsStopped:
+            self._give_up(job, claimed, NO_TEXTS)
             self._insist(lambda: self._consumer.settle(lease))
             return
         self._end(lease, claimed, dispatched, seconds=time.monotonic() - begun_at)
@@ -124,6 +129,7 @@ class Sending:
         )
         state = self._finish(job, end, dispatched)
         if end.state is FinishState.SENT:
+            metrics.TEXTED.labels(dispatched.provider, claimed.country).inc()
             metrics.ACCEPT_TO_HANDOVER_SECONDS.observe(claimed.waited_seconds + seconds)
         # State `retry` that was there before: our own FINISH, whose answer was lost.
         if end.delay_seconds is not None and state in ("finished", "retry"):

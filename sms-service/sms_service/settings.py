@@ -2,9 +2,10 @@
 
 from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, Field, SecretStr, field_validator
+from pydantic import BeforeValidator, Field, SecretStr, ValidationInfo, field_validator
 
 from chassis.settings import settings_config
+from sms_service.dispatch.routing import EVERYWHERE
 from sms_service.limit_settings import LimitSettings
 from sms_service.provider_settings import ProviderSettings
 
@@ -13,7 +14,7 @@ _SECRET_BYTES = 32
 _OptionalSecret = Annotated[SecretStr | None, BeforeValidator(lambda value: value or None)]
 
 
-class Settings(ProviderSettings, LimitSettings):
+class Settings(LimitSettings, ProviderSettings):
     """The settings of the API and of the worker."""
 
     model_config = settings_config("SMS_")
@@ -36,6 +37,14 @@ class Settings(ProviderSettings, LimitSettings):
     worker_threads: int = Field(default=16, ge=1, le=256)
     # Longer than a provider call can take (8 s), so that a living worker's job is never taken away.
     reclaim_after_seconds: float = Field(default=15, ge=10)
+
+    @field_validator("countries")
+    @classmethod
+    def _have_routes(cls, countries: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
+        routes = info.data.get("routes", {EVERYWHERE: {}})  # Absent if they are malformed themselves.
+        if lost := [country for country in countries if country not in routes and EVERYWHERE not in routes]:
+            raise ValueError(f"SMS_ROUTES leads to no provider for {', '.join(lost)}")
+        return countries
 
     @field_validator("code_key", "internal_token_key")
     @classmethod

@@ -10,6 +10,7 @@ from structlog import get_logger
 from chassis.logs import configure_logs
 from chassis.redis_client import connect_redis
 from chassis.settings import load_settings
+from sms_service.codes.backlog import Backlog
 from sms_service.codes.sealing import CodeKeys
 from sms_service.codes.send_jobs import SendJobs
 from sms_service.dispatch.chosen import make_dispatcher
@@ -60,7 +61,8 @@ def main() -> None:
     )
     signal.signal(signal.SIGTERM, worker.stop)
     signal.signal(signal.SIGINT, worker.stop)
-    REGISTRY.register(SharedState(make_inspection(settings), ProviderHealth(redis), settings.providers))
+    backlog = Backlog(redis, code_ttl_seconds=settings.code_ttl_seconds)
+    REGISTRY.register(SharedState(make_inspection(settings), backlog, ProviderHealth(redis), settings.providers))
     checks = {"queue": consumer.is_up, "redis": redis.ping}
     with WorkerHealth(settings.bind_host, settings.metrics_port, is_alive=worker.is_alive, checks=checks):
         log.info("worker_started", providers=settings.providers, threads=settings.worker_threads)

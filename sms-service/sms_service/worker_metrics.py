@@ -7,6 +7,7 @@ from prometheus_client.registry import Collector
 from structlog import get_logger
 
 from chassis.errors import DependencyUnavailable
+from sms_service.codes.backlog import Backlog
 from sms_service.dispatch.health import ProviderHealth
 from sms_service.queues.inspection import InspectionFailed, QueueInspection
 
@@ -16,8 +17,11 @@ log = get_logger(__name__)
 class SharedState(Collector):
     """Gauges that every worker reports alike, so a query takes their maximum. What is away is left out."""
 
-    def __init__(self, inspection: QueueInspection, health: ProviderHealth, providers: Sequence[str]) -> None:
+    def __init__(
+        self, inspection: QueueInspection, backlog: Backlog, health: ProviderHealth, providers: Sequence[str]
+    ) -> None:
         self._inspection = inspection
+        self._backlog = backlog
         self._health = health
         self._providers = providers
 
@@ -29,6 +33,7 @@ class SharedState(Collector):
         """Look now."""
         try:
             yield from self._queues()
+            yield self._oldest()
             yield from self._provider_states()
         except (InspectionFailed, DependencyUnavailable) as error:
             log.warning("shared_state_unknown", error=str(error))
@@ -38,6 +43,10 @@ class SharedState(Collector):
         for name, depth in self._inspection.depths().items():
             ready.add_metric([name], depth)
         yield ready
+
+    def _oldest(self) -> GaugeMetricFamily:
+        help_text = "Age of the oldest request that no worker has claimed, of those whose code still lives."
+        return GaugeMetricFamily("sms_oldest_pending_seconds", help_text, value=self._backlog.oldest_seconds())
 
     def _provider_states(self) -> Iterator[GaugeMetricFamily]:
         down = GaugeMetricFamily("sms_breaker_state", "1 while a provider's breaker is open.", labels=["provider"])

@@ -8,9 +8,11 @@ import pytest
 from click.testing import Result
 from redis import Redis
 
+from chassis.mobiles import Mobile
 from sms_service.app import create_app
 from sms_service.jobs import SendJob
 from sms_service.providers.inbox import Inbox
+from sms_service.purposes import Purpose
 from sms_service.queues.redis_stream import STREAM
 from sms_service.queues.redis_stream_dead import DEAD
 
@@ -73,6 +75,16 @@ def test_what_is_no_job_can_be_dropped_and_not_replayed(sms, redis: Redis) -> No
 def test_an_unknown_dead_job_is_said(sms, act: str) -> None:
     result = sms("dead", act, "nothing")
     assert (result.exit_code, result.output) == (1, "Error: There is no dead job nothing.\n")
+
+
+def test_the_status_names_switch_budget_and_backlog(sms, make_codes, redis: Redis) -> None:
+    make_codes().reserve(Mobile("+8613800138000"), Purpose.LOGIN, subject="", ip="192.0.2.1")
+    redis.zadd("sms:waiting", {"an older one CN": (time.time() - 40) * 1000})
+    sms("kill-switch", "on", "--reason", "a wave")
+    lines = sms("status").output.splitlines()
+    assert lines[0].split()[-4:] == ["switch", "ON:", "a", "wave"]
+    assert lines[1].endswith("1 of 1000")
+    assert 39 < float(lines[2].split()[-2]) < 60
 
 
 def test_the_status_names_queues_and_providers(sms, redis: Redis) -> None:

@@ -4,7 +4,9 @@ import re
 from collections.abc import Callable
 from typing import Any
 
+import pytest
 from flask.testing import FlaskClient
+from pydantic import ValidationError
 from redis import Redis
 
 from sms_service.app import create_app
@@ -241,3 +243,35 @@ def test_there_is_no_inbox_with_another_provider(make_settings, called_by) -> No
         create_app(settings).test_client().get("/internal/inbox/messages", headers=called_by("sms-service", "gateway"))
     )
     assert (answer.status_code, answer.json["code"]) == (404, "not_found")
+
+
+@pytest.fixture
+def down(redis: Redis) -> Callable[..., None]:
+    """Let the only provider be down so long, and rest for so long from now."""
+
+    def take_down(*, for_seconds: int, rests_seconds: int) -> None:
+        now: Any = redis.time()
+        fields = {"down_since": (now[0] - for_seconds) * 1000, "open_until": (now[0] + rests_seconds) * 1000}
+        redis.hset("sms:provider:inbox", mapping=fields)
+
+    return take_down
+
+
+def test_while_no_provider_works_nothing_is_promised_and_no_captcha_spent(ask, down, captcha_stub) -> None:
+    down(for_seconds=151, rests_seconds=60)
+    answer = ask()
+    assert (answer.status_code, answer.json["code"]) == (503, "sms_unavailable")
+    assert int(answer.headers["Retry-After"]) > 1
+    assert captcha_stub.calls == []
+
+
+def test_a_provider_that_is_down_for_a_moment_or_due_again_is_trusted(ask, down) -> None:
+    down(for_seconds=149, rests_seconds=60)
+    assert ask("13800138000").status_code == 202
+    down(for_seconds=1000, rests_seconds=-1)
+    assert ask("13900139000").status_code == 202
+
+
+def test_a_country_that_is_allowed_needs_a_route(make_settings) -> None:
+    with pytest.raises(ValidationError, match="leads to no provider for US"):
+        make_settings(countries="CN,US", routes="CN=inbox")

@@ -10,10 +10,12 @@ from redis import Redis
 
 from chassis.errors import DependencyUnavailable, SmsCodeExpired
 from chassis.mobiles import Mobile
+from sms_service.codes.backlog import Backlog
 from sms_service.codes.reservation import Reservation
 from sms_service.codes.sms_codes import SmsCodes
 from sms_service.insistence import Insistence
 from sms_service.jobs import SendJob
+from sms_service.kill_switch import KillSwitch
 from sms_service.providers.inbox import Inbox
 from sms_service.providers.outcomes import Outcome, ProviderAnswer
 from sms_service.providers.provider import OutgoingSms
@@ -417,3 +419,23 @@ def test_a_country_without_a_route_is_not_texted(enqueue, make_sending, stream_c
     [lease] = stream_consumer.lease(limit=1, wait_seconds=0.1)
     make_sending(provider, routes={"US": {"scripted": 1}}).handle(lease)
     assert (provider.sent, state(reservation)) == ([], "retry")
+
+
+def test_the_kill_switch_stops_what_waits_already(enqueue, work, state, redis: Redis, make_codes) -> None:
+    provider = ScriptedProvider()
+    reservation = enqueue()
+    KillSwitch(redis).on("a wave")
+    assert work(provider) == 1
+    assert (provider.sent, state(reservation)) == ([], "failed")
+    assert not is_valid(make_codes())
+    KillSwitch(redis).off()
+    assert enqueue().resend_after_seconds == 60  # As if the first one had never been.
+
+
+def test_a_claimed_request_waits_no_longer(enqueue, work, redis: Redis) -> None:
+    backlog = Backlog(redis, code_ttl_seconds=300)
+    assert backlog.oldest_seconds() == 0
+    enqueue()
+    assert 0 < backlog.oldest_seconds() < 60
+    work(ScriptedProvider())
+    assert backlog.oldest_seconds() == 0

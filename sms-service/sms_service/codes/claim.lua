@@ -1,14 +1,15 @@
 -- CLAIM: one worker takes one attempt of a job; whoever comes second loses and learns why.
--- KEYS: job
+-- KEYS: job, sends that no worker has claimed
 -- ARGV: job id, attempt of the message, least useful ms, claim window ms, prefix of the pointers
 -- Answer: {reason}, {'handed_over', current attempt}, or for 'won' and 'sending':
 --         {reason, purpose, ms left, ms since the request, ms since the first send at the provider (-1: none yet),
 --          mobile sealed, code sealed, language, country, provider that may have texted, outcome of the last attempt}
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
-local job = redis.call('HMGET', KEYS[1], 'state', 'attempt', 'purpose', 'exp', 'reserved_at')
+local job = redis.call('HMGET', KEYS[1], 'state', 'attempt', 'purpose', 'exp', 'reserved_at', 'send')
 local state, attempt, purpose = job[1], tonumber(job[2]), job[3]
 if not state then return {'gone'} end
+if job[6] then redis.call('ZREM', KEYS[2], job[6]) end
 local exp, asked = tonumber(job[4]), tonumber(ARGV[2])
 local pointer = ARGV[5] .. purpose
 

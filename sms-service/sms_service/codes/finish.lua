@@ -1,12 +1,12 @@
 -- FINISH: write down how an attempt ended. `sent` is the truth whoever says it; nothing else overrules a later step.
 -- KEYS: job, what finds the job by the provider's message id
--- ARGV: job id, attempt, new state (sent, failed, retry, uncertain), '1' to release the cooldown,
---       prefix of the pointers, prefix of the cooldowns, provider, provider's message id, outcome
+-- ARGV: job id, attempt, new state (sent, failed, retry, uncertain), '1' to let the person ask again at once,
+--       prefixes of the pointers, the cooldowns and the unanswered sends, provider, provider's message id, outcome
 -- Answer: 'finished'; or the state that stays; or 'gone'
 local KEEP = 86400000
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
-local job = redis.call('HMGET', KEYS[1], 'state', 'attempt', 'purpose', 'exp')
+local job = redis.call('HMGET', KEYS[1], 'state', 'attempt', 'purpose', 'exp', 'send')
 local state, purpose = job[1], job[3]
 if not state then return 'gone' end
 local finish = ARGV[3]
@@ -14,8 +14,8 @@ local is_current = state == 'sending' and job[2] == ARGV[2]
 local is_late_truth = finish == 'sent' and (state == 'sending' or state == 'retry' or state == 'uncertain')
 if not is_current and not is_late_truth then return state end
 
-redis.call('HSET', KEYS[1], 'state', finish, 'provider', ARGV[7], 'outcome', ARGV[9], 'finished_at', now)
-if ARGV[8] ~= '' then redis.call('SET', KEYS[2], KEYS[1], 'PXAT', job[4] + KEEP) end
+redis.call('HSET', KEYS[1], 'state', finish, 'provider', ARGV[8], 'outcome', ARGV[10], 'finished_at', now)
+if ARGV[9] ~= '' then redis.call('SET', KEYS[2], KEYS[1], 'PXAT', job[4] + KEEP) end
 if finish == 'retry' then
   redis.call('HINCRBY', KEYS[1], 'attempt', 1)
   return 'finished'
@@ -25,6 +25,9 @@ redis.call('PEXPIREAT', KEYS[1], job[4] + KEEP)
 if finish == 'failed' then
   local pointer, cooldown = ARGV[5] .. purpose, ARGV[6] .. purpose
   if redis.call('GET', pointer) == ARGV[1] then redis.call('DEL', pointer) end
-  if ARGV[4] == '1' and redis.call('GET', cooldown) == ARGV[1] then redis.call('DEL', cooldown) end
+  if ARGV[4] == '1' then
+    if redis.call('GET', cooldown) == ARGV[1] then redis.call('DEL', cooldown) end
+    if job[5] then redis.call('ZREM', ARGV[7] .. purpose, job[5]) end -- No text, so the next wait is no longer.
+  end
 end
 return 'finished'

@@ -3,6 +3,7 @@
 import ipaddress
 
 BUDGET_PREFIX = "sms:budget:"  # The counters of all texts together; the kind and the number of the window follow.
+WAITING_KEY = "sms:waiting"  # The log of the sends that no worker has claimed yet.
 KILL_SWITCH_KEY = "sms:kill_switch"  # A hash, without an expiry: it must not turn itself off.
 
 
@@ -36,9 +37,9 @@ def mobile_sends_key(mobile_hash: str) -> str:
     return f"sms:sends:{{{mobile_hash}}}"
 
 
-def unanswered_sends_key(mobile_hash: str, purpose: str) -> str:
-    """Name the log of a mobile's sends for one purpose since its last right code."""
-    return f"sms:unanswered:{{{mobile_hash}}}:{purpose}"
+def unanswered_sends_prefix(mobile_hash: str) -> str:
+    """Begin the name of the logs of a mobile's sends since its last right code; the purpose follows."""
+    return f"sms:unanswered:{{{mobile_hash}}}:"
 
 
 def guesses_key(mobile_hash: str, group: str) -> str:

@@ -1,6 +1,6 @@
 -- The limits of a request, checked without changing anything: `refused` is the one with the longest wait.
 -- Second part of RESERVE, which names the keys and the arguments.
-local job, cooldown, mobile, address, unverified, block, unanswered, guesses, kill_switch = unpack(KEYS)
+local job, cooldown, mobile, address, unverified, block, unanswered, waiting, guesses, kill_switch = unpack(KEYS)
 local order = cjson.decode(ARGV[1])
 local limits = order.limits
 local minute = window(order.budget_counters .. 'minute:', MINUTE)

@@ -5,13 +5,14 @@ from dataclasses import dataclass
 
 from chassis.errors import SmsUnavailable, TooManyRequests
 from sms_service.codes.keys import (
+    WAITING_KEY,
     block_sends_key,
     cooldown_prefix,
     ip_sends_key,
     ip_unverified_key,
     job_key,
     mobile_sends_key,
-    unanswered_sends_key,
+    unanswered_sends_prefix,
 )
 from sms_service.purposes import Purpose
 
@@ -61,7 +62,8 @@ class Reservation:
             ip_sends_key(self.ip),
             ip_unverified_key(self.ip),
             block_sends_key(self.block_hash),
-            unanswered_sends_key(self.mobile_hash, self.purpose),
+            unanswered_sends_prefix(self.mobile_hash) + self.purpose,
+            WAITING_KEY,
         ]
 
 

@@ -2,7 +2,8 @@
 -- The pointer to an older code is left alone: that code works until COMMIT or CLAIM of this one.
 -- Written after windows.lua and limits.lua; the three are one script.
 -- KEYS: job, cooldown, sends of the mobile, sends of the address, those of them without a right code, sends of the
---       block, sends of the mobile for this purpose since its last right code, wrong tries of the mobile, kill switch
+--       block, sends of the mobile for this purpose since its last right code, sends that no worker has claimed,
+--       wrong tries of the mobile, kill switch
 -- ARGV: JSON {job_id, country, is_home, country_counters, budget_counters, limits, fields}; the counters are prefixes
 -- Answer: JSON {refused, wait_ms}, or {exp_ms, resend_ms, minute_used, day_used, country}, and warns_at if the day's
 --       budget has reached that percentage for the first time
@@ -27,7 +28,7 @@ local function charge_all(send)
   local intervals = limits.resend_intervals_seconds
   local interval = intervals[math.min(count(unanswered, DAY) + 1, #intervals)]
   redis.call('SET', cooldown, order.job_id, 'PX', interval * 1000)
-  for _, log in ipairs({mobile, address, unverified, block, unanswered}) do charge_log(log, send) end
+  for _, log in ipairs({mobile, address, unverified, block, unanswered, waiting}) do charge_log(log, send) end
   charge_counter(minute, 2 * MINUTE)
   charge_counter(day, 2 * DAY)
   charge_counter(hours[24], 25 * HOUR)

@@ -9,7 +9,14 @@ from redis import Redis
 
 from chassis.mobiles import Mobile
 from chassis.redis_client import redis_errors
-from sms_service.codes.keys import cooldown_prefix, job_key, message_reference_key, pointer_prefix
+from sms_service.codes.keys import (
+    WAITING_KEY,
+    cooldown_prefix,
+    job_key,
+    message_reference_key,
+    pointer_prefix,
+    unanswered_sends_prefix,
+)
 from sms_service.codes.sealing import CodeKeys
 from sms_service.jobs import SendJob
 from sms_service.lua import load_script
@@ -103,7 +110,7 @@ class SendJobs:
             pointer_prefix(job.mobile_hash),
         ]
         with redis_errors():
-            answer = self._claim([job_key(job.mobile_hash, job.id)], arguments)
+            answer = self._claim([job_key(job.mobile_hash, job.id), WAITING_KEY], arguments)
         reason = ClaimReason(answer[0])
         if reason is ClaimReason.HANDED_OVER:
             return Claim(reason, attempt=int(answer[1]))
@@ -130,7 +137,7 @@ class SendJobs:
         """Write down the end of an attempt; answers ``finished``, ``gone``, or the state that stays."""
         arguments: list[str | int] = [
             job.id, job.attempt, finish.state, "1" if finish.releases_cooldown else "0",
-            pointer_prefix(job.mobile_hash), cooldown_prefix(job.mobile_hash),
+            pointer_prefix(job.mobile_hash), cooldown_prefix(job.mobile_hash), unanswered_sends_prefix(job.mobile_hash),
             finish.provider, finish.provider_id, finish.outcome,
         ]  # fmt: skip
         keys = [job_key(job.mobile_hash, job.id), message_reference_key(finish.provider, finish.provider_id)]

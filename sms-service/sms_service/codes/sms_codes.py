@@ -9,7 +9,7 @@ from redis import Redis
 from chassis.errors import SmsCodeExpired
 from chassis.mobiles import Mobile
 from chassis.redis_client import redis_errors
-from sms_service.codes.keys import guesses_key, job_key, pointer_prefix, unanswered_sends_key
+from sms_service.codes.keys import BUDGET_PREFIX, guesses_key, job_key, pointer_prefix, unanswered_sends_prefix
 from sms_service.codes.orders import Orders
 from sms_service.codes.reservation import LimitReached, Reservation
 from sms_service.codes.sealing import CodeKeys
@@ -118,7 +118,7 @@ class SmsCodes:
             pointer_prefix(mobile_hash) + purpose,
             job_key(mobile_hash, job_id),
             guesses_key(mobile_hash, purpose.guess_group),
-            unanswered_sends_key(mobile_hash, purpose),
+            unanswered_sends_prefix(mobile_hash) + purpose,
         ]
         digest = self._keys.code_digest(code, mobile_hash=mobile_hash, purpose=purpose, job_id=job_id)
         limits = self._limits
@@ -135,3 +135,9 @@ class SmsCodes:
         mobile_hash = self._keys.mobile_hash(mobile)
         with redis_errors():
             return bool(self._redis.delete(*(guesses_key(mobile_hash, group) for group in GUESS_GROUPS)))
+
+    def sent_today(self) -> int:
+        """Count the texts that are charged to the budget of this day of UTC."""
+        with redis_errors():
+            seconds, _ = self._redis.time()
+            return int(self._redis.hget(f"{BUDGET_PREFIX}day:{seconds // 86_400}", "sent") or 0)

@@ -75,6 +75,7 @@ class Dispatcher:
 
         Raises:
             JobOver, JobTaken: the job is not ours any more.
+            TextsStopped: the kill switch is on.
         """
         names, last = list(self.order(claimed)), Dispatched("", NO_PROVIDER)
         end = self._monotonic() + patience_seconds

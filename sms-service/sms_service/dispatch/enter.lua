@@ -1,15 +1,17 @@
 -- ENTER: may this job be handed to this provider now? If so the job says from here on that it may have been texted.
 -- Breaker, pace and parallel sends are shared by all workers, so all are checked and charged in this one step.
--- KEYS: job, provider, the provider's sends under way, what finds the job by its id for receipts
+-- KEYS: job, provider, the provider's sends under way, what finds the job by its id for receipts,
+--       kill switch
 -- ARGV: id of this send, provider's name, '1' to repeat a send whose end nobody knows, sends per second,
 --       parallel sends, ms after which a send under way is given up
 -- Answer: {'go'}; {'down', ms to wait}; {'busy', ms to wait}; {'gone'}: the job is not being sent any more;
---         {'taken'}: another worker hands it over, or did so and died
+--         {'taken'}: another worker hands it over, or did so and died; {'killed'}: no text may go out
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local job = redis.call('HMGET', KEYS[1], 'state', 'provider', 'exp')
 if job[1] ~= 'sending' then return {'gone'} end
 if job[2] and not (ARGV[3] == '1' and job[2] == ARGV[2]) then return {'taken'} end
+if redis.call('EXISTS', KEYS[5]) == 1 then return {'killed'} end
 
 local fields = redis.call('HMGET', KEYS[2], 'open_until', 'probe_until', 'busy_until', 'tokens', 'tokens_at')
 local open_until, probe_until, busy_until = tonumber(fields[1] or 0), tonumber(fields[2] or 0), tonumber(fields[3] or 0)

@@ -16,7 +16,7 @@ from structlog import get_logger
 
 from chassis.redis_client import redis_errors
 from sms_service import metrics
-from sms_service.codes.keys import job_key, job_reference_key
+from sms_service.codes.keys import KILL_SWITCH_KEY, job_key, job_reference_key
 from sms_service.dispatch.health import WELL_AGAIN_SECONDS, provider_key, under_way_key
 from sms_service.dispatch.routing import Pace
 from sms_service.jobs import SendJob
@@ -64,6 +64,10 @@ class JobTaken(Exception):
     """Another worker hands this job over, or died at it; nobody else may, unless a repetition is safe."""
 
 
+class TextsStopped(Exception):
+    """The kill switch is on."""
+
+
 @dataclass(frozen=True)
 class Send:
     """One try of one job at one provider. ``is_repetition``: an earlier one may have texted, and this is safe."""
@@ -86,7 +90,7 @@ class Gates:
 
         Raises:
             GateClosed: breaker, pace or parallel sends.
-            JobOver, JobTaken: as they say.
+            JobOver, JobTaken, TextsStopped: as they say.
         """
         pace = self._paces[send.provider]
         arguments: list[str | int] = [
@@ -94,12 +98,14 @@ class Gates:
             pace.sends_per_second, pace.parallel_sends, _SEND_SECONDS * _MS,
         ]  # fmt: skip
         with redis_errors():
-            answer = self._enter([*_keys(send), job_reference_key(send.job.id)], arguments)
+            answer = self._enter([*_keys(send), job_reference_key(send.job.id), KILL_SWITCH_KEY], arguments)
         match answer[0]:
             case "gone":
                 raise JobOver
             case "taken":
                 raise JobTaken
+            case "killed":
+                raise TextsStopped
             case "down" | "busy":
                 raise GateClosed(answer[1] / _MS)
 
