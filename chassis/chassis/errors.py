@@ -103,6 +103,14 @@ class Unauthenticated(XinjingError):
     text = "Sign in first."
 
 
+class StepUpRequired(XinjingError):
+    """The user is signed in, but proved who they are too long ago for this."""
+
+    status, code, errno, errmsg = 401, "step_up_required", "4101", "请重新验证身份"
+    text = "Prove again who you are."
+    MAX_AGE_SECONDS: ClassVar[int] = 300  # ASVS 7.5.1.
+
+
 class InternalTokenRefused(XinjingError):
     """Our own internal token is missing or wrong: a fault between services, never the user's doing.
 

@@ -70,6 +70,9 @@ def problem_headers(error: errors.XinjingError) -> dict[str, str]:
         headers["Retry-After"] = str(max(wait, 1))
     if error.status == 401:  # The scheme tells the gateway, without reading the body, which token was refused.
         headers["WWW-Authenticate"] = "Internal" if isinstance(error, errors.InternalTokenRefused) else "Bearer"
+    if isinstance(error, errors.StepUpRequired):  # RFC 9470.
+        challenge = f'Bearer error="insufficient_user_authentication", max_age={error.MAX_AGE_SECONDS}'
+        headers["WWW-Authenticate"] = challenge
     return headers
 
 

@@ -4,7 +4,7 @@ import pytest
 import svcs
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import create_engine, inspect
+from sqlalchemy import create_engine, inspect, text
 
 from chassis.database import migrate
 from user_service.app import create_app
@@ -31,7 +31,7 @@ def test_going_back_to_base_leaves_nothing_and_forward_works_again(empty_databas
     migrate(empty_database_url, scripts=MIGRATIONS, revision="base")
     assert inspect(engine).get_table_names() == ["alembic_version"]
     migrate(empty_database_url, scripts=MIGRATIONS)
-    assert set(inspect(engine).get_table_names()) == {"alembic_version", "info_user", "user_session"}
+    assert set(inspect(engine).get_table_names()) == {"alembic_version", "info_user", "user_audit", "user_session"}
 
 
 def test_the_command_migrates_an_empty_database(settings, empty_database_url, engine):
@@ -45,7 +45,7 @@ def test_the_command_migrates_an_empty_database(settings, empty_database_url, en
 
 def test_the_classic_columns_come_first_and_in_their_order(database_url, engine):
     columns = [column["name"] for column in inspect(engine).get_columns("info_user")]
-    assert columns == [
+    assert columns[:11] == [
         *("create_time", "update_time", "id", "nick_name", "password_hash", "mobile"),
         *("avatar_url", "last_login", "is_admin", "signature", "gender"),
     ]
@@ -55,3 +55,15 @@ def test_the_scripts_ship_with_the_package():
     import user_service
 
     assert (Path(user_service.__file__).parent / "migrations" / "env.py").is_file()
+
+
+def test_rows_of_the_old_schema_survive_the_new_one(empty_database_url, engine):
+    migrate(empty_database_url, scripts=MIGRATIONS, revision="0001")
+    with engine.begin() as connection:
+        connection.execute(
+            text("INSERT INTO info_user (id, nick_name, password_hash, mobile) VALUES (7, 'n', 'h', '+86')")
+        )
+    migrate(empty_database_url, scripts=MIGRATIONS)
+    with engine.connect() as connection:
+        row = connection.execute(text("SELECT nick_name, must_reset_password, deleted_at FROM info_user")).one()
+    assert (row.nick_name, bool(row.must_reset_password), row.deleted_at) == ("n", False, None)

@@ -1,10 +1,10 @@
-"""The tables: the classic ``info_user``, and the sessions beside it."""
+"""The tables: the classic ``info_user``, and beside it the sessions and the audit log."""
 
 import enum
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Enum, ForeignKey, MetaData, String
+from sqlalchemy import BigInteger, Enum, ForeignKey, Integer, MetaData, String
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from chassis.database import UtcDateTime, utc_now
@@ -57,6 +57,11 @@ class User(Base):
     is_admin: Mapped[bool | None] = mapped_column(default=False)
     signature: Mapped[str | None] = mapped_column(String(512))
     gender: Mapped[Gender | None] = mapped_column(Enum(Gender, name="gender"), default=Gender.MAN)
+    banned_until: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    ban_reason: Mapped[str | None] = mapped_column(String(256))
+    must_reset_password: Mapped[bool] = mapped_column(default=False)
+    # A deleted account keeps its id and a tombstone's name, as articles and comments point at it.
+    deleted_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
 
     @property
     def password(self) -> HashedPassword:
@@ -77,6 +82,25 @@ class User(Base):
     def roles(self) -> list[str]:
         """What the user's tokens allow."""
         return ["admin"] if self.is_admin else []
+
+
+class AuditEvent(Base):
+    """One line of the audit log, which is only ever added to and purged by age; see `audit.py`."""
+
+    __tablename__ = "user_audit"
+    __table_args__ = TABLE_OPTIONS
+
+    id: Mapped[int] = mapped_column(BigInteger().with_variant(Integer, "sqlite"), primary_key=True)
+    at: Mapped[datetime] = mapped_column(UtcDateTime, index=True)
+    event: Mapped[str] = mapped_column(String(64))
+    outcome: Mapped[str] = mapped_column(String(64))
+    # No foreign keys: what happened stays true when an account is gone.
+    user_id: Mapped[int | None] = mapped_column(index=True)
+    actor_id: Mapped[int | None] = mapped_column()
+    mobile_masked: Mapped[str] = mapped_column(String(16), default="")
+    ip_prefix: Mapped[str] = mapped_column(String(43), default="")
+    request_id: Mapped[str] = mapped_column(String(128), default="")
+    detail: Mapped[str] = mapped_column(String(256), default="")
 
 
 class UserSession(Base):

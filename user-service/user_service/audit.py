@@ -1,0 +1,49 @@
+"""The audit log: who did what to which account, when, from where, and how it ended. No secrets, no whole mobiles."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from flask import has_request_context
+from sqlalchemy.orm import Session
+from structlog import get_logger
+
+from chassis.identity import client_ip
+from chassis.mobiles import Mobile, mask_mobile
+from chassis.tracing import current_request_id
+from user_service.addresses import stored_prefix
+from user_service.models import AuditEvent
+
+log = get_logger(__name__)
+DONE = "done"
+
+
+@dataclass(frozen=True)
+class Happening:
+    """What is written down. ``outcome`` is `DONE` or the code of the error; ``detail`` is for people, in English."""
+
+    event: str
+    outcome: str = DONE
+    user_id: int | None = None
+    actor_id: int | None = None
+    mobile: Mobile | None = None
+    detail: str = ""
+
+
+def record(db: Session, happening: Happening, *, now: datetime) -> None:
+    """Add a line to the caller's transaction, so that what was done and its line stand or fall together."""
+    masked = mask_mobile(happening.mobile) if happening.mobile else ""
+    db.add(
+        AuditEvent(
+            at=now,
+            event=happening.event,
+            outcome=happening.outcome,
+            user_id=happening.user_id,
+            actor_id=happening.actor_id,
+            mobile_masked=masked,
+            ip_prefix=stored_prefix(client_ip()) if has_request_context() else "",
+            request_id=current_request_id(),
+            detail=happening.detail[:256],
+        )
+    )
+    log.info("audit", action=happening.event, outcome=happening.outcome, user_id=happening.user_id,
+             actor_id=happening.actor_id, mobile=masked)  # fmt: skip
