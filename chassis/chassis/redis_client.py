@@ -13,6 +13,8 @@ _TIMEOUT_SECONDS = 2.0
 def connect_redis(url: str, *, max_connections: int = 32, timeout_seconds: float = _TIMEOUT_SECONDS) -> Redis:
     """Make a client for ``redis://…``, ``rediss://…`` or ``unix:///…/redis.sock``; answers are texts.
 
+    Bytes that are no UTF-8 come as U+FFFD: one bad value must not break every answer that holds it among others.
+
     Nothing is connected before the first command, so it may be made before a fork. No command is sent twice.
     """
     pool = BlockingConnectionPool.from_url(
@@ -22,6 +24,7 @@ def connect_redis(url: str, *, max_connections: int = 32, timeout_seconds: float
         socket_timeout=timeout_seconds,
         socket_connect_timeout=timeout_seconds,
         decode_responses=True,
+        encoding_errors="replace",
         health_check_interval=15,
         retry=None,
     )
