@@ -55,7 +55,7 @@ class Sending:
 
         Raises:
             DependencyUnavailable: Redis is away and ``insist`` gave up; the job comes back.
-            NotPublished: the hand-over was not confirmed; the job comes back.
+            NotPublished: the queue did not confirm the hand-over and ``insist`` gave up; the job comes back.
         """
         job = lease.job
         claim = self._insist(lambda: self._jobs.claim(job))
@@ -70,7 +70,7 @@ class Sending:
         if step is Step.SEND and claim.claimed is not None:
             self._send(lease, claim.claimed)
         elif step is Step.HAND_OVER and delay is not None:
-            self._consumer.hand_over(lease, replace(job, attempt=claim.attempt), delay_seconds=delay)
+            self._hand_over(lease, replace(job, attempt=claim.attempt), delay)
         else:
             if step is Step.GIVE_UP:
                 self._finish(job, End(FinishState.UNCERTAIN), ProviderAnswer(Outcome.UNCERTAIN, "crash"))
@@ -96,9 +96,13 @@ class Sending:
         state = self._finish(job, end, answer)
         # State `retry` that was there before: our own FINISH, whose answer was lost.
         if end.delay_seconds is not None and state in ("finished", "retry"):
-            self._consumer.hand_over(lease, replace(job, attempt=job.attempt + 1), delay_seconds=end.delay_seconds)
+            self._hand_over(lease, replace(job, attempt=job.attempt + 1), end.delay_seconds)
         else:
             self._insist(lambda: self._consumer.settle(lease))
+
+    def _hand_over(self, lease: Lease, following: SendJob, delay_seconds: int) -> None:
+        # Insisted on, because RabbitMQ gives a job that is left back to nobody as long as our connection lives.
+        self._insist(lambda: self._consumer.hand_over(lease, following, delay_seconds=delay_seconds))
 
     def _ask_provider(self, job: SendJob, claimed: Claimed) -> tuple[ProviderAnswer, float]:
         minutes = self._rules.code_ttl_seconds // 60

@@ -18,6 +18,7 @@ from sms_service.providers.inbox import Inbox
 from sms_service.providers.outcomes import Outcome, ProviderAnswer
 from sms_service.providers.provider import OutgoingSms
 from sms_service.purposes import Purpose
+from sms_service.queues.job_queue import NotPublished, PublishFailure
 from sms_service.queues.redis_stream import DELAYED
 from sms_service.queues.redis_stream_consumer import RedisStreamConsumer
 from sms_service.templates import Language
@@ -250,7 +251,8 @@ def test_a_stopping_worker_finishes_what_it_has(enqueue, redis, make_sending, st
     assert (state(first), state(second)) == ("sent", "accepted")
 
 
-def test_a_worker_waits_for_redis_and_gives_up_only_when_it_stops() -> None:
+@pytest.mark.parametrize("trouble", [DependencyUnavailable(), NotPublished(PublishFailure.BLOCKED)])
+def test_a_worker_waits_for_redis_and_the_queue_and_gives_up_only_when_it_stops(trouble: Exception) -> None:
     stopping = threading.Event()
     insist = Insistence(stopping)
     tries: list[int] = []
@@ -258,15 +260,15 @@ def test_a_worker_waits_for_redis_and_gives_up_only_when_it_stops() -> None:
     def come_back() -> str:
         tries.append(1)
         if len(tries) < 3:
-            raise DependencyUnavailable
+            raise trouble
         return "here"
 
     def stay_away() -> None:
-        raise DependencyUnavailable
+        raise trouble
 
     assert insist(come_back) == "here"
     stopping.set()
-    with pytest.raises(DependencyUnavailable):
+    with pytest.raises(type(trouble)):
         insist(stay_away)
 
 
