@@ -49,6 +49,8 @@ class RabbitConsumer:
             self._channel = channel
             self._thread.works()
 
+        # The queue was deleted or moved: without a consumer we would wait for ever. A new channel begins a new one.
+        channel.add_on_cancel_callback(lambda _frame: channel.close())
         channel.basic_qos(prefetch_count=self._prefetch, callback=consume)
 
     def _deliver(self, channel: Channel, method: Basic.Deliver, _properties: BasicProperties, body: bytes) -> None:
