@@ -49,7 +49,8 @@ def _lossless(dead_exchange: str, dead_key: str) -> dict[str, str | int]:
     }
 
 
-def _queues() -> Iterator[_Queue]:
+def declared_queues() -> Iterator[_Queue]:
+    """List the queues as they are declared."""
     # Ten deliveries: restarts of workers count too, and a job that kills its worker must not take others along.
     limit: dict[str, str | int] = {"x-delivery-limit": 10}
     yield _Queue(SEND_QUEUE, EXCHANGE, SEND_KEY, limit | _lossless(DEAD_EXCHANGE, DEAD_KEY))
@@ -69,7 +70,7 @@ def apply_topology(url: str) -> None:
     with _channel(url) as channel:
         for exchange in (EXCHANGE, DEAD_EXCHANGE):
             channel.exchange_declare(exchange, "direct", durable=True)
-        for queue in _queues():
+        for queue in declared_queues():
             channel.queue_declare(queue.name, durable=True, arguments={"x-queue-type": "quorum", **queue.arguments})
             channel.queue_bind(queue.name, queue.exchange, queue.key)
 
@@ -83,7 +84,7 @@ def check_topology(url: str) -> None:
     with _channel(url) as channel:
         for exchange in (EXCHANGE, DEAD_EXCHANGE):
             channel.exchange_declare(exchange, passive=True)
-        for queue in _queues():
+        for queue in declared_queues():
             channel.queue_declare(queue.name, passive=True)
 
 
