@@ -13,6 +13,7 @@ from pathlib import Path
 
 from bench.accepting import measure_accepting
 from bench.sending import measure_sending
+from chassis.logs import configure_logs
 from stage.broker import SERVERS, SERVERS_URL, Broker, run
 from stage.system import SmsSystem
 from stage.vendor import PassingCaptchas, Play, Vendor
@@ -53,6 +54,7 @@ def _system(broker: Broker | None) -> Iterator[SmsSystem]:
 
 def main() -> int:
     """Measure each queue that is here, and print."""
+    configure_logs("bench", "ERROR")
     print(f"SMS pipeline on {os.cpu_count()} cores, one machine for everything")
     with _broker() as broker:
         for name, each in {"RabbitMQ": broker, "Redis stream": None}.items():
