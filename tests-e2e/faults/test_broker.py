@@ -125,6 +125,7 @@ def test_retries_that_an_alarm_holds_back_are_sent_after_it(
     rabbit_system: SmsSystem, broker: Broker, judge: Judge
 ) -> None:
     rabbit_system.vendor.plays = (Play(texts=False, reply=Reply.HTTP_500), Play())
+    rabbit_system.keeps_breaker_closed = True  # Every first try fails.
     rabbit_system.api()
     asked = rabbit_system.ask_all(new_mobiles(30))  # More than the worker may hold.
     broker.control("set_vm_memory_high_watermark", "absolute", "1MB")

@@ -36,14 +36,14 @@ def test_an_api_killed_between_reservation_and_publish_leaves_no_text_and_no_val
     system: SmsSystem, judge: Judge
 ) -> None:
     system.worker()
-    dying = system.api(app="stage.wired_api:dies_before_publish()", SMS_RESEND_INTERVAL_SECONDS="2")
+    dying = system.api(app="stage.wired_api:dies_before_publish()", SMS_RESEND_INTERVALS_SECONDS="2")
     mobile = new_mobiles(1)[0]
     assert system.ask(mobile, api=dying).status is None
     [job] = system.jobs_of(mobile)
     assert job["state"] == "pending"
     [key] = system.redis.keys("sms:job:*")
     code = system.keys.open(job["code_sealed"], context=f"{key.rpartition(':')[2]} code")
-    system.api(SMS_RESEND_INTERVAL_SECONDS="2")
+    system.api(SMS_RESEND_INTERVALS_SECONDS="2")
     assert not system.consume(mobile, code)
     assert system.vendor.texts() == {}
     cooldown = cooldown_prefix(system.keys.mobile_hash(Mobile(f"+86{mobile}"))) + "login"

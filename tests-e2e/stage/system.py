@@ -15,6 +15,7 @@ from chassis.mobiles import Mobile
 from local.redis_server import RedisServer
 from sms_service.codes.keys import job_key
 from sms_service.codes.sealing import CodeKeys
+from sms_service.dispatch.health import provider_key
 from sms_service.queues.redis_stream import DELAYED, STREAM
 from stage.broker import Broker
 from stage.processes import Service, start_api, start_worker
@@ -52,6 +53,7 @@ class SmsSystem:
         self.server.start()
         self.redis: Redis = Redis.from_url(self.server.url, decode_responses=True)
         self.keys = CodeKeys(CODE_KEY)
+        self.keeps_breaker_closed = False
         self.workers: list[Service] = []
         self.apis: list[Service] = []
         self._http = urllib3.PoolManager(maxsize=_CLIENTS, retries=False, timeout=_ANSWER_SECONDS)
@@ -148,6 +150,8 @@ class SmsSystem:
         accepted = {each.mobile for each in asked if each.status == 202}
         end = time.monotonic() + seconds
         while time.monotonic() < end:
+            if self.keeps_breaker_closed:
+                self.redis.delete(provider_key("yuntongxun"))
             missing = accepted - set(self.vendor.texts())
             if not self.queued() and len(missing) <= _FEW and missing == self.given_up(missing):
                 return

@@ -95,11 +95,6 @@ def check_topology(urls: str) -> None:
             channel.queue_declare(queue.name, passive=True)
 
 
-def queue_names() -> list[str]:
-    """List the queues."""
-    return [queue.name for queue in _queues()]
-
-
 @contextmanager
 def open_channel(urls: str) -> Iterator[BlockingChannel]:
     """Open a connection for one command.
