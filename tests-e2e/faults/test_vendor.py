@@ -48,9 +48,9 @@ def test_a_failing_vendor_texts_everybody_once(system: SmsSystem, judge: Judge) 
 
 
 def test_a_failing_vendor_without_an_idempotency_key_texts_nobody_twice(
-    make_system: Callable[..., SmsSystem], plain_vendor: Vendor, queue_name: str, judge: Judge
+    make_system: Callable[..., SmsSystem], plain_vendor: Vendor, judge: Judge
 ) -> None:
-    system = make_system(plain_vendor, queue_name)
+    system = make_system(plain_vendor)
     system.api()
     system.keeps_breaker_closed = True
     system.worker(module="stage.wired_worker", STAGE_WORKER="plain", SMS_WORKER_THREADS="64")
