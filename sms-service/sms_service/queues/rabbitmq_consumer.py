@@ -122,8 +122,19 @@ class RabbitConsumer:
         return self._channel is not None
 
     def stop(self) -> None:
-        """Take no more jobs; the broker gives the prefetched ones to others when we close."""
+        """Take no more jobs, and give back those that nobody has leased, so that other workers need not wait."""
         self._is_stopped = True
+        self._thread.call(self._give_back)
+
+    def _give_back(self) -> None:
+        if self._channel is None or not self._channel.is_open:
+            return
+        for tag in self._channel.consumer_tags:
+            self._channel.basic_cancel(tag)
+        while not self._arrived.empty():
+            arrived = self._arrived.get_nowait()
+            if arrived.channel is self._channel:
+                self._channel.basic_reject(arrived.tag, requeue=True)
 
     def close(self) -> None:
         """Close both connections, after the acknowledgements that wait."""
