@@ -11,6 +11,8 @@ from chassis.errors import DependencyUnavailable
 def connect_redis(url: str, *, max_connections: int = 32, timeout_seconds: float = 2.0) -> Redis:
     """Make a client for ``redis://…``, ``rediss://…`` or ``unix:///…/redis.sock``; answers are texts.
 
+    Bytes that are no UTF-8 come as U+FFFD: one bad value must not break every answer that holds it among others.
+
     Nothing is connected before the first command, so it may be made before a fork. No command is sent twice.
     """
     pool = BlockingConnectionPool.from_url(
@@ -20,6 +22,7 @@ def connect_redis(url: str, *, max_connections: int = 32, timeout_seconds: float
         socket_timeout=timeout_seconds,
         socket_connect_timeout=timeout_seconds,
         decode_responses=True,
+        encoding_errors="replace",
         health_check_interval=15,
         retry=None,
     )

@@ -20,6 +20,11 @@ def test_answers_are_texts(client: Redis) -> None:
     assert client.get("a") == "新"
 
 
+def test_bytes_that_are_no_text_do_not_break_an_answer(client: Redis) -> None:
+    client.rpush("a", b"\xff", "新")
+    assert client.lrange("a", 0, -1) == ["\ufffd", "新"]
+
+
 def test_the_shapes_of_answers_are_those_of_the_old_protocol(client: Redis) -> None:
     client.xgroup_create("s", "g", id="0", mkstream=True)
     assert client.xreadgroup("g", "me", {"s": ">"}) == []

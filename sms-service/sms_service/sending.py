@@ -21,6 +21,7 @@ from sms_service.queues.job_queue import JobConsumer, Lease
 from sms_service.texts import Texts
 
 log = get_logger(__name__)
+_TAKEN_SECONDS = 1.0
 NO_TEXTS = ProviderAnswer(Outcome.NOT_SENT, "kill_switch")
 
 
@@ -53,7 +54,7 @@ class Sending:
 
         Raises:
             DependencyUnavailable: Redis is away and ``insist`` gave up, or the worker stops; the job comes back.
-            NotPublished: the hand-over was not confirmed; the job comes back.
+            NotPublished: the queue did not confirm the hand-over and ``insist`` gave up; the job comes back.
         """
         job = lease.job
         claim = self._insist(lambda: self._jobs.claim(job))
@@ -67,7 +68,7 @@ class Sending:
             self._send(lease, claimed)
             return
         if step is Step.HAND_OVER and delay is not None:
-            self._consumer.hand_over(lease, replace(job, attempt=claim.attempt), delay_seconds=delay)
+            self._hand_over(lease, replace(job, attempt=claim.attempt), delay)
             return
         if step is Step.GIVE_UP and claimed is not None:
             self._give_up(job, claimed, NO_PROVIDER)
@@ -103,7 +104,9 @@ class Sending:
                 pause=lambda seconds: self._pause(lease, seconds),
             )
         except JobTaken:
-            return  # The other worker settles it; if that one dies, the job comes back to somebody.
+            self._pause(lease, _TAKEN_SECONDS)  # Its claim will say what the other worker has made of it.
+            self.handle(lease)
+            return
         except JobOver:
             self._insist(lambda: self._consumer.settle(lease))
             return
@@ -133,9 +136,13 @@ class Sending:
             metrics.ACCEPT_TO_HANDOVER_SECONDS.observe(claimed.waited_seconds + seconds)
         # State `retry` that was there before: our own FINISH, whose answer was lost.
         if end.delay_seconds is not None and state in ("finished", "retry"):
-            self._consumer.hand_over(lease, replace(job, attempt=job.attempt + 1), delay_seconds=end.delay_seconds)
+            self._hand_over(lease, replace(job, attempt=job.attempt + 1), end.delay_seconds)
         else:
             self._insist(lambda: self._consumer.settle(lease))
+
+    def _hand_over(self, lease: Lease, following: SendJob, delay_seconds: int) -> None:
+        # Insisted on, because RabbitMQ gives a job that is left back to nobody as long as our connection lives.
+        self._insist(lambda: self._consumer.hand_over(lease, following, delay_seconds=delay_seconds))
 
     def _pause(self, lease: Lease, seconds: float) -> None:
         if self._stopping.wait(seconds):

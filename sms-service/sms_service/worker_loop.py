@@ -71,9 +71,17 @@ class WorkerLoop:
             log.warning("job_left", job=lease.job.id, error=str(error))
         except Exception:
             log.exception("job_broke", job=lease.job.id)
+            self._bury(lease)
         finally:
             metrics.BUSY_THREADS.dec()
             self._free.release()
+
+    def _bury(self, lease: Lease) -> None:
+        # What breaks us would break the next worker too; left alone it would hold a place of this one for ever.
+        try:
+            self._consumer.bury(lease, "broke")
+        except (DependencyUnavailable, NotPublished) as error:
+            log.warning("job_left", job=lease.job.id, error=str(error))
 
     def stop(self, _signal: int = 0, _frame: FrameType | None = None) -> None:
         """End the loop. A second signal kills the process, as it would without us."""

@@ -140,6 +140,18 @@ def test_an_aborted_request_leaves_the_older_code_valid(codes: SmsCodes, redis: 
     assert is_valid(codes)
 
 
+def test_a_crashed_text_is_not_repeated_when_a_newer_code_is_the_valid_one(make_codes, jobs: SendJobs, redis) -> None:
+    codes = make_codes()
+    older = codes.reserve(MOBILE, Purpose.LOGIN, subject="", ip="192.0.2.1")
+    codes.commit(older)
+    assert jobs.claim(job_of(older)).reason is ClaimReason.WON
+    redis.delete(older.charged_keys[1])
+    newer = codes.reserve(MOBILE, Purpose.LOGIN, subject="", ip="192.0.2.1")
+    codes.commit(newer)
+    assert jobs.claim(job_of(older)).reason is ClaimReason.SUPERSEDED
+    assert jobs.claim(job_of(newer)).reason is ClaimReason.WON
+
+
 def test_only_one_of_two_claims_wins(codes: SmsCodes, jobs: SendJobs) -> None:
     reservation = reserve(codes)
     codes.commit(reservation)

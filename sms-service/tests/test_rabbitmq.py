@@ -194,6 +194,23 @@ def test_a_missing_queue_is_neither_ready_nor_confirmed_until_it_is_declared(mak
 
 
 @pytest.mark.outside
+def test_a_consumer_comes_back_after_its_queue_was_deleted_and_declared_again(
+    make_publisher, make_consumer, amqp_url
+) -> None:
+    consumer = make_consumer(amqp_url)
+    assert eventually(consumer.is_up)
+    connection = pika.BlockingConnection(pika.URLParameters(amqp_url))
+    connection.channel().queue_delete(topology.SEND_QUEUE)
+    connection.close()
+    assert eventually(lambda: not consumer.is_up())
+    topology.apply_topology(amqp_url)
+    make_publisher(amqp_url).publish(a_job())
+    leases: list[Any] = []
+    assert eventually(lambda: bool(leases.extend(consumer.lease(limit=1, wait_seconds=0.1)) or leases))
+    consumer.settle(leases[0])
+
+
+@pytest.mark.outside
 def test_a_publisher_comes_back_after_the_connection_broke(make_publisher, proxied_url, amqp_url) -> None:
     publisher = make_publisher(proxied_url)
     assert publisher.is_up()

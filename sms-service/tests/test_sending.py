@@ -20,8 +20,10 @@ from sms_service.providers.inbox import Inbox
 from sms_service.providers.outcomes import Outcome, ProviderAnswer
 from sms_service.providers.provider import OutgoingSms
 from sms_service.purposes import Purpose
+from sms_service.queues.job_queue import NotPublished, PublishFailure
 from sms_service.queues.redis_stream import DELAYED
 from sms_service.queues.redis_stream_consumer import RedisStreamConsumer
+from sms_service.queues.redis_stream_dead import DEAD
 from sms_service.templates import Language
 from sms_service.worker_loop import WorkerLoop
 
@@ -287,7 +289,8 @@ def test_a_stopping_worker_finishes_what_it_has(enqueue, redis, make_sending, st
     assert (state(first), state(second)) == ("sent", "accepted")
 
 
-def test_a_worker_waits_for_redis_and_gives_up_only_when_it_stops() -> None:
+@pytest.mark.parametrize("trouble", [DependencyUnavailable(), NotPublished(PublishFailure.BLOCKED)])
+def test_a_worker_waits_for_redis_and_the_queue_and_gives_up_only_when_it_stops(trouble: Exception) -> None:
     stopping = threading.Event()
     insist = Insistence(stopping)
     tries: list[int] = []
@@ -295,19 +298,19 @@ def test_a_worker_waits_for_redis_and_gives_up_only_when_it_stops() -> None:
     def come_back() -> str:
         tries.append(1)
         if len(tries) < 3:
-            raise DependencyUnavailable
+            raise trouble
         return "here"
 
     def stay_away() -> None:
-        raise DependencyUnavailable
+        raise trouble
 
     assert insist(come_back) == "here"
     stopping.set()
-    with pytest.raises(DependencyUnavailable):
+    with pytest.raises(type(trouble)):
         insist(stay_away)
 
 
-def test_a_job_that_breaks_the_handling_does_not_stop_the_worker(enqueue, redis) -> None:
+def test_a_job_that_breaks_the_handling_is_buried_and_does_not_stop_the_worker(enqueue, redis) -> None:
     handled: list[str] = []
 
     def handle(lease: Any) -> None:
@@ -320,6 +323,10 @@ def test_a_job_that_breaks_the_handling_does_not_stop_the_worker(enqueue, redis)
     jobs = [enqueue().job_id, enqueue("+8613900139000").job_id]
     worker.run(handle)
     assert handled == jobs
+    buried: Any = redis.xrange(DEAD)
+    assert [(SendJob.from_body(fields["body"]).id, fields["reason"]) for _, fields in buried] == [
+        (job_id, "broke") for job_id in jobs
+    ]
 
 
 REFUSALS_THAT_LET_OTHERS_TRY = [Outcome.REFUSED_CONFIG, Outcome.REFUSED_BUSY, Outcome.NOT_SENT]

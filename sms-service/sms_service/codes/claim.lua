@@ -26,8 +26,12 @@ if state == 'sent' or state == 'failed' or state == 'uncertain' then return {'do
 -- The worker before us finished this attempt and died before or after the hand-over of the next.
 if state == 'retry' and asked + 1 == attempt then return {'handed_over', attempt} end
 if asked ~= attempt then return {'stale'} end
--- The worker before us died, or still lives, between the claim and the finish.
-if state == 'sending' then return with_data('sending') end
+-- The worker before us died, or still lives, between the claim and the finish. A code that was used, burnt or
+-- followed by a newer one is not texted again.
+if state == 'sending' then
+  if redis.call('GET', pointer) ~= ARGV[1] then return {'superseded'} end
+  return with_data('sending')
+end
 
 if exp - now < tonumber(ARGV[3]) then
   redis.call('HDEL', KEYS[1], 'mobile_sealed', 'code_sealed')

@@ -49,6 +49,8 @@ class RabbitConsumer:
             self._channel = channel
             self._thread.works()
 
+        # The queue was deleted or moved: without a consumer we would wait for ever. A new channel begins a new one.
+        channel.add_on_cancel_callback(lambda _frame: channel.close())
         channel.basic_qos(prefetch_count=self._prefetch, callback=consume)
 
     def _deliver(self, channel: Channel, method: Basic.Deliver, _properties: BasicProperties, body: bytes) -> None:
@@ -120,8 +122,19 @@ class RabbitConsumer:
         return self._channel is not None
 
     def stop(self) -> None:
-        """Take no more jobs; the broker gives the prefetched ones to others when we close."""
+        """Take no more jobs, and give back those that nobody has leased, so that other workers need not wait."""
         self._is_stopped = True
+        self._thread.call(self._give_back)
+
+    def _give_back(self) -> None:
+        if self._channel is None or not self._channel.is_open:
+            return
+        for tag in self._channel.consumer_tags:
+            self._channel.basic_cancel(tag)
+        while not self._arrived.empty():
+            arrived = self._arrived.get_nowait()
+            if arrived.channel is self._channel:
+                self._channel.basic_reject(arrived.tag, requeue=True)
 
     def close(self) -> None:
         """Close both connections, after the acknowledgements that wait."""

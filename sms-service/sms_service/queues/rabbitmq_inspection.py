@@ -14,8 +14,8 @@ from sms_service.queues.rabbitmq_topology import (
     EXCHANGE,
     SEND_KEY,
     TopologyError,
+    declared_queues,
     open_channel,
-    queue_names,
 )
 
 _MOST_READ = 10_000  # As many as the dead queue keeps.
@@ -30,7 +30,8 @@ class RabbitInspection:
     def depths(self) -> dict[str, int]:
         """Count the messages, as `QueueInspection.depths`."""
         with self._channel() as channel:
-            return {name: channel.queue_declare(name, passive=True).method.message_count for name in queue_names()}
+            names = [queue.name for queue in declared_queues()]
+            return {name: channel.queue_declare(name, passive=True).method.message_count for name in names}
 
     def dead(self, limit: int) -> list[DeadJob]:
         """Read dead jobs, as `QueueInspection.dead`; the broker takes them back when the channel closes."""

@@ -51,7 +51,8 @@ def _lossless(dead_exchange: str, dead_key: str) -> dict[str, str | int]:
     }
 
 
-def _queues() -> Iterator[_Queue]:
+def declared_queues() -> Iterator[_Queue]:
+    """List the queues as they are declared."""
     # Ten deliveries: restarts of workers count too, and a job that kills its worker must not take others along.
     limit: dict[str, str | int] = {"x-delivery-limit": 10}
     yield _Queue(SEND_QUEUE, EXCHANGE, SEND_KEY, limit | _lossless(DEAD_EXCHANGE, DEAD_KEY))
@@ -76,7 +77,7 @@ def apply_topology(urls: str) -> None:
     with open_channel(urls) as channel:
         for exchange in (EXCHANGE, DEAD_EXCHANGE):
             channel.exchange_declare(exchange, "direct", durable=True)
-        for queue in _queues():
+        for queue in declared_queues():
             channel.queue_declare(queue.name, durable=True, arguments={"x-queue-type": "quorum", **queue.arguments})
             channel.queue_bind(queue.name, queue.exchange, queue.key)
 
@@ -90,13 +91,8 @@ def check_topology(urls: str) -> None:
     with open_channel(urls) as channel:
         for exchange in (EXCHANGE, DEAD_EXCHANGE):
             channel.exchange_declare(exchange, passive=True)
-        for queue in _queues():
+        for queue in declared_queues():
             channel.queue_declare(queue.name, passive=True)
-
-
-def queue_names() -> list[str]:
-    """List the queues."""
-    return [queue.name for queue in _queues()]
 
 
 @contextmanager

@@ -1,0 +1,246 @@
+"""The states of a code against a small model, in random orders of steps, deliveries and crashes, on a real Redis.
+
+A crash is a step that never comes: no COMMIT and no ABORT after RESERVE, no ENTER or no FINISH after CLAIM, no
+acknowledgement after FINISH. The queue delivers in any order, late, twice, or never. All requests are of one mobile.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
+from redis import Redis
+
+from chassis.errors import SmsCodeExpired
+from chassis.mobiles import Mobile
+from sms_service.codes.keys import pointer_prefix
+from sms_service.codes.reservation import Reservation
+from sms_service.codes.send_jobs import ClaimReason, Finish, FinishState, SendJobs
+from sms_service.codes.sms_codes import SmsCodes
+from sms_service.delivery import End, Step, after_answer, after_claim
+from sms_service.dispatch.gates import Gates, Send
+from sms_service.dispatch.routing import Pace
+from sms_service.jobs import SendJob
+from sms_service.providers.outcomes import Outcome, ProviderAnswer
+from sms_service.purposes import Purpose
+from sms_service.settings import Settings
+
+MOBILE, PURPOSE, TRIES = Mobile("+8613800138000"), Purpose.LOGIN, 5
+PROVIDER = "test"
+NO_CODE = "no code"
+MAYBE_TEXTED = (Outcome.ACCEPTED, Outcome.UNCERTAIN)
+OUTCOMES = [*Outcome, Outcome.REFUSED_BUSY, Outcome.NOT_SENT]  # The deep states lie behind several retries.
+MOST_REQUESTS, MOST_CHECKS = 3, 7
+
+
+@dataclass
+class Request:
+    """What the model knows of one request; ``is_idempotent`` says whether its provider has an idempotency key."""
+
+    reservation: Reservation
+    code: str
+    is_idempotent: bool
+    is_aborted: bool = False
+    is_committed: bool = False
+    is_spent: bool = False  # Used, or burnt by wrong tries.
+    wrong_tries: int = 0
+    possible_texts: int = 0
+    claims_won: set[int] = field(default_factory=set)
+    sending: int | None = None  # The attempt between its CLAIM and its FINISH.
+
+    def job(self, attempt: int) -> SendJob:
+        expires_at = self.reservation.expires_at
+        return SendJob(self.reservation.job_id, self.reservation.mobile_hash, attempt, expires_at, "a-request")
+
+
+@dataclass(frozen=True)
+class Message:
+    """A copy of a job on the queue, or in a worker's hand and then handed to the provider as ``send``."""
+
+    request: Request
+    attempt: int
+    send: Send | None = None
+
+
+class CodeMachine(RuleBasedStateMachine):
+    """Drives the scripts as API, queue and workers do; ``current`` is the request whose code is the valid one."""
+
+    def __init__(self, redis: Redis, make_codes: Callable[[Callable[[], str]], SmsCodes], jobs: SendJobs) -> None:
+        super().__init__()
+        redis.flushall()
+        self.redis, self.codes, self.jobs = redis, make_codes(lambda: f"{len(self.requests):06d}"), jobs
+        self.gates = Gates(redis, {PROVIDER: Pace(sends_per_second=1000, parallel_sends=1000)})
+        self.requests: list[Request] = []
+        self.unpublished: list[Request] = []
+        self.unanswered: list[Request] = []
+        self.queue: list[Message] = []
+        self.in_hand: list[Message] = []
+        self.checks = 0
+        self.outcome = str(Outcome.UNCERTAIN)
+        self.current: Request | None = None
+
+    def is_at_rest(self) -> bool:
+        return not (self.unpublished or self.unanswered or self.queue or self.in_hand)
+
+    def take(self, data: st.DataObject, which: list) -> Request | Message:
+        return which.pop(data.draw(st.integers(0, len(which) - 1)))
+
+    @precondition(lambda self: len(self.requests) < MOST_REQUESTS or self.is_at_rest())
+    @rule(is_idempotent=st.booleans())
+    def reserve(self, is_idempotent: bool) -> None:
+        self.redis.delete(*self.redis.keys("sms:cool:*"), "none")  # The resend interval is over.
+        code = f"{len(self.requests):06d}"
+        reservation = self.codes.reserve(MOBILE, PURPOSE, subject="", ip="192.0.2.1")
+        self.requests.append(Request(reservation, code, is_idempotent))
+        self.unpublished.append(self.requests[-1])
+
+    @precondition(lambda self: self.unpublished)
+    @rule(data=st.data(), copies=st.integers(0, 2))
+    def publish(self, data: st.DataObject, copies: int) -> None:
+        request = self.take(data, self.unpublished)
+        self.queue += [Message(request, 0)] * copies
+        self.unanswered.append(request)
+
+    @precondition(lambda self: self.unanswered)
+    @rule(data=st.data())
+    def commit(self, data: st.DataObject) -> None:
+        request = self.take(data, self.unanswered)
+        request.is_committed = self.codes.commit(request.reservation) == "committed"
+        assert request.is_committed == (not request.claims_won), "COMMIT wins unless CLAIM was faster"
+        if request.is_committed:
+            self.current = request
+
+    @precondition(lambda self: self.unanswered)
+    @rule(data=st.data())
+    def abort(self, data: st.DataObject) -> None:
+        request = self.take(data, self.unanswered)
+        request.is_aborted = self.codes.abort(request.reservation) == "aborted"
+        assert request.is_aborted == (not request.claims_won), "ABORT wins unless CLAIM was faster"
+
+    @precondition(lambda self: self.queue)
+    @rule(data=st.data(), dies_before_asking=st.booleans())
+    def deliver(self, data: st.DataObject, dies_before_asking: bool) -> None:
+        message = self.take(data, self.queue)
+        request = message.request
+        claim = self.jobs.claim(request.job(message.attempt))
+        if claim.reason is ClaimReason.WON:
+            self.claim_won(message)
+        else:
+            assert (claim.reason is ClaimReason.ABORTED) == request.is_aborted
+            is_fresh = message.attempt == 0 and not request.claims_won and not request.is_aborted
+            assert not (is_fresh and (not request.is_committed or request is self.current)), "the first CLAIM wins"
+        if claim.claimed is not None:
+            assert (claim.claimed.mobile, claim.claimed.code) == (MOBILE, request.code)
+        step = after_claim(claim, repeats_safely=request.is_idempotent, useful_lifetime_seconds=30)
+        if step is Step.SEND:
+            assert not request.is_aborted, "nothing is sent after ABORT won"
+            if dies_before_asking:
+                self.queue.append(message)
+            else:
+                self.ask(message, is_repetition=claim.claimed is not None and claim.claimed.provider != "")
+        elif step is Step.HAND_OVER:
+            self.queue.append(Message(request, claim.attempt))
+        elif step is Step.GIVE_UP:
+            self.outcome = str(Outcome.UNCERTAIN)
+            self.finish(message, End(FinishState.UNCERTAIN))
+
+    def ask(self, message: Message, *, is_repetition: bool) -> None:
+        self.redis.delete(f"sms:provider:{PROVIDER}")  # However it did before, its breaker is closed.
+        send = Send(message.request.job(message.attempt), PROVIDER, is_repetition)
+        self.gates.enter(send)
+        message.request.possible_texts += 1
+        self.in_hand.append(Message(message.request, message.attempt, send))
+
+    def claim_won(self, message: Message) -> None:
+        request = message.request
+        assert message.attempt not in request.claims_won, "an attempt has one winner"
+        assert not request.is_aborted
+        assert not request.is_spent
+        assert request is self.current or not (request.is_committed or request.claims_won), "a newer code is valid"
+        request.claims_won.add(message.attempt)
+        request.sending = message.attempt
+        self.current = request
+
+    @precondition(lambda self: self.in_hand)
+    @rule(data=st.data(), outcome=st.sampled_from(OUTCOMES), handed_over=st.booleans(), acknowledged=st.booleans())
+    def answer(self, data: st.DataObject, outcome: Outcome, handed_over: bool, acknowledged: bool) -> None:
+        message = self.take(data, self.in_hand)
+        request = message.request
+        self.gates.leave(message.send, ProviderAnswer(outcome))
+        request.possible_texts -= outcome not in MAYBE_TEXTED
+        end = after_answer(
+            outcome, attempt=message.attempt, repeats_safely=request.is_idempotent,
+            left_seconds=300, useful_lifetime_seconds=30,
+        )  # fmt: skip
+        self.outcome = str(outcome)
+        state = self.finish(message, end)
+        is_retried = end.state is FinishState.RETRY and state in ("finished", "retry")
+        if is_retried and (handed_over or acknowledged):  # Acknowledged last.
+            self.queue.append(Message(request, message.attempt + 1))
+        if not acknowledged:
+            self.queue.append(message)
+
+    def finish(self, message: Message, end: End) -> str:
+        finish = Finish(end.state, outcome=self.outcome, provider=PROVIDER, releases_cooldown=end.releases_cooldown)
+        state = self.jobs.finish(message.request.job(message.attempt), finish)
+        if state == "finished":
+            is_own = message.request.sending == message.attempt
+            assert is_own or end.state is FinishState.SENT, "only the truth that a text went out comes late"
+            message.request.sending = None
+            if end.state is FinishState.FAILED and self.current is message.request:
+                self.current = None
+        return state
+
+    @precondition(lambda self: self.in_hand)
+    @rule(data=st.data())
+    def crash_in_mid_send(self, data: st.DataObject) -> None:
+        self.queue.append(self.take(data, self.in_hand))
+
+    @precondition(lambda self: self.requests and self.checks < MOST_CHECKS)
+    @rule(data=st.data(), is_wrong=st.booleans())
+    def check(self, data: st.DataObject, is_wrong: bool) -> None:
+        self.checks += 1
+        request = data.draw(st.sampled_from(self.requests))
+        self.try_code(NO_CODE if is_wrong else request.code)
+
+    def try_code(self, code: str) -> None:
+        current = self.current
+        try:
+            checked = self.codes.check(MOBILE, PURPOSE, code=code, subject="")
+        except SmsCodeExpired:
+            assert current is None, "the code of the winner is valid"
+            return
+        assert current is not None, "no code is valid"
+        assert checked.is_right == (code == current.code)
+        current.wrong_tries += not checked.is_right
+        if checked.is_right or current.wrong_tries == TRIES:
+            current.is_spent, self.current = True, None
+        else:
+            assert checked.tries_left == TRIES - current.wrong_tries
+
+    @invariant()
+    def the_valid_code_is_the_winners(self) -> None:
+        for request in self.requests[:1]:
+            pointer = self.redis.get(pointer_prefix(request.reservation.mobile_hash) + PURPOSE)
+            assert pointer == (self.current.reservation.job_id if self.current else None)
+
+    @invariant()
+    def nobody_is_sent_to_twice_without_an_idempotency_key(self) -> None:
+        assert [r for r in self.requests if not r.is_idempotent and r.possible_texts > 1] == []
+
+    def teardown(self) -> None:
+        for request in sorted(self.requests, key=lambda each: each is not self.current):
+            self.try_code(request.code)
+
+
+def test_codes_keep_their_promises_in_any_order_of_steps(redis, keys, make_settings, make_send_jobs) -> None:
+    raised = {name: 1000 for name in Settings.model_fields if name.startswith("sends_per")}
+    limits = make_settings(**raised)
+
+    def machine() -> CodeMachine:
+        return CodeMachine(redis, lambda draw: SmsCodes(redis, keys, limits, draw=draw), make_send_jobs())
+
+    # The same examples at every run, so that a change fails a run and chance does not.
+    bounds = settings(max_examples=300, stateful_step_count=50, deadline=None, derandomize=True, database=None)
+    run_state_machine_as_test(machine, settings=bounds)

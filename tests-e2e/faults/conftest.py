@@ -1,0 +1,104 @@
+"""The SMS pipeline as real processes, faults for it, and a table of what came of them at the end of the run.
+
+Every test is marked `outside`: they need RabbitMQ at TEST_AMQP_URL and its container (see `stage.broker`).
+"""
+
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from stage.broker import Broker
+from stage.system import SmsSystem
+from stage.tally import Asked, Tally, table
+from stage.vendor import PassingCaptchas, Vendor
+
+ROWS: pytest.StashKey[list[tuple[str, Tally]]] = pytest.StashKey()
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """Print the table."""
+    if rows := config.stash.get(ROWS, []):
+        terminalreporter.section("faults of the SMS pipeline")
+        for line in table(rows):
+            terminalreporter.write_line(line)
+
+
+@pytest.fixture(scope="session")
+def broker() -> Broker:
+    """RabbitMQ, in hands that do it no good."""
+    return Broker(os.environ["TEST_AMQP_URL"])
+
+
+@pytest.fixture(scope="session")
+def captchas() -> Iterator[PassingCaptchas]:
+    """A captcha-service that passes everything."""
+    with PassingCaptchas() as door:
+        yield door
+
+
+@pytest.fixture(params=["rabbitmq", "stream"])
+def queue_name(request: pytest.FixtureRequest) -> str:
+    """The queue's adapter."""
+    return str(request.param)
+
+
+@pytest.fixture
+def vendor() -> Iterator[Vendor]:
+    """A vendor that keeps its promise on reqId, and has nothing to hide until it is given plays."""
+    with Vendor() as door:
+        yield door
+
+
+@pytest.fixture
+def plain_vendor() -> Iterator[Vendor]:
+    """A vendor that texts as often as it is asked."""
+    with Vendor(is_idempotent=False) as door:
+        yield door
+
+
+@pytest.fixture
+def make_system(broker: Broker, captchas: PassingCaptchas) -> Iterator[Callable[..., SmsSystem]]:
+    """Make a system with a Redis of its own and empty queues; everything that it starts ends with the test."""
+    with ExitStack() as ends:
+
+        def make(vendor: Vendor, queue_name: str = "rabbitmq") -> SmsSystem:
+            folder = Path(tempfile.mkdtemp(prefix="xj"))  # Short, because a socket's path must be.
+            ends.callback(shutil.rmtree, folder, ignore_errors=True)
+            if queue_name == "rabbitmq":
+                broker.reset()
+            system = SmsSystem(folder, vendor, captchas, broker if queue_name == "rabbitmq" else None)
+            ends.callback(system.close)
+            return system
+
+        yield make
+
+
+@pytest.fixture
+def system(make_system: Callable[..., SmsSystem], vendor: Vendor, queue_name: str) -> SmsSystem:
+    """A system on each queue in turn."""
+    return make_system(vendor, queue_name)
+
+
+@pytest.fixture
+def rabbit_system(make_system: Callable[..., SmsSystem], vendor: Vendor) -> SmsSystem:
+    """A system on RabbitMQ."""
+    return make_system(vendor)
+
+
+@pytest.fixture
+def judge(request: pytest.FixtureRequest) -> Callable[..., Tally]:
+    """Tally a run of requests, add it to the table, and fail over a broken promise."""
+
+    def tally(system: SmsSystem, asked: list[Asked], detail: str = "") -> Tally:
+        row = system.tally(asked)
+        fault = request.node.name.removeprefix("test_").replace("_", " ") + (f": {detail}" if detail else "")
+        request.config.stash.setdefault(ROWS, []).append((fault, row))
+        assert row.broken == {}, row
+        return row
+
+    return tally

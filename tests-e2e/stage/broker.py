@@ -1,0 +1,112 @@
+"""RabbitMQ in its container: what a test may do to it, and a look into its queues."""
+
+import os
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pika
+from pika.adapters.blocking_connection import BlockingChannel
+from pika.exceptions import AMQPError
+
+from sms_service.queues.rabbitmq_topology import DEAD_QUEUE, SEND_QUEUE, apply_topology, declared_queues
+
+_ROOT = Path(__file__).parents[2]
+SERVERS = ("docker", "compose", "-p", "xinjing-servers", "-f", "deploy/test-servers.compose.yml")
+SERVERS_URL = "amqp://test:test@127.0.0.1:5673/%2F"  # Of the broker in there.
+_VHOST = "faults"
+_BACK_SECONDS = 60
+
+
+def run(*command: str) -> str:
+    """Run a command, and return what it printed."""
+    return subprocess.run(command, cwd=_ROOT, check=True, capture_output=True, text=True, timeout=60).stdout
+
+
+class Broker:
+    """The broker at an address, with a virtual host for us alone.
+
+    Its container is the one that TEST_BROKER_CONTAINER names, else the one of ``deploy/test-servers.compose.yml``.
+    """
+
+    def __init__(self, url: str) -> None:
+        given = urlsplit(url)
+        self._container = os.environ.get("TEST_BROKER_CONTAINER") or run(*SERVERS, "ps", "-q", "rabbitmq").strip()
+        self.url = given._replace(path=f"/{_VHOST}").geturl()
+        self.url_with_wrong_password = self.url.replace(f":{given.password}@", ":not-the-password@")
+        self.control("add_vhost", _VHOST)
+        self.control("set_permissions", "-p", _VHOST, given.username or "", ".*", ".*", ".*")
+
+    def control(self, *words: str) -> None:
+        """Call ``rabbitmqctl``."""
+        run("docker", "exec", self._container, "rabbitmqctl", "-q", *words)
+
+    def reset(self) -> None:
+        """Have empty queues, as declared."""
+        with self.channel() as channel:
+            for queue in declared_queues():
+                channel.queue_delete(queue.name)
+        apply_topology(self.url)
+
+    def delete_send_queue(self) -> None:
+        """Lose the queue that workers consume."""
+        with self.channel() as channel:
+            channel.queue_delete(SEND_QUEUE)
+
+    def waiting(self) -> int:
+        """Count the messages that no worker holds yet, retries included."""
+        with self.channel() as channel:
+            names = [queue.name for queue in declared_queues() if queue.name != DEAD_QUEUE]
+            return sum(channel.queue_declare(name, passive=True).method.message_count for name in names)
+
+    def dead(self) -> int:
+        """Count the dead letters."""
+        with self.channel() as channel:
+            return int(channel.queue_declare(DEAD_QUEUE, passive=True).method.message_count)
+
+    def peek(self) -> list[str]:
+        """Read every message of every queue, properties and all, and put them back."""
+        with self.channel() as channel:
+            found = []
+            for queue in declared_queues():
+                while (got := channel.basic_get(queue.name))[0] is not None:
+                    found.append(repr(got))
+            return found  # Closing the connection puts them back.
+
+    @contextmanager
+    def channel(self) -> Iterator[BlockingChannel]:
+        """Open a channel of our own."""
+        connection = pika.BlockingConnection(pika.URLParameters(self.url))
+        try:
+            yield connection.channel()
+        finally:
+            connection.close()
+
+    @contextmanager
+    def frozen(self) -> Iterator[None]:
+        """Stop every process of the broker in its tracks, as SIGSTOP does; they go on at the end."""
+        run("docker", "pause", self._container)
+        try:
+            yield
+        finally:
+            run("docker", "unpause", self._container)
+
+    def kill(self) -> None:
+        """End it with SIGKILL."""
+        run("docker", "kill", self._container)
+
+    def start(self) -> None:
+        """Start it again, and wait until it serves."""
+        run("docker", "start", self._container)
+        end = time.monotonic() + _BACK_SECONDS
+        while True:
+            try:
+                with self.channel():
+                    return
+            except (AMQPError, OSError):
+                if time.monotonic() > end:
+                    raise
+                time.sleep(0.3)
