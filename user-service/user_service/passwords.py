@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from argon2 import PasswordHasher
-from argon2.exceptions import InvalidHashError, VerificationError, VerifyMismatchError
+from argon2.exceptions import InvalidHashError, VerificationError
 from structlog import get_logger
 
 from chassis.errors import DependencyUnavailable
@@ -109,7 +109,7 @@ class Passwords:
     def _verify(self, phc: str, secret: str | bytes) -> bool:
         try:
             return self._hasher.verify(phc, secret)
-        except (VerifyMismatchError, VerificationError, InvalidHashError):
+        except (VerificationError, InvalidHashError):
             return False
 
     @contextmanager
