@@ -34,6 +34,9 @@ check-deploy: $(VENV)/.development ## check the compose file and the YAML
 openapi: $(VENV)/.development ## write the services' openapi.json anew
 	$(BIN)/pytest -q -k "document" --write-openapi -m "$(NOT_HERE)"
 
+common-passwords: $(VENV)/.development ## make the list of common passwords anew
+	$(BIN)/python user-service/make_common_passwords.py
+
 secrets: ## make the secrets of the compose stack, once
 	@deploy/make-secrets
 
@@ -55,4 +58,4 @@ $(VENV)/.development: deploy/requirements-dev.txt $(VENV)/.runtime
 	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r deploy/requirements-dev.txt
 	@touch $@
 
-.PHONY: help run test test-all bench check-deploy openapi secrets lock clean
+.PHONY: help run test test-all bench check-deploy openapi common-passwords secrets lock clean

@@ -11,9 +11,9 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from chassis.database import Database
+from chassis.dumps.sequences import move_past
 from news_service.hotness import hot_score
 from news_service.sanitising import clean_html
-from news_service.sequences import move_past
 from news_service.tables import APPROVED, InfoCategory, InfoNews
 
 CATEGORIES = {1: "最新", 2: "股市", 3: "债市", 4: "商品", 5: "外汇", 6: "公司"}

@@ -10,10 +10,12 @@ import pytest
 from sqlalchemy import select
 
 from chassis.database import Database
+from chassis.dumps.files import DumpFile, examine
+from chassis.dumps.importing import ImportOptions
+from chassis.dumps.mysql_dump import DumpBroken
+from chassis.dumps.report import ImportReport, TableReport
 from news_service.articles import Articles
-from news_service.dumps.importing import DumpFile, examine, import_files
-from news_service.dumps.mysql_dump import DumpBroken
-from news_service.dumps.report import ImportReport, TableReport
+from news_service.dumps.importing import import_files
 from news_service.hotness import hot_score
 from news_service.reader_tables import InfoComment, InfoCommentLike, InfoUserCollection, InfoUserFans
 from news_service.tables import Base, InfoCategory, InfoNews
@@ -25,7 +27,7 @@ Import = Callable[..., list[ImportReport]]
 
 
 @contextmanager
-def no_progress(_file: DumpFile) -> Iterator[Callable[[int], None]]:
+def no_progress(_file: DumpFile, _total_bytes: int) -> Iterator[Callable[[int], None]]:
     yield lambda _bytes: None
 
 
@@ -40,8 +42,8 @@ def run(database: Database, tmp_path: Path) -> Import:
             if isinstance(source, str):
                 path.write_text(source, encoding="utf-8")
             files.append(examine(path, lambda _: None))
-        imported = import_files(database, files, zone=ZoneInfo(zone), is_dry_run=is_dry_run, progress=no_progress)
-        return [report for _, report in imported]
+        options = ImportOptions(zone=ZoneInfo(zone), is_dry_run=is_dry_run, progress=no_progress)
+        return [report for _, report in import_files(database, files, options)]
 
     return run
 
@@ -349,8 +351,9 @@ def test_a_failure_in_the_middle_takes_the_whole_file_back(database: Database, t
     path.write_text(FULL_DUMP, encoding="utf-8")
     file = examine(path, lambda _: None)
     path.write_text(FULL_DUMP[:-20], encoding="utf-8")  # Cut off between the two readings.
+    options = ImportOptions(zone=ZoneInfo("UTC"), is_dry_run=False, progress=no_progress)
     with pytest.raises(DumpBroken):
-        list(import_files(database, [file], zone=ZoneInfo("UTC"), is_dry_run=False, progress=no_progress))
+        list(import_files(database, [file], options))
     assert stored(database, InfoCategory) == []
 
 

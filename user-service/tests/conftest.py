@@ -126,6 +126,7 @@ def settings(
         sms_service_url=sms_service.url,
         internal_token_key=internal_token_key,
         refresh_token_key="a refresh token key of the tests only",
+        password_keys="test:a-password-key-of-the-tests-only-1,older:a-password-key-of-the-tests-only-2",
         signing_key_file=tmp_path / "keys" / "signing.pem",
         argon2_profile="weak_only_for_tests",
     )

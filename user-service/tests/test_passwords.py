@@ -5,33 +5,37 @@ from argon2 import extract_parameters
 
 from chassis.errors import DependencyUnavailable
 from user_service.models import User
+from user_service.password_keys import PasswordKeys
 from user_service.passwords import PROFILES, Passwords, Profile
 
 WEAK = PROFILES["weak_only_for_tests"]
+KEYS = PasswordKeys.parse("k:a-password-key-of-the-tests-only-0")
 
 
 @pytest.fixture
 def passwords():
-    return Passwords(WEAK, parallel=2, wait_seconds=5)
+    return Passwords(WEAK, KEYS, parallel=2, wait_seconds=5)
 
 
-def test_the_default_profile_is_argon2id_with_19_mib_two_passes_one_lane():
-    stored = Passwords(PROFILES["owasp"], parallel=1, wait_seconds=1).hash("a password").phc
-    parameters = extract_parameters(stored)
-    assert stored.startswith("$argon2id$v=19$m=19456,t=2,p=1$")
+def test_T27_the_default_profile_is_argon2id_with_19_mib_two_passes_one_lane():
+    stored = Passwords(PROFILES["owasp"], KEYS, parallel=1, wait_seconds=1).hash("a password").phc
+    parameters = extract_parameters(stored.removeprefix("hmac-sha256:k"))
+    assert stored.startswith("hmac-sha256:k$argon2id$v=19$m=19456,t=2,p=1$")
     assert (parameters.salt_len, parameters.hash_len) == (16, 32)
 
 
-@pytest.mark.parametrize("password", ["  spaces  ", "密码密码密码密码", "🔑" * 64, "x" * 128])
-def test_any_text_is_a_password(passwords, password):
+@pytest.mark.parametrize("password", ["  spaces  ", "密码密码密码密码", "🔑" * 64, "x" * 64, "x" * 128, "a\0b" * 4])
+def test_T25_any_text_is_a_password(passwords, password):
     stored = passwords.hash(password).phc
     assert passwords.matches(stored, password)
     assert not passwords.matches(stored, password + "!")
 
 
-def test_the_end_of_a_long_password_matters(passwords):
-    stored = passwords.hash("x" * 127 + "a").phc
-    assert not passwords.matches(stored, "x" * 127 + "b")
+@pytest.mark.parametrize("before", [72, 127])
+def test_T25_the_end_of_a_long_password_matters(passwords, before):
+    stored = passwords.hash("x" * before + "a").phc
+    assert not passwords.matches(stored, "x" * before + "b")
+    assert not passwords.matches(stored, "x" * before)
 
 
 def test_two_spellings_of_one_character_are_one_password(passwords):
@@ -43,7 +47,7 @@ def test_no_account_matches_nothing_not_even_the_dummy(passwords):
 
 
 def test_who_waits_too_long_for_a_place_is_sent_away():
-    passwords = Passwords(Profile(memory_kib=64 * 1024, passes=2), parallel=1, wait_seconds=0.001)
+    passwords = Passwords(Profile(memory_kib=64 * 1024, passes=2), KEYS, parallel=1, wait_seconds=0.001)
     results = []
 
     def hash_one():

@@ -2,6 +2,7 @@ import re
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from zxcvbn.frequency_lists import FREQUENCY_LISTS
 
 MOBILE = "+8613800138000"
 CODE = "031415"
@@ -29,9 +30,9 @@ def test_registering_signs_in_and_answers_the_user(register, clock):
     }
 
 
-def test_the_password_is_stored_as_an_argon2id_hash(register, stored_users):
+def test_the_password_is_stored_as_a_keyed_argon2id_hash(register, stored_users):
     register()
-    assert stored_users()[0].password_hash.startswith("$argon2id$v=19$")
+    assert stored_users()[0].password_hash.startswith("hmac-sha256:test$argon2id$v=19$")
     with pytest.raises(AttributeError, match="cannot be read"):
         _ = stored_users()[0].password
 
@@ -82,13 +83,27 @@ def test_without_a_live_code_it_is_expired(visitor, stored_users):
 
 @pytest.mark.parametrize(
     ("password", "reason"),
-    [("short", "too_short"), ("x1" * 65, "too_long"), ("Password123", "common"), ("138 0013 8000", "is_mobile")],
+    [("shrt!7x", "too_short"), ("x1" * 65, "too_long"), ("Password123", "common"), ("138 0013 8000", "is_mobile")],
 )
 def test_a_rejected_password_does_not_use_the_code_up(register, sms_service, password, reason):
     answer = register(password=password)
     assert (answer.status_code, answer.json["code"]) == (422, "password_rejected")
     assert [(error["field"], error["code"]) for error in answer.json["errors"]] == [("password", reason)]
     assert sms_service.requests == []
+
+
+def test_T24_the_most_used_passwords_are_refused_at_registering(register, sms_service):
+    long_enough = [word for word in FREQUENCY_LISTS["passwords"][:3000] if len(word) >= 8]
+    answers = [register(password=word) for word in long_enough]
+    assert len(answers) > 800
+    assert {answer.status_code for answer in answers} == {422}
+    assert all("common" in [error["code"] for error in answer.json["errors"]] for answer in answers)
+    assert sms_service.requests == []
+
+
+def test_the_nick_name_is_no_password(register):
+    answer = register(nick_name="Ａlice Li", password="alice-LI-2026!")
+    assert [error["code"] for error in answer.json["errors"]] == ["is_nick_name"]
 
 
 def test_a_chosen_nick_name_is_kept_in_one_spelling(register):

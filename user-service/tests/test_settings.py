@@ -10,6 +10,7 @@ GOOD = {
     "sms_service_url": "http://sms-service:8000",
     "internal_token_key": KEY,
     "refresh_token_key": KEY.replace("one", "two"),
+    "password_keys": "b:a-key-of-the-tests-only-number-three,a:a-key-of-the-tests-only-number-four-",
     "signing_key_file": "/tmp/key.pem",
 }
 
@@ -20,6 +21,14 @@ GOOD = {
         ({"refresh_token_key": "short"}, "32"),
         ({"internal_token_key": "short"}, "32"),
         ({"refresh_token_key": KEY}, "must differ"),
+        ({"internal_token_key": "a-key-of-the-tests-only-number-three"}, "must differ from all other keys"),
+        ({"refresh_token_key": "a-key-of-the-tests-only-number-four-"}, "must differ from all other keys"),
+        ({"password_keys": "a:short"}, "at least 32"),
+        ({"password_keys": "a-key-without-an-id-and-with-32-characters"}, "the form is id:secret"),
+        ({"password_keys": ""}, "the form is id:secret"),
+        ({"password_keys": "a:a-key-of-the-tests-only-number-three,"}, "the form is id:secret"),
+        ({"password_keys": f"a:{'x' * 32},a:{'y' * 32}"}, "only once"),
+        ({"password_keys": f"a:{'x' * 32},b:{'x' * 32}"}, "only once"),
         ({"signing_key_file": None}, "USER_SIGNING_KEY"),
         ({"database_url": "mysql://root@db/x"}, "begin with one of"),
         ({"login_failures_per_ip_per_minute": 0}, "greater than or equal to 1"),
@@ -31,4 +40,12 @@ def test_unsafe_settings_are_refused(change, says):
 
 
 def test_secrets_are_not_shown():
-    assert KEY not in repr(Settings(**GOOD))
+    settings = Settings(**GOOD)
+    assert KEY not in repr(settings)
+    assert "number-three" not in repr(settings) + repr(settings.parsed_password_keys())
+
+
+def test_a_refused_key_is_not_repeated():
+    with pytest.raises(ValidationError) as caught:
+        Settings(**{**GOOD, "password_keys": "a:too-short-a-secret"})
+    assert "too-short-a-secret" not in str(caught.value)

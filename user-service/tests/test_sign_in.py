@@ -143,13 +143,13 @@ def test_without_redis_nobody_logs_in(register, log_in, visitor, app_without_red
     assert (answer.status_code, answer.json["code"]) == (503, "service_unavailable")
 
 
-def test_a_hash_of_other_parameters_is_replaced_at_login(register, log_in, database, stored_users):
+def test_a_hash_of_other_parameters_is_replaced_at_login(register, log_in, database, stored_users, settings):
     register()
-    other = Passwords(Profile(memory_kib=16, passes=1), parallel=1, wait_seconds=1).hash(PASSWORD)
+    other = Passwords(Profile(memory_kib=16, passes=1), settings.parsed_password_keys(), parallel=1, wait_seconds=1)
     with database.write() as db:
-        db.get_one(User, 1).password = other
+        db.get_one(User, 1).password = other.hash(PASSWORD)
     assert log_in().status_code == 201
-    assert stored_users()[0].password_hash.startswith("$argon2id$v=19$m=8,t=1,p=1$")
+    assert stored_users()[0].password_hash.startswith("hmac-sha256:test$argon2id$v=19$m=8,t=1,p=1$")
     assert log_in().status_code == 201
 
 

@@ -98,7 +98,10 @@ def _sessions(
 
 def _passwords(settings: Settings) -> Passwords:
     return Passwords(
-        PROFILES[settings.argon2_profile], parallel=settings.parallel_hashes, wait_seconds=settings.hash_wait_seconds
+        PROFILES[settings.argon2_profile],
+        settings.parsed_password_keys(),
+        parallel=settings.parallel_hashes,
+        wait_seconds=settings.hash_wait_seconds,
     )
 
 

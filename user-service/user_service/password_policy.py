@@ -1,13 +1,18 @@
-"""Which passwords are accepted: long enough, not common, not the mobile. No rules about kinds of characters."""
+"""Which passwords are accepted: long enough, not common, not about the account. No rules about kinds of characters."""
 
-import re
 import unicodedata
-from importlib.resources import files
+from collections.abc import Iterable
 
 from chassis.errors import FieldError, PasswordRejected
 from chassis.mobiles import Mobile
+from user_service.common_passwords import CommonPasswords, folded
 
 SHORTEST, LONGEST = 8, 128
+# Names of this product and of the course's, and what it is about.
+PRODUCT_WORDS = ("xinjing", "xjzx", "新经资讯", "新经", "资讯", "information")
+# A mobile without its country and the first digits is one still; fewer digits are anybody's.
+_MOBILE_DIGITS = 8
+_SHORTEST_NICK_NAME = 2
 
 
 def normalise_password(text: str) -> str:
@@ -19,21 +24,25 @@ class PasswordPolicy:
     """Knows the common passwords; pure apart from reading their list once."""
 
     def __init__(self) -> None:
-        listed = files("user_service").joinpath("common_passwords.txt").read_text(encoding="utf-8")
-        self._common = frozenset(listed.split())
+        self._common = CommonPasswords()
 
-    def check(self, password: str, *, mobile: Mobile) -> None:
-        """Accept a password for the account of this mobile.
+    def check(self, password: str, *, mobile: Mobile, nick_name: str | None = None) -> None:
+        """Accept a password for the account of this mobile and nick name (None if there is none yet).
 
         Raises:
-            PasswordRejected: ``errors`` says why, by the codes too_short, too_long, common and is_mobile.
+            PasswordRejected: ``errors`` says why, by the codes too_short, too_long, common, is_mobile, is_nick_name
+                and context (a name of the product).
         """
         password = normalise_password(password)
+        bare = _bare(password)
+        nick_names = [name for name in [_bare(nick_name or "")] if len(name) >= _SHORTEST_NICK_NAME]
         reasons = {
             "too_short": len(password) < SHORTEST,
             "too_long": len(password) > LONGEST,
-            "common": password.casefold() in self._common or len(set(password)) == 1,
-            "is_mobile": _is_mobile(password, mobile),
+            "common": password in self._common or len(set(password)) == 1,
+            "is_mobile": _leans_on([mobile[-_MOBILE_DIGITS:]], bare),
+            "is_nick_name": _leans_on(nick_names, bare),
+            "context": _leans_on(PRODUCT_WORDS, bare),
         }
         wrong = [FieldError("password", code, _TEXTS[code]) for code, applies in reasons.items() if applies]
         if wrong:
@@ -44,12 +53,21 @@ _TEXTS = {
     "too_short": f"Use at least {SHORTEST} characters.",
     "too_long": f"Use at most {LONGEST} characters.",
     "common": "This password is among the most common ones.",
-    "is_mobile": "The password must not be the mobile number.",
+    "is_mobile": "The password must not be the mobile number, nor that and little more.",
+    "is_nick_name": "The password must not be the nick name, nor that and little more.",
+    "context": "The password must not be a name of this site, nor that and little more.",
 }
 
 
-def _is_mobile(password: str, mobile: Mobile) -> bool:
-    """Say whether a password is the mobile in some spelling: with or without country code, spaces or dashes."""
-    digits = re.sub(r"[^0-9]", "", password)
-    others = re.sub(r"[0-9() +.-]", "", password)
-    return not others and len(digits) >= SHORTEST and mobile.endswith(digits.removeprefix("00"))
+def _bare(text: str) -> str:
+    """Leave letters and digits alone, the digits of every script as 0 to 9, and no case."""
+    return "".join(str(unicodedata.decimal(sign, sign)) for sign in folded(text) if sign.isalnum())
+
+
+def _leans_on(words: Iterable[str], bare: str) -> bool:
+    """Say whether some words are half of a password or more, or all of it but digits."""
+    rest = bare
+    for word in words:
+        rest = rest.replace(word, "")
+    is_all_but_digits = rest.isdecimal() and not bare.isdecimal()
+    return rest != bare and (2 * len(rest) <= len(bare) or is_all_but_digits)

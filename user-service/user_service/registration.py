@@ -67,7 +67,7 @@ class Registration:
             TooManyRequests, DependencyUnavailable: not now.
         """
         nick_name = self._wanted_nick_name(application)
-        self._policy.check(application.password, mobile=application.mobile)
+        self._policy.check(application.password, mobile=application.mobile, nick_name=nick_name)
         buckets = self._limits.for_code(ip)
         self._limits.charge(buckets)
         hashed = self._passwords.hash(application.password)

@@ -8,10 +8,16 @@ from pydantic_settings import BaseSettings
 
 from chassis.database import checked_url
 from chassis.settings import settings_config
+from user_service.password_keys import PasswordKeys
 
 
 def _database_url(value: SecretStr) -> SecretStr:
     checked_url(value.get_secret_value())
+    return value
+
+
+def _password_keys(value: SecretStr) -> SecretStr:
+    PasswordKeys.parse(value.get_secret_value())
     return value
 
 
@@ -29,6 +35,8 @@ class Settings(BaseSettings):
     sms_service_url: str
     internal_token_key: Key
     refresh_token_key: Key
+    # id:secret[,id:secret…]; the first is current, the others check the hashes made with them.
+    password_keys: Annotated[SecretStr, AfterValidator(_password_keys)]
     log_level: str = "INFO"
     metrics_port: int = Field(default=9100, validation_alias="METRICS_PORT")
 
@@ -56,7 +64,14 @@ class Settings(BaseSettings):
         self.signing_key_source()
         if self.internal_token_key == self.refresh_token_key:
             raise ValueError("USER_REFRESH_TOKEN_KEY and USER_INTERNAL_TOKEN_KEY must differ")
+        others = {self.internal_token_key.get_secret_value(), self.refresh_token_key.get_secret_value()}
+        if others & set(self.parsed_password_keys().secrets.values()):
+            raise ValueError("the secrets of USER_PASSWORD_KEYS must differ from all other keys")
         return self
+
+    def parsed_password_keys(self) -> PasswordKeys:
+        """Return the keys of passwords."""
+        return PasswordKeys.parse(self.password_keys.get_secret_value())
 
     def signing_key_source(self) -> SecretStr | Path:
         """Return the PEM, or else the file that holds it.

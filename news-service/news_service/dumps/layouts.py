@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from news_service.dumps.report import TableReport
-from news_service.dumps.values import RowRefused, Values
+from chassis.dumps.report import TableReport
+from chassis.dumps.values import RowRefused, Values
 from news_service.reader_tables import InfoComment, InfoCommentLike, InfoUserCollection, InfoUserFans
 from news_service.sanitising import OWN_IMAGES, clean_html
 from news_service.tables import APPROVED, IN_REVIEW, REJECTED, Base, InfoCategory, InfoNews

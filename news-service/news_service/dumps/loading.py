@@ -3,11 +3,11 @@
 from sqlalchemy import inspect
 from sqlalchemy.orm import Session
 
+from chassis.dumps.report import TableReport
+from chassis.dumps.statements import DumpRow
+from chassis.dumps.values import RowReader, RowRefused, ValueReader, Values
 from news_service.dumps.layouts import KnownIds, Layout, ParentMissing, Preparing
-from news_service.dumps.report import TableReport
-from news_service.dumps.statements import DumpRow
 from news_service.dumps.storing import RowStore
-from news_service.dumps.values import RowRefused, ValueReader, Values
 
 
 class TableLoader:
@@ -16,17 +16,18 @@ class TableLoader:
     def __init__(self, session: Session, layout: Layout, *, known: KnownIds, reader: ValueReader) -> None:
         self.report = TableReport()
         self._layout = layout
-        self._reader = reader
         self._preparing = Preparing(session, known, self.report)
         self._store = RowStore(session, layout, known, self.report)
         self._columns = {column.name: column for column in inspect(layout.model).local_table.columns}
+        kinds = {name: column.type for name, column in self._columns.items()}
+        self._rows = RowReader(layout.columns, kinds, reader, self.report)
         self._waiting: list[Values] = []
 
     def add(self, row: DumpRow) -> None:
         """Store one row, or count why it is refused."""
         self.report.read += 1
         try:
-            self._prepare_and_store(self._values(row))
+            self._prepare_and_store(self._rows.read(row))
         except RowRefused as refusal:
             self.report.reasons[str(refusal)] += 1
 
@@ -43,18 +44,6 @@ class TableLoader:
                 self._waiting[0]["parent_id"] = None
                 self.report.notes["the comment that it answers is not there"] += 1
         return self._store.touched_articles
-
-    def _values(self, row: DumpRow) -> Values:
-        names = row.columns or self._layout.columns
-        if len(names) != len(row.values):
-            raise RowRefused(f"{len(row.values)} values for {len(names)} columns")
-        values: Values = {}
-        for name, text in zip(names, row.values, strict=True):
-            if name in self._layout.columns:
-                values[name] = self._reader.read(name, self._columns[name].type, text)
-            else:
-                self.report.notes[f"the column {name[:64]} is unknown and left out"] += 1
-        return values
 
     def _prepare_and_store(self, values: Values) -> None:
         prepared = dict(values)

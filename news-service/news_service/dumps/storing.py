@@ -5,9 +5,9 @@ from datetime import UTC, datetime
 from sqlalchemy import func, inspect, select
 from sqlalchemy.orm import Session
 
+from chassis.dumps.report import TableReport
+from chassis.dumps.values import Values, is_newer_here
 from news_service.dumps.layouts import KnownIds, Layout
-from news_service.dumps.report import TableReport
-from news_service.dumps.values import Values
 from news_service.reader_tables import InfoComment, InfoUserCollection
 from news_service.tables import Base, InfoNews
 
@@ -73,12 +73,11 @@ class RowStore:
         self._touch(row)
 
     def _is_newer_here(self, row: Base, values: Values) -> bool:
-        ours, theirs = getattr(row, "update_time", None), values.get("update_time")
-        if not isinstance(ours, datetime) or (isinstance(theirs, datetime) and theirs >= ours):
+        ours = getattr(row, "update_time", None)
+        if not is_newer_here(ours, values):
             return False
-        if "update_time" in values:
-            self._report.notes["edited here since, kept as it is here"] += 1
-        return "update_time" in values
+        self._report.notes["edited here since, kept as it is here"] += 1
+        return True
 
     def _touch(self, row: Base) -> None:
         if isinstance(row, InfoNews):

@@ -3,8 +3,8 @@
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from news_service.dumps.mysql_dump import DumpBroken, tokens
-from news_service.dumps.token_stream import TokenStream
+from chassis.dumps.mysql_dump import DumpBroken, tokens
+from chassis.dumps.token_stream import TokenStream
 
 _NOT_COLUMNS = ("PRIMARY", "KEY", "UNIQUE", "INDEX", "FULLTEXT", "SPATIAL", "CONSTRAINT", "FOREIGN", "CHECK")
 _BETWEEN = ("INTO", "IGNORE", "LOW_PRIORITY", "DELAYED", "HIGH_PRIORITY")

@@ -1,9 +1,11 @@
 """What an import did, table by table."""
 
 from collections import Counter
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
 HEAD = ("table", "read", "written", "changed", "unchanged", "refused")
+_NOT_DATA = ("alembic_version",)
 
 
 @dataclass
@@ -25,10 +27,21 @@ class TableReport:
 
 @dataclass
 class ImportReport:
-    """The tables of one file that were imported, and the rows of those that were not."""
+    """The tables of one file that were imported; of those that were not, how many rows they had and why."""
 
     tables: dict[str, TableReport] = field(default_factory=dict)
-    skipped: dict[str, int] = field(default_factory=dict)
+    skipped: dict[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def of(
+        cls, rows: Counter[str], *, imported: Collection[str], skipped: Mapping[str, str], otherwise: str
+    ) -> "ImportReport":
+        """Begin the report on a file with so many rows per table.
+
+        ``skipped`` says why some tables are not imported, ``otherwise`` why the others are not.
+        """
+        left_out = {name: count for name, count in sorted(rows.items()) if name not in (*imported, *_NOT_DATA)}
+        return cls({}, {name: f"{skipped.get(name, otherwise)} ({count} rows)" for name, count in left_out.items()})
 
     def lines(self) -> list[str]:
         """Write the report as lines of text."""
@@ -46,12 +59,8 @@ class ImportReport:
         for name, table in self.tables.items():
             lines += [f"{name}: {count} × refused: {reason}" for reason, count in table.reasons.most_common()]
             lines += [f"{name}: {count} × {note}" for note, count in table.notes.most_common()]
-        return lines + [f"{name}: skipped, {_why(name)} ({count} rows)" for name, count in self.skipped.items()]
+        return lines + [f"{name}: skipped, {why}" for name, why in self.skipped.items()]
 
 
 def _numbers(table: TableReport) -> tuple[int, ...]:
     return (table.read, table.written, table.changed, table.unchanged, table.refused)
-
-
-def _why(table: str) -> str:
-    return "accounts belong to user-service" if table == "info_user" else "not a table of the news"

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from news_service.dumps.mysql_dump import DumpBroken, tokens, unquote
+from chassis.dumps.mysql_dump import DumpBroken, tokens, unquote
 
 ESCAPES = {
     "\0": r"\0",

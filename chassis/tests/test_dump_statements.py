@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from news_service.dumps.files import read_pieces
-from news_service.dumps.mysql_dump import DumpBroken
-from news_service.dumps.statements import DumpRow, read_rows
+from chassis.dumps.files import read_pieces
+from chassis.dumps.mysql_dump import DumpBroken
+from chassis.dumps.statements import DumpRow, read_rows
 
 
 def rows(sql: str) -> list[tuple[str, tuple[str, ...] | None, tuple[str | None, ...]]]:

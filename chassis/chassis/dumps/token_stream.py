@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from news_service.dumps.mysql_dump import DumpBroken, Token
+from chassis.dumps.mysql_dump import DumpBroken, Token
 
 
 class TokenStream:

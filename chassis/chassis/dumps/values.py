@@ -1,15 +1,18 @@
 """Turns the texts of a dump into values for our columns."""
 
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any  # The Python type of any column.
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import Integer, String
+from sqlalchemy import Boolean, Integer, String
 from sqlalchemy.types import TypeEngine
 
 from chassis.database import UtcDateTime
+from chassis.dumps.report import TableReport
+from chassis.dumps.statements import DumpRow
 
 Value = int | str | datetime | None
 Values = dict[str, Value]
@@ -37,6 +40,8 @@ class ValueReader:
             return None
         if isinstance(kind, UtcDateTime):
             return self._time(name, text)
+        if isinstance(kind, Boolean):
+            return _integer(name, text) != 0
         if isinstance(kind, Integer):
             return _integer(name, text)
         if isinstance(kind, String) and kind.length is not None and len(text) > kind.length:
@@ -59,3 +64,44 @@ def _integer(name: str, text: str) -> int:
     if not _INTEGER.fullmatch(text) or not -(2**31) <= int(text) < 2**31:
         raise RowRefused(f"{name} is not an integer")
     return int(text)
+
+
+@dataclass(frozen=True)
+class RowReader:
+    """Reads the rows of one table.
+
+    ``order`` is the classic order of its columns, for INSERTs without a column list; ``kinds`` are their types with us;
+    ``aliases`` names columns that some dumps call otherwise.
+    """
+
+    order: tuple[str, ...]
+    kinds: Mapping[str, TypeEngine[Any]]
+    values: ValueReader
+    report: TableReport
+    aliases: Mapping[str, str] = field(default_factory=dict)
+
+    def read(self, row: DumpRow) -> Values:
+        """Return the values of the known columns that the row has; unknown ones are left out and noted.
+
+        Raises:
+            RowRefused: a value does not fit its column, or there are more or fewer values than columns.
+        """
+        names = row.columns or self.order
+        if len(names) != len(row.values):
+            raise RowRefused(f"{len(row.values)} values for {len(names)} columns")
+        found: Values = {}
+        for given, text in zip(names, row.values, strict=True):
+            name = self.aliases.get(given, given)
+            if name in self.order:
+                found[name] = self.values.read(name, self.kinds[name], text)
+            else:
+                self.report.notes[f"the column {name[:64]} is unknown and left out"] += 1
+        return found
+
+
+def is_newer_here(ours: datetime | None, values: Values) -> bool:
+    """Say whether a row of the database, changed at ``ours``, is newer than a dump's that names its own time."""
+    if ours is None or "update_time" not in values:
+        return False
+    theirs = values["update_time"]
+    return not isinstance(theirs, datetime) or theirs < ours

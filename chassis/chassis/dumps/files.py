@@ -1,15 +1,43 @@
 """Reads a dump file in pieces of text, and refuses what is not one."""
 
 import codecs
+from collections import Counter
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
-from news_service.dumps.mysql_dump import DumpBroken
+from chassis.dumps.mysql_dump import DumpBroken
+from chassis.dumps.statements import DumpRow, read_rows
 
+Progress = Callable[[int], None]
 _PIECE_BYTES = 256 * 1024
 
 
-def read_pieces(path: Path, on_bytes: Callable[[int], None]) -> Iterator[str]:
+@dataclass(frozen=True)
+class DumpFile:
+    """A file that was read once to its end: the number of rows per table."""
+
+    path: Path
+    rows: Counter[str]
+
+    def read(self, table: str, on_bytes: Progress) -> Iterator[DumpRow]:
+        """Read the rows of one table; raises DumpBroken as `examine`, if the file has changed."""
+        return (row for row in read_rows(read_pieces(self.path, on_bytes)) if row.table == table)
+
+
+def examine(path: Path, on_bytes: Progress) -> DumpFile:
+    """Read a file to its end without writing anything.
+
+    Raises:
+        DumpBroken: it is cut off, in another encoding, no dump at all, or has no rows.
+    """
+    rows = Counter(row.table for row in read_rows(read_pieces(path, on_bytes)))
+    if not rows:
+        raise DumpBroken("the file holds no INSERT; it is not a dump with data")
+    return DumpFile(path, rows)
+
+
+def read_pieces(path: Path, on_bytes: Progress) -> Iterator[str]:
     """Read a file piece by piece, as UTF-8 with or without a mark at its start; ``on_bytes`` hears of the progress.
 
     Raises:

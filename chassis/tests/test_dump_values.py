@@ -1,0 +1,58 @@
+"""The values of a dump's rows."""
+
+from datetime import UTC, datetime
+from zoneinfo import ZoneInfo
+
+import pytest
+from sqlalchemy import Boolean, Integer, String
+
+from chassis.database import UtcDateTime
+from chassis.dumps.report import TableReport
+from chassis.dumps.statements import DumpRow
+from chassis.dumps.values import RowReader, RowRefused, ValueReader, is_newer_here
+
+KINDS = {"id": Integer(), "name": String(4), "is_new": Boolean(), "update_time": UtcDateTime()}
+SHANGHAI = ValueReader(ZoneInfo("Asia/Shanghai"))
+NOON = datetime(2020, 1, 1, 12, tzinfo=UTC)
+
+
+def rows(report: TableReport) -> RowReader:
+    return RowReader(tuple(KINDS), KINDS, SHANGHAI, report, aliases={"title": "name"})
+
+
+def test_values_become_those_of_the_columns() -> None:
+    row = DumpRow("t", None, ("7", "名", "1", "2020-01-01 20:00:00"), 1)
+    assert rows(TableReport()).read(row) == {"id": 7, "name": "名", "is_new": True, "update_time": NOON}
+
+
+def test_columns_have_aliases_and_unknown_ones_are_noted() -> None:
+    report = TableReport()
+    assert rows(report).read(DumpRow("t", ("title", "colour"), ("a", "b"), 1)) == {"name": "a"}
+    assert report.notes == {"the column colour is unknown and left out": 1}
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "reason"),
+    [
+        ("is_new", "yes", "is_new is not an integer"),
+        ("name", "five5", "name is longer than 4 characters"),
+        ("update_time", "2020-13-01 00:00:00", "update_time is not a time"),
+    ],
+)
+def test_what_fits_no_column_is_refused_by_name(name: str, text: str, reason: str) -> None:
+    with pytest.raises(RowRefused, match=reason):
+        rows(TableReport()).read(DumpRow("t", (name,), (text,), 1))
+
+
+@pytest.mark.parametrize(
+    ("ours", "values", "is_newer"),
+    [
+        (NOON, {"update_time": NOON}, False),
+        (NOON, {"update_time": NOON.replace(hour=11)}, True),
+        (NOON, {"update_time": None}, True),
+        (NOON, {}, False),
+        (None, {"update_time": NOON}, False),
+    ],
+)
+def test_only_a_later_time_of_ours_is_newer(ours: datetime | None, values: dict, is_newer: bool) -> None:
+    assert is_newer_here(ours, values) is is_newer
