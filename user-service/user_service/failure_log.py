@@ -6,7 +6,6 @@ first ``per_hour`` failures are written, then those whose number is a power of t
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import datetime
 
 from redis import Redis
@@ -31,16 +30,6 @@ _HOUR_SECONDS = 3600
 _LIMIT_SECONDS = 60
 
 
-@dataclass
-class Attempted:
-    """What somebody tries who is not signed in; ``user_id`` is filled in when it is known."""
-
-    event: str
-    mobile: Mobile
-    ip: str
-    user_id: int | None = None
-
-
 class FailureLog:
     """Adds lines in transactions of their own, as what failed left none. Fails closed."""
 
@@ -51,39 +40,31 @@ class FailureLog:
         self._clock = clock
 
     @contextmanager
-    def watch(self, event: str, mobile: Mobile, ip: str) -> Iterator[Attempted]:
-        """Write down how the block ends, if somebody is refused in it. The error goes on its way."""
-        attempted = Attempted(event, mobile, ip)
+    def watch(self, event: str, mobile: Mobile, ip: str) -> Iterator[None]:
+        """Write down how the block ends, if somebody who is not signed in is refused in it; the error goes its way."""
         try:
-            yield attempted
+            yield
         except TooManyRequests as error:
-            if self._is_first(attempted):
-                self._write(attempted, error)
+            if self._is_first(f"user:audit:limit:{event}:{limited_prefix(ip)}"):
+                self._write(event, mobile, error)
             raise
         except _REFUSALS as error:
-            self._write(attempted, error)
+            self._write(event, mobile, error)
             raise
 
-    def _is_first(self, attempted: Attempted) -> bool:
-        key = f"user:audit:limit:{attempted.event}:{limited_prefix(attempted.ip)}"
+    def _is_first(self, key: str) -> bool:
         with redis_errors():
             return bool(self._redis.set(key, 1, nx=True, ex=_LIMIT_SECONDS))
 
-    def _write(self, attempted: Attempted, error: XinjingError) -> None:
+    def _write(self, event: str, mobile: Mobile, error: XinjingError) -> None:
         now = self._clock()
         number = self._number_in_hour(now)
         is_within = number <= self._per_hour
         if not is_within and number & (number - 1):
             return
-        happening = Happening(
-            attempted.event,
-            error.code,
-            user_id=attempted.user_id,
-            mobile=attempted.mobile,
-            detail="" if is_within else f"Failure {number} of this hour; most are left out.",
-        )
+        detail = "" if is_within else f"Failure {number} of this hour; most are left out."
         with self._database.write() as db:
-            record(db, happening, now=now)
+            record(db, Happening(event, error.code, mobile=mobile, detail=detail), now=now)
 
     def _number_in_hour(self, now: datetime) -> int:
         key = f"user:audit:failures:{int(now.timestamp()) // _HOUR_SECONDS}"

@@ -18,6 +18,8 @@ from user_service.passwords import Passwords
 from user_service.sessions import Sessions
 from user_service.sms_codes import SmsCodes
 
+BY_PASSWORD, BY_CODE = "login_by_password", "login_by_code"
+
 
 class SignIn:
     """Lets people in."""
@@ -55,10 +57,9 @@ class SignIn:
             CaptchaRequired, CaptchaWrong, CaptchaExpired, TooManyRequests: as `PasswordAttempts.admit`.
             DependencyUnavailable: a part is away, or too many passwords are being checked.
         """
-        with self._failures.watch("login_by_password", mobile, ip) as attempted:
+        with self._failures.watch(BY_PASSWORD, mobile, ip):
             attempt = self._attempts.admit(mobile, ip, captcha)
             user = self._find(mobile)
-            attempted.user_id = user.id if user else None
             is_right = self._passwords.matches(user.password_hash if user else None, password)
             if user is None or not is_right or attempt.is_hopeless or not user.may_enter(self._clock()):
                 raise CredentialsWrong
@@ -67,7 +68,7 @@ class SignIn:
                 raise PasswordResetRequired
             outdated = self._passwords.is_outdated(user.password_hash)
             rehashed = self._passwords.hash(password) if outdated else None
-            return self._enter(user, device, event=attempted.event, rehashed=rehashed)
+            return self._enter(user, device, event=BY_PASSWORD, rehashed=rehashed)
 
     def by_code(self, mobile: Mobile, code: str, device: Device, ip: str) -> SignedIn:
         """Sign in who got a code for the purpose ``login``; this also ends a row of wrong passwords.
@@ -77,17 +78,15 @@ class SignIn:
             TooManyRequests: too many wrong codes from this address, or for this mobile as sms-service counts.
             XinjingError: sms-service, Redis or the database is away.
         """
-        with self._failures.watch("login_by_code", mobile, ip) as attempted:
+        with self._failures.watch(BY_CODE, mobile, ip):
             buckets = self._limits.for_code(ip)
             self._limits.charge(buckets)
-            is_right = self._is_code(mobile, code)
-            user = self._find(mobile)
-            attempted.user_id = user.id if user else None
-            if user is None or not is_right or not user.may_enter(self._clock()):
+            user = self._find(mobile) if self._is_code(mobile, code) else None
+            if user is None or not user.may_enter(self._clock()):
                 raise CredentialsWrong
             self._limits.refund(buckets)
             self._attempts.end_streak(mobile)
-            return self._enter(user, device, event=attempted.event)
+            return self._enter(user, device, event=BY_CODE)
 
     def _is_code(self, mobile: Mobile, code: str) -> bool:
         try:

@@ -209,6 +209,10 @@ class JsonForm extends HTMLElement {
   }
 
   async #submit() {
+    if (this.captcha?.hidden === false && !this.captcha.captchaId) {
+      await this.captcha.load();
+      return;
+    }
     this.clear();
     const label = this.submitButton.textContent;
     this.submitButton.disabled = true;
