@@ -69,6 +69,10 @@ class Stack:
         """End one part the hard way and start it again."""
         raise NotImplementedError
 
+    def flask(self, *words: str) -> str:
+        """Run a command of user-service and return what it prints."""
+        raise NotImplementedError
+
     def captcha_answer(self, captcha_id: str) -> str:
         """Read the text of a captcha."""
         answer = self.redis_command("GET", f"captcha:answer:{captcha_id}")
@@ -152,11 +156,21 @@ class EmbeddedStack(Stack):
         with Redis.from_url(f"unix://{self._folder}/redis.sock", decode_responses=True) as client:
             return client.execute_command(*words)
 
-    def start_worker(self) -> Worker:
+    def _environment(self) -> dict[str, str]:
         from local.settings import LocalSettings, environment
 
         settings = LocalSettings(port=1, data_dir=self._folder)
-        env = environment(settings, f"unix://{self._folder}/redis.sock", self._env)
+        return environment(settings, f"unix://{self._folder}/redis.sock", self._env)
+
+    def flask(self, *words: str) -> str:
+        command = [sys.executable, "-m", "flask", "--app", "user_service.app", *words]
+        done = subprocess.run(
+            command, env=self._environment(), cwd=ROOT, check=True, capture_output=True, text=True, timeout=60
+        )
+        return done.stdout
+
+    def start_worker(self) -> Worker:
+        env = self._environment()
         worker = ProcessWorker({**env, "METRICS_PORT": env["SMS_WORKER_METRICS_PORT"]})
         self._workers.append(worker)
         time.sleep(3)  # Nobody outside sees a worker become ready.
@@ -189,6 +203,9 @@ class ComposeStack(Stack):
 
     def redis_command(self, *words: str) -> Any:
         return json.loads(self._compose("exec", "-T", "redis", "redis-cli", "--json", *words))
+
+    def flask(self, *words: str) -> str:
+        return self._compose("exec", "-T", "user-service", "flask", "--app", "user_service.app", *words)
 
     def start_worker(self) -> Worker:
         self.restore_workers()

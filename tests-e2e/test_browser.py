@@ -212,6 +212,35 @@ def test_a_wrong_captcha_is_said_and_replaced(open_window: Open, stack: Any, mob
     assert "status of 400" in visit.messages.pop()
 
 
+def test_a_person_who_mistypes_answers_a_captcha_and_gets_in(
+    open_window: Open, stack: Any, mobile: str, register_account: Callable[[str], None]
+) -> None:
+    register_account(mobile)
+    visit = open_window(**PHONE_DARK)
+    panel = visit.open_dialog("登录").get_by_role("tabpanel", name="密码登录")
+    alert, picture = panel.get_by_role("alert"), panel.get_by_alt_text("图形验证码，看不清可换一张")
+    panel.get_by_label("手机号").fill(mobile)
+    panel.get_by_label("密码", exact=True).fill("not the password")
+    for _ in range(3):
+        panel.get_by_role("button", name="登录").click()
+        expect(alert).to_have_text("用户名或密码错误")
+        expect(picture).to_be_hidden()
+    panel.get_by_role("button", name="登录").click()
+    expect(alert).to_have_text("请输入图片验证码")
+    expect(panel.get_by_label("图中的字符")).to_have_attribute("aria-invalid", "true")
+    first = fill_captcha(panel, stack, "????")
+    assert barriers(visit.page) == []
+    panel.get_by_role("button", name="登录").click()
+    expect(alert).to_have_text("验证码输入有误")
+    expect(picture).not_to_have_attribute("src", f"/api/v1/captchas/{first}/image")
+    fill_captcha(panel, stack)
+    panel.get_by_label("密码", exact=True).fill(PASSWORD)
+    panel.get_by_role("button", name="登录").click()
+    expect_signed_in(visit, mobile)
+    assert [re.search(r"status of (\d+)", message)[1] for message in visit.messages] == [*["401"] * 3, "403", "400"]
+    visit.messages.clear()
+
+
 def test_a_refused_password_is_said_at_its_field(open_window: Open, stack: Any, mobile: str) -> None:
     visit = open_window(**DESKTOP_LIGHT)
     dialog = visit.open_dialog("注册")

@@ -228,3 +228,9 @@ def test_another_site_can_not_log_a_browser_in(browser_client: Get, register: Ge
     answer = browser_client("POST", "/passport/login", json=login, headers=headers)
     assert (answer.status_code, answer.json()["errno"]) == (200, "4201")
     assert not is_signed_in(browser_client)
+
+
+def test_after_three_failures_a_classic_login_is_told_to_answer_a_captcha(call: Get, register: Get) -> None:
+    person = register()
+    answers = [call("login", mobile=person.mobile, password="not the password") for _ in range(4)]
+    assert answers == [(200, "4103", "用户名或密码错误")] * 3 + [(200, "4103", "请输入图片验证码")]

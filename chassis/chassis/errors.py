@@ -238,6 +238,13 @@ class CredentialsWrong(XinjingError):
     text = "The mobile or the secret is wrong."
 
 
+class PasswordResetRequired(XinjingError):
+    """The password was right, and an administrator wants a new one before it opens anything again."""
+
+    status, code, errno, errmsg = 403, "password_reset_required", "4103", "请先重置密码"
+    text = "Reset the password first. Logging in by code works."
+
+
 class UpstreamUnavailable(XinjingError):
     """A service behind the gateway refused, broke or garbled its answer."""
 

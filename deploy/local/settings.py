@@ -55,6 +55,7 @@ def environment(settings: LocalSettings, redis_url: str, given: Mapping[str, str
         "PORT": str(settings.port),
         "SMS_CAPTCHA_SERVICE_URL": chosen["GATEWAY_CAPTCHA_SERVICE_URL"],
         "USER_SMS_SERVICE_URL": chosen["GATEWAY_SMS_SERVICE_URL"],
+        "USER_CAPTCHA_SERVICE_URL": chosen["GATEWAY_CAPTCHA_SERVICE_URL"],
         "NEWS_USER_SERVICE_URL": chosen["GATEWAY_USER_SERVICE_URL"],
         "USER_DATABASE_URL": f"sqlite:///{data / 'user.db'}",
         "NEWS_DATABASE_URL": f"sqlite:///{data / 'news.db'}",

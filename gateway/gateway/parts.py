@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from redis import Redis
 
 from chassis.identity import GATEWAY, InternalTokens
-from chassis.neighbours import Neighbour
+from chassis.neighbours import READ_TIMEOUT_SECONDS, Neighbour
 from chassis.redis_client import connect_redis
 from gateway.cookies import SessionCookies
 from gateway.credentials import Credentials
@@ -23,6 +23,8 @@ from gateway.verifier import TokenVerifier
 
 # Beyond the longest time that the revocation thread waits inside Redis.
 _FEED_TIMEOUT_SECONDS = 3.0
+# Beyond the 10 seconds that user-service holds up the login of a mobile with many failures.
+_LOGIN_TIMEOUT_SECONDS = 15.0
 
 
 @dataclass(frozen=True)
@@ -51,7 +53,13 @@ def build_parts(settings: Settings) -> Parts:
     tokens = InternalTokens(settings.internal_token_key.get_secret_value())
     redis = connect_redis(settings.redis_url.get_secret_value(), timeout_seconds=_FEED_TIMEOUT_SECONDS)
     neighbours = {
-        service: Neighbour(address, name=service, own_name=GATEWAY, tokens=tokens)
+        service: Neighbour(
+            address,
+            name=service,
+            own_name=GATEWAY,
+            tokens=tokens,
+            read_timeout_seconds=_LOGIN_TIMEOUT_SECONDS if service is Service.USER else READ_TIMEOUT_SECONDS,
+        )
         for service, address in _addresses(settings).items()
     }
     users = neighbours[Service.USER]

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from chassis.web import MAX_BODY_BYTES, Access
 
-PUBLIC, OPTIONAL, SIGNED_IN = Access.PUBLIC, Access.OPTIONAL, Access.SIGNED_IN
+PUBLIC, OPTIONAL, SIGNED_IN, ADMIN = Access.PUBLIC, Access.OPTIONAL, Access.SIGNED_IN, Access.ADMIN
 
 
 class Service(enum.StrEnum):
@@ -77,6 +77,15 @@ RULES: tuple[Rule, ...] = (
     Rule("DELETE", f"{_V1}/sessions/current", Service.USER, SIGNED_IN, effect=Effect.ENDS),
     Rule("DELETE", f"{_V1}/sessions/{{id}}", Service.USER, SIGNED_IN),
     Rule("POST", f"{_V1}/tokens/refresh", Service.USER, PUBLIC, Limit.REFRESHES, Effect.REFRESHES),
+    Rule("GET", f"{_V1}/admin/users", Service.USER, ADMIN),
+    Rule("GET", f"{_V1}/admin/users/{{id}}", Service.USER, ADMIN),
+    Rule("GET", f"{_V1}/admin/users/{{id}}/mobile", Service.USER, ADMIN),
+    Rule("PUT", f"{_V1}/admin/users/{{id}}/ban", Service.USER, ADMIN),
+    Rule("DELETE", f"{_V1}/admin/users/{{id}}/ban", Service.USER, ADMIN),
+    Rule("DELETE", f"{_V1}/admin/users/{{id}}/sessions", Service.USER, ADMIN),
+    Rule("POST", f"{_V1}/admin/users/{{id}}/password-reset-required", Service.USER, ADMIN),
+    Rule("GET", f"{_V1}/admin/audit-events", Service.USER, ADMIN),
+    Rule("POST", f"{_V1}/admin/revoke-all", Service.USER, ADMIN),
     Rule("GET", "/.well-known/jwks.json", Service.USER, PUBLIC),
     Rule("GET", f"{_V1}/categories", Service.NEWS, PUBLIC),
     Rule("GET", f"{_V1}/news", Service.NEWS, PUBLIC),

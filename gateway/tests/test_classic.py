@@ -141,6 +141,8 @@ def test_a_body_that_is_no_json_is_4103(gateway: Any) -> None:
         ("register", "user", "/api/v1/users", "mobile_taken", ("4003", "手机号已注册")),
         ("register", "user", "/api/v1/users", "password_rejected", ("4103", "密码不符合要求")),
         ("login", "user", "/api/v1/sessions", "credentials_wrong", ("4103", "用户名或密码错误")),
+        ("login", "user", "/api/v1/sessions", "captcha_required", ("4103", "请输入图片验证码")),
+        ("login", "user", "/api/v1/sessions", "password_reset_required", ("4103", "请先重置密码")),
         ("login", "user", "/api/v1/sessions", "no_such_code", ("4301", "服务暂时不可用")),
     ],
 )

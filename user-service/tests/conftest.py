@@ -1,8 +1,11 @@
 """Fixtures: a migrated database, a stub of sms-service, the app and a client that calls as the gateway does."""
 
 import json
+import re
 import threading
+import uuid
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -14,7 +17,7 @@ import pytest
 import svcs
 from flask_openapi3 import OpenAPI
 from redis import Redis
-from sqlalchemy import select
+from sqlalchemy import select, update
 from structlog.testing import capture_logs
 from werkzeug.test import TestResponse
 
@@ -23,11 +26,12 @@ from chassis.identity import INTERNAL_TOKEN_HEADER
 from chassis.mobiles import parse_mobile
 from user_service.app import create_app
 from user_service.commands import MIGRATIONS
-from user_service.models import User, UserSession
+from user_service.models import AuditEvent, User, UserSession
 from user_service.settings import Settings
 
 PASSWORD = "correct horse battery"
 MOBILE = "+8613800138000"
+ADMIN_MOBILE = "+8613700137000"
 CODE = "031415"
 
 
@@ -63,6 +67,30 @@ class SmsServiceStub:
         return [payload]
 
 
+@dataclass
+class CaptchaServiceStub:
+    """Plays captcha-service at the socket: each captcha that it knows is judged once."""
+
+    url: str = ""
+    answers: dict[str, str] = field(default_factory=dict)
+    callers: list[str] = field(default_factory=list)
+    broken: bool = False
+
+    def __call__(self, environ: dict[str, Any], start_response: Any) -> list[bytes]:
+        text = json.loads(environ["wsgi.input"].read(int(environ["CONTENT_LENGTH"])))["text"]
+        self.callers.append(environ["HTTP_" + INTERNAL_TOKEN_HEADER.upper().replace("-", "_")])
+        captcha_id = re.fullmatch("/internal/captchas/([^/]+)/attempts", environ["PATH_INFO"])[1]
+        expected = self.answers.pop(captcha_id, None)
+        if self.broken:
+            status, answer = "503 Service Unavailable", {"code": "service_unavailable"}
+        elif expected is None:
+            status, answer = "400 Bad Request", {"code": "captcha_expired"}
+        else:
+            status, answer = "200 OK", {"passed": text == expected}
+        start_response(status, [("Content-Type", "application/json")])
+        return [json.dumps(answer).encode()]
+
+
 class _Quiet(WSGIRequestHandler):
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the name is the library's.
         return
@@ -77,7 +105,18 @@ def log_lines() -> Iterator[list[Any]]:
 
 @pytest.fixture
 def sms_service() -> Iterator[SmsServiceStub]:
-    stub = SmsServiceStub()
+    with _served(SmsServiceStub()) as stub:
+        yield stub
+
+
+@pytest.fixture
+def captcha_service() -> Iterator[CaptchaServiceStub]:
+    with _served(CaptchaServiceStub()) as stub:
+        yield stub
+
+
+@contextmanager
+def _served(stub: Any) -> Iterator[Any]:
     with make_server("127.0.0.1", 0, stub, handler_class=_Quiet) as server:
         stub.url = f"http://127.0.0.1:{server.server_port}"
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
@@ -117,6 +156,7 @@ def settings(
     redis: Redis,
     redis_url: str,
     sms_service: SmsServiceStub,
+    captcha_service: CaptchaServiceStub,
     internal_token_key: str,
     tmp_path: Path,
 ) -> Settings:
@@ -124,6 +164,7 @@ def settings(
         database_url=database_url,
         redis_url=redis_url,
         sms_service_url=sms_service.url,
+        captcha_service_url=captcha_service.url,
         internal_token_key=internal_token_key,
         refresh_token_key="a refresh token key of the tests only",
         password_keys="test:a-password-key-of-the-tests-only-1,older:a-password-key-of-the-tests-only-2",
@@ -133,8 +174,14 @@ def settings(
 
 
 @pytest.fixture
-def app(settings: Settings, clock: Clock) -> Iterator[OpenAPI]:
-    app = create_app(settings, clock=clock)
+def naps() -> list[float]:
+    """The seconds that logins were held up, which no test waits for."""
+    return []
+
+
+@pytest.fixture
+def app(settings: Settings, clock: Clock, naps: list[float]) -> Iterator[OpenAPI]:
+    app = create_app(settings, clock=clock, sleep=naps.append)
     yield app
     svcs.flask.close_registry(app)
 
@@ -177,7 +224,12 @@ class Person:
     def signed_in(self, answer: TestResponse) -> "Person":
         """Be the user whom a login answered."""
         claims = _claims(answer.json["access_token"])
-        user = {"user_id": int(claims["sub"]), "session_id": claims["sid"], "auth_time": claims["auth_time"]}
+        user = {
+            "user_id": int(claims["sub"]),
+            "session_id": claims["sid"],
+            "auth_time": claims["auth_time"],
+            "roles": frozenset(claims["roles"]),
+        }
         return Person(self.app, self.called_by, self.ip, user)
 
     def at(self, ip: str) -> "Person":
@@ -224,6 +276,50 @@ def owner(visitor: Person, register: Callable[..., TestResponse]) -> Person:
 
 
 @pytest.fixture
+def guess(log_in: Callable[..., TestResponse], solve: Callable[[], dict[str, str]]) -> Callable[..., TestResponse]:
+    """Try a wrong password with a right captcha."""
+
+    def guess(mobile: str = MOBILE, **options: Any) -> TestResponse:
+        return log_in(mobile, "something else", **options, **solve())
+
+    return guess
+
+
+@pytest.fixture
+def log_in_by_code(visitor: Person) -> Callable[..., TestResponse]:
+    """Log in by code."""
+
+    def log_in(mobile: str = MOBILE, code: str = "271828", person: Person = visitor) -> TestResponse:
+        return person.call("POST", "/api/v1/sessions", {"mobile": mobile, "sms_code": code})
+
+    return log_in
+
+
+@pytest.fixture
+def change_user(database: Database) -> Callable[..., None]:
+    """Change columns of an account behind the app's back."""
+
+    def change(mobile: str = MOBILE, **columns: Any) -> None:
+        with database.write() as db:
+            db.execute(update(User).where(User.mobile == mobile).values(**columns))
+
+    return change
+
+
+@pytest.fixture
+def admin(
+    register: Callable[..., TestResponse],
+    log_in: Callable[..., TestResponse],
+    change_user: Callable[..., None],
+    visitor: Person,
+) -> Person:
+    """An administrator who has just logged in."""
+    register(mobile=ADMIN_MOBILE)
+    change_user(ADMIN_MOBILE, is_admin=True)
+    return visitor.signed_in(log_in(ADMIN_MOBILE))
+
+
+@pytest.fixture
 def revoked(redis: Redis) -> Callable[[], list[dict[str, str]]]:
     """Read the whole revocation stream."""
     return lambda: [fields for _, fields in redis.xrange("user:revocations")]
@@ -233,8 +329,10 @@ def revoked(redis: Redis) -> Callable[[], list[dict[str, str]]]:
 def log_in(visitor: Person) -> Callable[..., TestResponse]:
     """Log in by password."""
 
-    def log_in(mobile: str = MOBILE, password: str = PASSWORD, person: Person = visitor) -> TestResponse:
-        return person.call("POST", "/api/v1/sessions", {"mobile": mobile, "password": password})
+    def log_in(
+        mobile: str = MOBILE, password: str = PASSWORD, person: Person = visitor, **captcha: str
+    ) -> TestResponse:
+        return person.call("POST", "/api/v1/sessions", {"mobile": mobile, "password": password, **captcha})
 
     return log_in
 
@@ -263,5 +361,29 @@ def stored_sessions(database: Database) -> Callable[[], list[UserSession]]:
     def read() -> list[UserSession]:
         with database.read() as db:
             return list(db.scalars(select(UserSession).order_by(UserSession.id)))
+
+    return read
+
+
+@pytest.fixture
+def solve(captcha_service: CaptchaServiceStub) -> Callable[[], dict[str, str]]:
+    """Issue a captcha and answer it rightly, as the fields of a login."""
+
+    def solve() -> dict[str, str]:
+        captcha_id = f"xj{uuid.uuid4().hex}"
+        captcha_service.answers[captcha_id] = "AB3D"
+        return {"captcha_id": captcha_id, "captcha_text": "AB3D"}
+
+    return solve
+
+
+@pytest.fixture
+def audit(database: Database) -> Callable[..., list[AuditEvent]]:
+    """Read the audit log behind the app's back, oldest first, or the lines of one event."""
+
+    def read(event: str | None = None) -> list[AuditEvent]:
+        with database.read() as db:
+            lines = db.scalars(select(AuditEvent).order_by(AuditEvent.id)).all()
+        return [line for line in lines if event in (None, line.event)]
 
     return read

@@ -44,6 +44,15 @@ def test_the_access_of_every_route_is_the_decided_one(app):
         ("DELETE", "/api/v1/sessions/current"): Access.SIGNED_IN,
         ("DELETE", "/api/v1/sessions/<session_id>"): Access.SIGNED_IN,
         ("POST", "/api/v1/tokens/refresh"): Access.PUBLIC,
+        ("GET", "/api/v1/admin/users"): Access.ADMIN,
+        ("GET", "/api/v1/admin/users/<int:user_id>"): Access.ADMIN,
+        ("GET", "/api/v1/admin/users/<int:user_id>/mobile"): Access.ADMIN,
+        ("PUT", "/api/v1/admin/users/<int:user_id>/ban"): Access.ADMIN,
+        ("DELETE", "/api/v1/admin/users/<int:user_id>/ban"): Access.ADMIN,
+        ("DELETE", "/api/v1/admin/users/<int:user_id>/sessions"): Access.ADMIN,
+        ("POST", "/api/v1/admin/users/<int:user_id>/password-reset-required"): Access.ADMIN,
+        ("GET", "/api/v1/admin/audit-events"): Access.ADMIN,
+        ("POST", "/api/v1/admin/revoke-all"): Access.ADMIN,
     }
 
 
@@ -77,6 +86,13 @@ def test_without_redis_it_is_not_ready(app_without_redis):
         ("/api/v1/sessions", {"mobile": "13800138000"}, {"body"}),
         ("/api/v1/sessions", {**LOGIN, "sms_code": "1"}, {"body"}),
         ("/api/v1/sessions", {**LOGIN, "password": ["x"]}, {"password"}),
+        ("/api/v1/sessions", {**LOGIN, "captcha_id": "xj00"}, {"body"}),
+        ("/api/v1/sessions", {**LOGIN, "captcha_text": "AB3D"}, {"body"}),
+        (
+            "/api/v1/sessions",
+            {"mobile": "13800138000", "sms_code": "1", "captcha_id": "xj00", "captcha_text": "AB3D"},
+            {"body"},
+        ),
         ("/api/v1/tokens/refresh", {}, {"refresh_token"}),
         ("/api/v1/tokens/refresh", {"refresh_token": "x" * 257}, {"refresh_token"}),
     ],
@@ -137,3 +153,32 @@ def test_problems_hold_no_internals(visitor):
     text = json.dumps(visitor.call("POST", "/api/v1/sessions", LOGIN).json)
     assert "sqlalchemy" not in text.lower()
     assert "13800138000" not in text
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [("/api/v1/sessions", LOGIN), ("/api/v1/users", REGISTER), ("/api/v1/tokens/refresh", {"refresh_token": "x"})],
+)
+def test_T43_credentials_in_the_query_string_are_not_read(visitor, register, path, body):
+    register()
+    query = "&".join(f"{name}={value}" for name, value in body.items())
+    answer = visitor.call("POST", f"{path}?{query}", {})
+    assert (answer.status_code, answer.json["code"]) == (422, "request_invalid")
+    assert {error["field"] for error in answer.json["errors"]} >= {next(iter(body))}
+
+
+def test_T43_answers_with_credentials_or_personal_data_stay_out_of_caches(owner, log_in, refresh, admin):
+    tokens = log_in()
+    answers = [
+        tokens,
+        refresh(tokens.json["refresh_token"]),
+        log_in(password="something else"),
+        owner.call("GET", "/api/v1/users/me"),
+        owner.call("GET", "/api/v1/sessions"),
+        owner.call("GET", "/api/v1/admin/users"),
+        admin.call("GET", "/api/v1/admin/users"),
+        admin.call("GET", "/api/v1/admin/users/1/mobile"),
+        admin.call("GET", "/api/v1/admin/audit-events"),
+    ]
+    assert [answer.status_code for answer in answers] == [201, 200, 401, 200, 200, 403, 200, 200, 200]
+    assert {answer.headers["Cache-Control"] for answer in answers} == {"no-store"}

@@ -8,6 +8,7 @@ GOOD = {
     "database_url": "sqlite:///x.db",
     "redis_url": "redis://redis",
     "sms_service_url": "http://sms-service:8000",
+    "captcha_service_url": "http://captcha-service:8000",
     "internal_token_key": KEY,
     "refresh_token_key": KEY.replace("one", "two"),
     "password_keys": "b:a-key-of-the-tests-only-number-three,a:a-key-of-the-tests-only-number-four-",
@@ -32,6 +33,7 @@ GOOD = {
         ({"signing_key_file": None}, "USER_SIGNING_KEY"),
         ({"database_url": "mysql://root@db/x"}, "begin with one of"),
         ({"login_failures_per_ip_per_minute": 0}, "greater than or equal to 1"),
+        ({"login_failures_in_a_row": 101}, "less than or equal to 100"),
     ],
 )
 def test_unsafe_settings_are_refused(change, says):

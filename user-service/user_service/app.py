@@ -1,5 +1,6 @@
 """How user-service is put together."""
 
+import time
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -16,10 +17,14 @@ from chassis.neighbours import Neighbour
 from chassis.redis_client import connect_redis
 from chassis.settings import load_settings
 from chassis.web import create_api
-from user_service import commands, routes, session_routes
+from user_service import admin_parts, commands, routes, session_routes
 from user_service.access_tokens import AccessTokens
 from user_service.accounts import Accounts
-from user_service.attempt_limits import AttemptLimits
+from user_service.attempt_limits import AttemptLimits, Bounds
+from user_service.captchas import Captchas
+from user_service.failure_log import FailureLog
+from user_service.failure_streaks import FailureStreaks, Tarpit
+from user_service.password_attempts import PasswordAttempts
 from user_service.password_policy import PasswordPolicy
 from user_service.passwords import PROFILES, Passwords
 from user_service.refresh_tokens import Lifetimes, RefreshTokens
@@ -35,7 +40,9 @@ SERVICE = "user-service"
 Clock = Callable[[], datetime]
 
 
-def create_app(settings: Settings | None = None, *, clock: Clock = utc_now) -> OpenAPI:
+def create_app(
+    settings: Settings | None = None, *, clock: Clock = utc_now, sleep: Callable[[float], None] = time.sleep
+) -> OpenAPI:
     """Make the app; without settings it reads them from the environment, as gunicorn does."""
     if settings is None:
         settings = load_settings(Settings)
@@ -46,7 +53,8 @@ def create_app(settings: Settings | None = None, *, clock: Clock = utc_now) -> O
     redis = connect_redis(settings.redis_url)
     svcs.flask.register_value(app, Database, database, ping=Database.is_up, on_registry_close=database.close)
     svcs.flask.register_value(app, Redis, redis, ping=Redis.ping, on_registry_close=redis.close)
-    _register_parts(app, settings, tokens, clock)
+    _register_parts(app, settings, tokens, clock, sleep)
+    admin_parts.install(app, clock)
     app.register_api(routes.api)
     app.register_api(session_routes.api)
     app.after_request(_keep_out_of_caches)
@@ -54,18 +62,46 @@ def create_app(settings: Settings | None = None, *, clock: Clock = utc_now) -> O
     return app
 
 
-def _register_parts(app: OpenAPI, settings: Settings, tokens: InternalTokens, clock: Clock) -> None:
-    registry = svcs.Container(svcs.flask.get_registry(app))
-    database, redis = registry.get(Database, Redis)
+def _register_parts(
+    app: OpenAPI, settings: Settings, tokens: InternalTokens, clock: Clock, sleep: Callable[[float], None]
+) -> None:
+    parts = svcs.Container(svcs.flask.get_registry(app))
+    database, redis = parts.get(Database, Redis)
     access_tokens = _access_tokens(settings)
-    sessions = _sessions(settings, database, access_tokens, redis, clock)
+    svcs.flask.register_value(app, Revocations, Revocations(redis))
+    sessions = _sessions(settings, database, access_tokens, parts.get(Revocations), clock)
     sms_service = Neighbour(settings.sms_service_url, name="sms-service", own_name=SERVICE, tokens=tokens)
     sms_codes = SmsCodes(sms_service)
     passwords, limits = _passwords(settings), _limits(settings, redis)
+    failures = FailureLog(database, redis, per_hour=settings.audit_failures_per_hour, clock=clock)
     registration = Registration(
-        database, sessions, sms_codes, passwords=passwords, policy=PasswordPolicy(), limits=limits, clock=clock
+        database,
+        sessions,
+        sms_codes,
+        passwords=passwords,
+        policy=PasswordPolicy(),
+        limits=limits,
+        failures=failures,
+        clock=clock,
     )
-    sign_in = SignIn(database, sessions, sms_codes, passwords=passwords, limits=limits, clock=clock)
+    captcha_service = Neighbour(settings.captcha_service_url, name="captcha-service", own_name=SERVICE, tokens=tokens)
+    attempts = PasswordAttempts(
+        limits,
+        FailureStreaks(redis),
+        Captchas(captcha_service),
+        Tarpit(places=settings.tarpit_places, sleep=sleep),
+        most_in_a_row=settings.login_failures_in_a_row,
+    )
+    sign_in = SignIn(
+        database,
+        sessions,
+        sms_codes,
+        passwords=passwords,
+        limits=limits,
+        attempts=attempts,
+        failures=failures,
+        clock=clock,
+    )
     svcs.flask.register_value(app, AccessTokens, access_tokens)
     svcs.flask.register_value(app, Sessions, sessions)
     svcs.flask.register_value(app, Accounts, Accounts(database))
@@ -85,7 +121,7 @@ def _access_tokens(settings: Settings) -> AccessTokens:
 
 
 def _sessions(
-    settings: Settings, database: Database, access_tokens: AccessTokens, redis: Redis, clock: Clock
+    settings: Settings, database: Database, access_tokens: AccessTokens, revocations: Revocations, clock: Clock
 ) -> Sessions:
     lifetimes = Lifetimes(
         absolute=timedelta(days=settings.session_absolute_days),
@@ -93,7 +129,7 @@ def _sessions(
         grace=timedelta(seconds=settings.refresh_grace_seconds),
     )
     refresh_tokens = RefreshTokens(settings.refresh_token_key.get_secret_value(), lifetimes)
-    return Sessions(database, access_tokens, refresh_tokens, Revocations(redis), lifetimes=lifetimes, clock=clock)
+    return Sessions(database, access_tokens, refresh_tokens, revocations, lifetimes=lifetimes, clock=clock)
 
 
 def _passwords(settings: Settings) -> Passwords:
@@ -109,9 +145,13 @@ def _limits(settings: Settings, redis: Redis) -> AttemptLimits:
     return AttemptLimits(
         redis,
         key=settings.refresh_token_key.get_secret_value(),
-        per_account=settings.login_failures_per_account_per_5_minutes,
-        per_ip=settings.login_failures_per_ip_per_minute,
-        code_checks_per_ip=settings.code_checks_per_ip_per_minute,
+        bounds=Bounds(
+            per_account=settings.login_failures_per_account_per_5_minutes,
+            per_ip=settings.login_failures_per_ip_per_minute,
+            code_checks_per_ip=settings.code_checks_per_ip_per_minute,
+            captcha_after_per_account=settings.login_captcha_after_failures_per_account,
+            captcha_after_per_ip=settings.login_captcha_after_failures_per_ip,
+        ),
     )
 
 

@@ -8,23 +8,25 @@ from dataclasses import dataclass
 
 from redis import Redis
 
-from chassis.errors import TooManyRequests
+from chassis.errors import CaptchaRequired, TooManyRequests
 from chassis.mobiles import Mobile
 from chassis.redis_client import redis_errors
 from user_service.addresses import limited_prefix
 
 # All buckets are charged in one step or none is: two parallel attempts can never both take the last place.
-# Answers the milliseconds to wait, 0 if the attempt may go on.
+# ARGV: 1 if a captcha is asked for and none was sent, then three numbers of each bucket (see `Bucket`).
+# Answers the milliseconds to wait, 0 if the attempt may go on, -1 if it needs a captcha.
 _CHARGE = """
-local wait = 0
+local wait, needs_captcha = 0, false
 for i, key in ipairs(KEYS) do
-  if tonumber(redis.call('GET', key) or '0') >= tonumber(ARGV[2 * i - 1]) then
-    wait = math.max(wait, redis.call('PTTL', key), 1)
-  end
+  local used = tonumber(redis.call('GET', key) or '0')
+  if used >= tonumber(ARGV[3 * i - 1]) then wait = math.max(wait, redis.call('PTTL', key), 1) end
+  if used >= tonumber(ARGV[3 * i + 1]) then needs_captcha = true end
 end
 if wait > 0 then return wait end
+if needs_captcha and ARGV[1] == '1' then return -1 end
 for i, key in ipairs(KEYS) do
-  if redis.call('INCR', key) == 1 then redis.call('PEXPIRE', key, ARGV[2 * i]) end
+  if redis.call('INCR', key) == 1 then redis.call('PEXPIRE', key, ARGV[3 * i]) end
 end
 return 0
 """
@@ -37,47 +39,71 @@ end
 
 @dataclass(frozen=True)
 class Bucket:
-    """At most ``most`` attempts within ``seconds`` from the first; ``key`` stands in Redis."""
+    """At most ``most`` attempts within ``seconds`` from the first; ``key`` stands in Redis.
+
+    After ``captcha_after`` of them the next needs a captcha, where one is asked for at all.
+    """
 
     key: str
     most: int
     seconds: int
+    captcha_after: int
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """How much each bucket holds; as `Settings` names them."""
+
+    per_account: int
+    per_ip: int
+    code_checks_per_ip: int
+    captcha_after_per_account: int
+    captcha_after_per_ip: int
 
 
 class AttemptLimits:
     """Names and charges the buckets. Fails closed: without Redis nobody may try."""
 
-    def __init__(self, redis: Redis, *, key: str, per_account: int, per_ip: int, code_checks_per_ip: int) -> None:
+    def __init__(self, redis: Redis, *, key: str, bounds: Bounds) -> None:
         self._charge = redis.register_script(_CHARGE)
         self._refund = redis.register_script(_REFUND)
         # A key of its own, so that neither use of the secret tells anything about the other.
         self._key = hmac.digest(key.encode(), b"keys of attempt limits", "sha256")
-        self._per_account = per_account
-        self._per_ip = per_ip
-        self._code_checks_per_ip = code_checks_per_ip
+        self._bounds = bounds
+
+    def account_key(self, mobile: Mobile) -> str:
+        """Name a mobile in Redis keys, with an account or without; nobody reads the mobile from it."""
+        return hmac.new(self._key, mobile.encode(), hashlib.sha256).hexdigest()
 
     def for_password(self, mobile: Mobile, ip: str) -> list[Bucket]:
         """Name the buckets of logging in by password: one of the account (known or not), one of the address."""
-        account = hmac.new(self._key, mobile.encode(), hashlib.sha256).hexdigest()
+        account, bounds = self.account_key(mobile), self._bounds
         return [
-            Bucket(f"user:login:account:{account}", self._per_account, 300),
-            Bucket(f"user:login:ip:{limited_prefix(ip)}", self._per_ip, 60),
+            Bucket(f"user:login:account:{account}", bounds.per_account, 300, bounds.captcha_after_per_account),
+            Bucket(f"user:login:ip:{limited_prefix(ip)}", bounds.per_ip, 60, bounds.captcha_after_per_ip),
         ]
 
     def for_code(self, ip: str) -> list[Bucket]:
         """Name the bucket of presenting an SMS code; guesses per mobile are counted by sms-service."""
-        return [Bucket(f"user:code:ip:{limited_prefix(ip)}", self._code_checks_per_ip, 60)]
+        most = self._bounds.code_checks_per_ip
+        return [Bucket(f"user:code:ip:{limited_prefix(ip)}", most, 60, captcha_after=most)]
 
-    def charge(self, buckets: Sequence[Bucket]) -> None:
+    def charge(self, buckets: Sequence[Bucket], *, asks_captcha: bool = False) -> None:
         """Charge one attempt to every bucket, or to none.
+
+        ``asks_captcha`` is for attempts that could have brought a captcha and did not.
 
         Raises:
             TooManyRequests: one of them is full; says when it opens again.
+            CaptchaRequired: a captcha is asked for, and one of them is due one.
             DependencyUnavailable: Redis is away.
         """
-        arguments = [number for bucket in buckets for number in (bucket.most, bucket.seconds * 1000)]
+        numbers = [(bucket.most, bucket.seconds * 1000, bucket.captcha_after) for bucket in buckets]
+        arguments = [int(asks_captcha), *(number for each in numbers for number in each)]
         with redis_errors():
             wait = int(self._charge(keys=[bucket.key for bucket in buckets], args=arguments))
+        if wait < 0:
+            raise CaptchaRequired
         if wait:
             raise TooManyRequests(retry_after_seconds=math.ceil(wait / 1000))
 

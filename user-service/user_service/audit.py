@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from flask import has_request_context
+from sqlalchemy import ScalarSelect, select
 from sqlalchemy.orm import Session
 from structlog import get_logger
 
@@ -11,7 +12,7 @@ from chassis.identity import client_ip
 from chassis.mobiles import Mobile, mask_mobile
 from chassis.tracing import current_request_id
 from user_service.addresses import stored_prefix
-from user_service.models import AuditEvent
+from user_service.models import AuditEvent, User
 
 log = get_logger(__name__)
 DONE = "done"
@@ -19,7 +20,10 @@ DONE = "done"
 
 @dataclass(frozen=True)
 class Happening:
-    """What is written down. ``outcome`` is `DONE` or the code of the error; ``detail`` is for people, in English."""
+    """What is written down. ``outcome`` is `DONE` or the code of the error; ``detail`` is for people, in English.
+
+    Without ``user_id`` the line is about the account of the mobile, if there is one.
+    """
 
     event: str
     outcome: str = DONE
@@ -31,13 +35,17 @@ class Happening:
 
 def record(db: Session, happening: Happening, *, now: datetime) -> None:
     """Add a line to the caller's transaction, so that what was done and its line stand or fall together."""
+    user_id: int | ScalarSelect[int] | None = happening.user_id
+    if user_id is None and happening.mobile is not None:
+        # Within the insert: who failed to sign in must not learn from the time whether there was an account to load.
+        user_id = select(User.id).where(User.mobile == happening.mobile).scalar_subquery()
     masked = mask_mobile(happening.mobile) if happening.mobile else ""
     db.add(
         AuditEvent(
             at=now,
             event=happening.event,
             outcome=happening.outcome,
-            user_id=happening.user_id,
+            user_id=user_id,
             actor_id=happening.actor_id,
             mobile_masked=masked,
             ip_prefix=stored_prefix(client_ip()) if has_request_context() else "",

@@ -7,7 +7,12 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 
-def _storable(text: str) -> str:
+def storable(text: str) -> str:
+    """Return a text that holds no control characters but line ends.
+
+    Raises:
+        ValueError: it does.
+    """
     if any(unicodedata.category(character) == "Cc" and character != "\n" for character in text):
         raise ValueError("control characters are not allowed")
     return text
@@ -18,7 +23,7 @@ MobileText = Annotated[str, Field(min_length=1, max_length=40, examples=["138001
 CodeText = Annotated[str, Field(min_length=1, max_length=32, examples=["031415"])]
 # The policy says more about new passwords; this bound only keeps hashing cheap.
 PasswordText = Annotated[str, Field(min_length=1, max_length=1024)]
-NickNameText = Annotated[str, Field(min_length=1, max_length=64), AfterValidator(_storable)]
+NickNameText = Annotated[str, Field(min_length=1, max_length=64), AfterValidator(storable)]
 UserId = Annotated[int, Field(ge=1, le=_LARGEST_ID)]
 
 
@@ -41,7 +46,7 @@ class ProfileRequest(Request):
     """What to change; what is absent or null stays as it is."""
 
     nick_name: NickNameText | None = None
-    signature: Annotated[str, Field(max_length=512), AfterValidator(_storable)] | None = None
+    signature: Annotated[str, Field(max_length=512), AfterValidator(storable)] | None = None
     gender: Literal["MAN", "WOMAN"] | None = None
 
 

@@ -2,13 +2,15 @@
 
 import enum
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 
 from sqlalchemy import BigInteger, Enum, ForeignKey, Integer, MetaData, String
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from chassis.database import UtcDateTime, utc_now
 
+# A ban without an end; a moment that all three databases can hold.
+FOR_EVER = datetime(9999, 12, 31, tzinfo=UTC)
 # One collation whose comparisons are exact, so that unique names mean the same on all three databases.
 TABLE_OPTIONS = {"mysql_engine": "InnoDB", "mysql_charset": "utf8mb4", "mysql_collate": "utf8mb4_bin"}
 
@@ -82,6 +84,14 @@ class User(Base):
     def roles(self) -> list[str]:
         """What the user's tokens allow."""
         return ["admin"] if self.is_admin else []
+
+    def is_banned(self, now: datetime) -> bool:
+        """Say whether a ban is in force; one that ran out needs nobody to lift it."""
+        return self.banned_until is not None and self.banned_until > now
+
+    def may_enter(self, now: datetime) -> bool:
+        """Say whether the account is neither banned nor deleted."""
+        return self.deleted_at is None and not self.is_banned(now)
 
 
 class AuditEvent(Base):

@@ -11,6 +11,8 @@ from chassis.errors import InternalError, MobileTaken, NickNameTaken, SmsCodeWro
 from chassis.mobiles import Mobile
 from user_service.accounts import find_by_mobile, is_nick_name_free
 from user_service.attempt_limits import AttemptLimits
+from user_service.audit import Happening, record
+from user_service.failure_log import FailureLog
 from user_service.grants import Device, SignedIn
 from user_service.models import HashedPassword, User
 from user_service.nick_names import checked_nick_name, draw_nick_name
@@ -44,6 +46,7 @@ class Registration:
         passwords: Passwords,
         policy: PasswordPolicy,
         limits: AttemptLimits,
+        failures: FailureLog,
         clock: Callable[[], datetime],
     ) -> None:
         self._database = database
@@ -52,6 +55,7 @@ class Registration:
         self._passwords = passwords
         self._policy = policy
         self._limits = limits
+        self._failures = failures
         self._clock = clock
 
     def register(self, application: Application, device: Device, ip: str) -> SignedIn:
@@ -68,14 +72,15 @@ class Registration:
         """
         nick_name = self._wanted_nick_name(application)
         self._policy.check(application.password, mobile=application.mobile, nick_name=nick_name)
-        buckets = self._limits.for_code(ip)
-        self._limits.charge(buckets)
-        hashed = self._passwords.hash(application.password)
-        code = application.sms_code
-        if not self._sms_codes.consume(mobile=application.mobile, purpose="register", code=code):
-            raise SmsCodeWrong
-        self._limits.refund(buckets)
-        return self._insert(application.mobile, hashed, nick_name, device)
+        with self._failures.watch("registration", application.mobile, ip):
+            buckets = self._limits.for_code(ip)
+            self._limits.charge(buckets)
+            hashed = self._passwords.hash(application.password)
+            code = application.sms_code
+            if not self._sms_codes.consume(mobile=application.mobile, purpose="register", code=code):
+                raise SmsCodeWrong
+            self._limits.refund(buckets)
+            return self._insert(application.mobile, hashed, nick_name, device)
 
     def _wanted_nick_name(self, application: Application) -> str | None:
         if application.nick_name is None:
@@ -106,4 +111,5 @@ class Registration:
         with self._database.write() as db:
             db.add(user)
             db.flush()
+            record(db, Happening("registration", user_id=user.id, actor_id=user.id, mobile=mobile), now=now)
             return SignedIn(user, self._sessions.begin(db, user, device))

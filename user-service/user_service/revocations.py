@@ -1,6 +1,6 @@
 """Tells the gateways which sessions are over, through the stream ``user:revocations``."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from redis import Redis
 
@@ -29,6 +29,10 @@ class Revocations:
     def end_user(self, user_id: int, now: datetime) -> None:
         """Kill every access token that a user got before now; raises as `end_session`."""
         self._add("user", str(user_id), now)
+
+    def end_everybody(self, now: datetime) -> None:
+        """Kill every access token that anybody got before now, or within its second; raises as `end_session`."""
+        self._add("all", "everybody", now + timedelta(seconds=1))
 
     def _add(self, kind: str, ended: str, now: datetime) -> None:
         not_before = int(now.timestamp())

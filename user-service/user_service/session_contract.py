@@ -11,16 +11,25 @@ SessionId = Annotated[str, Field(min_length=1, max_length=64, pattern="^[0-9a-f]
 
 
 class LoginRequest(Request):
-    """A mobile and either its password or a code that was texted for the purpose ``login``."""
+    """A mobile and either its password or a code that was texted for the purpose ``login``.
+
+    After several failures a password goes with an answered captcha.
+    """
 
     mobile: MobileText
     password: PasswordText | None = None
     sms_code: CodeText | None = None
+    captcha_id: Annotated[str, Field(min_length=1, max_length=64)] | None = None
+    captcha_text: Annotated[str, Field(min_length=1, max_length=64)] | None = None
 
     @model_validator(mode="after")
     def _check_proof(self) -> Self:
         if (self.password is None) == (self.sms_code is None):
             raise ValueError("send either password or sms_code")
+        if (self.captcha_id is None) != (self.captcha_text is None):
+            raise ValueError("send captcha_id and captcha_text together")
+        if self.captcha_id is not None and self.password is None:
+            raise ValueError("a captcha goes with a password only")
         return self
 
 

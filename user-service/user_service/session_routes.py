@@ -13,6 +13,7 @@ from chassis.mobiles import parse_mobile
 from chassis.web import Access, endpoint
 from user_service import answers
 from user_service.access_tokens import AccessTokens
+from user_service.captchas import CaptchaAnswer
 from user_service.devices import current_device
 from user_service.session_contract import (
     KeySet,
@@ -40,6 +41,9 @@ api = APIBlueprint("sessions", __name__)
         errors.MobileInvalid,
         errors.CredentialsWrong,
         errors.CaptchaRequired,
+        errors.CaptchaWrong,
+        errors.CaptchaExpired,
+        errors.PasswordResetRequired,
         errors.TooManyRequests,
         errors.DependencyUnavailable,
     ],
@@ -49,7 +53,8 @@ def log_in(body: LoginRequest) -> tuple[dict[str, Any], int]:
     mobile = parse_mobile(body.mobile)
     sign_in = svcs.flask.get(SignIn)
     if body.password is not None:
-        result = sign_in.by_password(mobile, body.password, current_device(), client_ip())
+        captcha = CaptchaAnswer(body.captcha_id, body.captcha_text) if body.captcha_id and body.captcha_text else None
+        result = sign_in.by_password(mobile, body.password, current_device(), client_ip(), captcha=captcha)
     else:
         result = sign_in.by_code(mobile, body.sms_code or "", current_device(), client_ip())
     return answers.signed_in(result), 201
@@ -85,7 +90,8 @@ def list_sessions(query: PageQuery) -> dict[str, Any]:
 )
 def log_out() -> tuple[str, int]:
     """Log out: end the session that asks."""
-    svcs.flask.get(Sessions).end(current_caller().session_id or "", user_id=current_user_id())
+    session_id = current_caller().session_id or ""
+    svcs.flask.get(Sessions).end(session_id, user_id=current_user_id(), event="logout")
     return "", 204
 
 

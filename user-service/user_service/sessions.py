@@ -2,18 +2,21 @@
 
 import secrets
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 
-from sqlalchemy import select
+from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
 from chassis.database import Database
 from chassis.errors import NotFound, Unauthenticated
 from user_service.access_tokens import AccessTokens
+from user_service.audit import Happening, record
 from user_service.grants import Device, Grant, Page
 from user_service.models import User, UserSession
 from user_service.refresh_tokens import Lifetimes, RefreshToken, RefreshTokens, Verdict, parse_refresh_token
 from user_service.revocations import Revocations
+
+_TOKENS_LIVE_AT_MOST = timedelta(hours=1)
 
 
 class Sessions:
@@ -58,8 +61,8 @@ class Sessions:
         """Exchange a refresh token for its successor and a fresh access token.
 
         Raises:
-            Unauthenticated: not a token of ours, its session is over, or it was used before. The last ends the
-                session, because one of two holders of the token is a thief.
+            Unauthenticated: not a token of ours, its session is over, its user banned or deleted, or it was used
+                before. The last ends the session, because one of two holders of the token is a thief.
             DependencyUnavailable: the database or, when a session must be ended, Redis is away.
         """
         token = parse_refresh_token(text)
@@ -80,15 +83,18 @@ class Sessions:
             if session is None:
                 return None, Verdict.REFUSED
             verdict = self._refresh_tokens.judge(token, session, now)
-            if verdict is Verdict.REUSED:
-                session.revoked_at = session.revoked_at or now
+            if verdict is Verdict.REUSED and session.revoked_at is None:
+                session.revoked_at = now
+                record(db, Happening("refresh_reused", user_id=session.user_id, detail=session.id), now=now)
             if verdict not in (Verdict.CURRENT, Verdict.REPEATED):
                 return None, verdict
+            user = db.get_one(User, session.user_id)
+            if not user.may_enter(now):
+                return None, Verdict.REFUSED
             successor = self._refresh_tokens.successor(token)
             if verdict is Verdict.CURRENT:
                 session.refresh_hash, session.refresh_generation = successor.digest, successor.generation
                 session.last_used_at = now
-            user = db.get_one(User, session.user_id)
             return Grant(self._access_tokens.write(user, session, now), successor), verdict
 
     def live_of(self, user_id: int, *, cursor: str | None, limit: int) -> Page:
@@ -106,8 +112,10 @@ class Sessions:
             found = db.scalars(query.order_by(UserSession.id.desc()).limit(limit + 1)).all()
         return Page(found[:limit], found[limit - 1].id if len(found) > limit else None)
 
-    def end(self, session_id: str, *, user_id: int) -> None:
+    def end(self, session_id: str, *, user_id: int, event: str = "session_ended") -> None:
         """End one session of a user; ending it again is harmless, and tells the gateways again.
+
+        ``event`` names the end in the audit log.
 
         Raises:
             NotFound: the user has no such session.
@@ -118,9 +126,32 @@ class Sessions:
             session = db.get(UserSession, session_id, with_for_update=True)
             if session is None or session.user_id != user_id:
                 raise NotFound
-            session.revoked_at = session.revoked_at or now
+            if session.revoked_at is None:
+                session.revoked_at = now
+                record(db, Happening(event, user_id=user_id, actor_id=user_id, detail=session_id), now=now)
         # After the commit: an end that was announced and then rolled back would sign nobody out for good.
         self._revocations.end_session(session_id, now)
+
+    def end_all(self, user_id: int, *, except_id: str | None = None) -> None:
+        """End every session of a user, or every other one; the caller writes the audit log.
+
+        Each is told by its id too: a token of the second in which the user's cut-off falls would live on otherwise.
+
+        Raises:
+            DependencyUnavailable: the database or Redis is away; repeat the call.
+        """
+        now = self._clock()
+        with self._database.write() as db:
+            # Those that ended lately are told again, as the call that ended them may have failed half way.
+            told = or_(UserSession.revoked_at.is_(None), UserSession.last_used_at > now - _TOKENS_LIVE_AT_MOST)
+            query = select(UserSession).where(UserSession.user_id == user_id, UserSession.expires_at > now, told)
+            ended = [session for session in db.scalars(query.with_for_update()) if session.id != except_id]
+            for session in ended:
+                session.revoked_at = session.revoked_at or now
+        for session in ended:
+            self._revocations.end_session(session.id, now)
+        if except_id is None:
+            self._revocations.end_user(user_id, now)
 
 
 def _new_session_id(now: datetime) -> str:

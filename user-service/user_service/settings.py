@@ -33,6 +33,7 @@ class Settings(BaseSettings):
     database_url: Annotated[SecretStr, AfterValidator(_database_url)]
     redis_url: str
     sms_service_url: str
+    captcha_service_url: str
     internal_token_key: Key
     refresh_token_key: Key
     # id:secret[,id:secret…]; the first is current, the others check the hashes made with them.
@@ -58,6 +59,15 @@ class Settings(BaseSettings):
     login_failures_per_account_per_5_minutes: Limit = 5
     login_failures_per_ip_per_minute: Limit = 30
     code_checks_per_ip_per_minute: Limit = 30
+    # So many failures of one mobile in 5 minutes, or of one address in a minute, and the next try needs a captcha.
+    login_captcha_after_failures_per_account: Limit = 3
+    login_captcha_after_failures_per_ip: Limit = 10
+    # After so many in a row a password opens nothing until a login by code; NIST SP 800-63B-4, 3.2.2 allows 100.
+    login_failures_in_a_row: int = Field(default=100, ge=1, le=100)
+    # Logins that may be held up at once in a process; each takes one of its threads for up to 10 seconds.
+    tarpit_places: Limit = 2
+    # Lines that failures may add to the audit log; see failure_log.py.
+    audit_failures_per_hour: Limit = 2000
 
     @model_validator(mode="after")
     def _check_keys(self) -> Self:

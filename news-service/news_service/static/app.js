@@ -6,6 +6,7 @@ const SECONDS_PER_MINUTE = 60;
 // Which field a problem is about when its code says it, because the problem then names no fields.
 const FIELD_OF_CODE = {
   captcha_expired: "captcha_text",
+  captcha_required: "captcha_text",
   captcha_wrong: "captcha_text",
   mobile_invalid: "mobile",
   mobile_taken: "mobile",
@@ -200,6 +201,7 @@ class JsonForm extends HTMLElement {
     this.form = this.querySelector("form");
     this.alert = this.querySelector("[role=alert]");
     this.submitButton = this.form.querySelector("button:not([type])");
+    this.captcha = this.form.querySelector("x-captcha[data-waits]");
     this.form.addEventListener("submit", (event) => {
       event.preventDefault();
       this.#submit();
@@ -207,6 +209,10 @@ class JsonForm extends HTMLElement {
   }
 
   async #submit() {
+    if (this.captcha?.hidden === false && !this.captcha.captchaId) {
+      await this.captcha.load();
+      return;
+    }
     this.clear();
     const label = this.submitButton.textContent;
     this.submitButton.disabled = true;
@@ -219,6 +225,16 @@ class JsonForm extends HTMLElement {
     this.submitButton.disabled = false;
     this.submitButton.textContent = label;
     this.fail(answer);
+    this.#renewCaptcha(answer);
+  }
+
+  /** Show the captcha once the API asks for one; the one that was shown is used up. */
+  #renewCaptcha(answer) {
+    if (answer.body.code === "captcha_required") {
+      this.captcha.hidden = false;
+      this.captcha.input.required = true;
+    }
+    if (this.captcha?.hidden === false) this.captcha.load();
   }
 
   /** Collect the fields of the request; spaces around a value are no part of it, but those of a password are. */
@@ -228,6 +244,10 @@ class JsonForm extends HTMLElement {
       const field = this.form.elements[name];
       const value = field.type === "password" || name === "password" ? field.value : field.value.trim();
       if (value) values[name] = value;
+    }
+    if (this.captcha?.hidden === false) {
+      values.captcha_id = this.captcha.captchaId;
+      values.captcha_text = this.captcha.input.value.trim();
     }
     return values;
   }

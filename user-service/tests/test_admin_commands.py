@@ -1,0 +1,64 @@
+from datetime import timedelta
+
+import pytest
+
+from user_service.models import AuditEvent
+
+MOBILE = "+8613800138000"
+
+
+@pytest.fixture
+def run(app):
+    """Run a command line."""
+    return lambda *words: app.test_cli_runner().invoke(args=words)
+
+
+def test_a_granted_role_stands_in_the_next_token(run, register, refresh, claims_of, audit):
+    tokens = register().json
+    assert claims_of(tokens["access_token"])["roles"] == []
+    result = run("admin", "grant", "138 0013 8000")
+    assert (result.exit_code, result.output) == (0, "User 1 is an administrator after the next login.\n")
+    assert claims_of(refresh(tokens["refresh_token"]).json["access_token"])["roles"] == ["admin"]
+    (line,) = audit("admin_granted")
+    assert (line.user_id, line.actor_id, line.detail) == (1, None, "command line")
+
+
+def test_a_revoked_role_ends_the_sessions_that_hold_it(run, register, refresh, revoked, claims_of, log_in, audit):
+    tokens = register().json
+    run("admin", "grant", MOBILE)
+    assert run("admin", "revoke", MOBILE).exit_code == 0
+    assert refresh(tokens["refresh_token"]).status_code == 401
+    assert [entry["kind"] for entry in revoked()] == ["session", "user"]
+    assert claims_of(log_in().json["access_token"])["roles"] == []
+    assert len(audit("admin_revoked")) == 1
+
+
+def test_administrators_are_listed_with_masked_mobiles(run, register):
+    register(nick_name="林间读者")
+    register(mobile="+8613900139000")
+    run("admin", "grant", MOBILE)
+    assert run("admin", "list").output == f"{1:>10}  +86138****8000  林间读者\n"
+
+
+@pytest.mark.parametrize("words", [("grant", "+8613900139000"), ("revoke", "+8613900139000"), ("grant", "123")])
+def test_a_role_for_nobody_is_refused(run, register, words):
+    register()
+    result = run("admin", *words)
+    assert result.exit_code == 1
+    assert run("admin", "list").output == ""
+
+
+def test_lines_of_the_audit_log_go_by_age_alone(run, register, clock, database, audit):
+    register()
+    with database.write() as db:
+        for days in (179, 181, *[200] * 1001):
+            at = clock.now - timedelta(days=days)
+            db.add(AuditEvent(at=at, event=f"old_{days}", outcome="done"))
+    result = run("audit", "purge")
+    assert (result.exit_code, result.output) == (0, "1002 lines older than 180 days are deleted.\n")
+    assert [line.event for line in audit()] == ["registration", "old_179", "audit_purged"]
+    assert run("audit", "purge", "--days", "30").output.startswith("1 lines")
+
+
+def test_young_lines_cannot_be_purged(run):
+    assert run("audit", "purge", "--days", "29").exit_code == 2
