@@ -16,14 +16,17 @@ from chassis.neighbours import Neighbour
 from chassis.redis_client import connect_redis
 from chassis.settings import load_settings
 from chassis.web import create_api
-from user_service import commands, routes, session_routes
+from user_service import commands, reauthentication_routes, routes, session_routes
 from user_service.access_tokens import AccessTokens
 from user_service.accounts import Accounts
 from user_service.attempt_limits import AttemptLimits
+from user_service.herald import Herald
 from user_service.password_policy import PasswordPolicy
 from user_service.passwords import PROFILES, Passwords
+from user_service.reauthentication import Reauthentication
 from user_service.refresh_tokens import Lifetimes, RefreshTokens
 from user_service.registration import Registration
+from user_service.renewing import Renewing
 from user_service.revocations import Revocations
 from user_service.sessions import Sessions
 from user_service.settings import Settings
@@ -37,6 +40,7 @@ Clock = Callable[[], datetime]
 
 def create_app(settings: Settings | None = None, *, clock: Clock = utc_now) -> OpenAPI:
     """Make the app; without settings it reads them from the environment, as gunicorn does."""
+    is_served = settings is None
     if settings is None:
         settings = load_settings(Settings)
         configure_logs(SERVICE, settings.log_level)
@@ -49,8 +53,12 @@ def create_app(settings: Settings | None = None, *, clock: Clock = utc_now) -> O
     _register_parts(app, settings, tokens, clock)
     app.register_api(routes.api)
     app.register_api(session_routes.api)
+    app.register_api(reauthentication_routes.api)
     app.after_request(_keep_out_of_caches)
     commands.install(app, settings)
+    if is_served:
+        # With the first request: after the fork, and never in a command of an operator.
+        app.before_request(svcs.Container(svcs.flask.get_registry(app)).get(Herald).start)
     return app
 
 
@@ -58,7 +66,8 @@ def _register_parts(app: OpenAPI, settings: Settings, tokens: InternalTokens, cl
     registry = svcs.Container(svcs.flask.get_registry(app))
     database, redis = registry.get(Database, Redis)
     access_tokens = _access_tokens(settings)
-    sessions = _sessions(settings, database, access_tokens, redis, clock)
+    revocations = Revocations(redis, token_seconds=settings.access_token_seconds)
+    sessions, renewing = _sessions(settings, database, access_tokens, revocations, clock)
     sms_service = Neighbour(settings.sms_service_url, name="sms-service", own_name=SERVICE, tokens=tokens)
     sms_codes = SmsCodes(sms_service)
     passwords, limits = _passwords(settings), _limits(settings, redis)
@@ -66,8 +75,12 @@ def _register_parts(app: OpenAPI, settings: Settings, tokens: InternalTokens, cl
         database, sessions, sms_codes, passwords=passwords, policy=PasswordPolicy(), limits=limits, clock=clock
     )
     sign_in = SignIn(database, sessions, sms_codes, passwords=passwords, limits=limits, clock=clock)
+    reauthentication = Reauthentication(database, sessions, sms_codes, passwords=passwords, limits=limits, clock=clock)
     svcs.flask.register_value(app, AccessTokens, access_tokens)
     svcs.flask.register_value(app, Sessions, sessions)
+    svcs.flask.register_value(app, Renewing, renewing)
+    svcs.flask.register_value(app, Reauthentication, reauthentication)
+    svcs.flask.register_value(app, Herald, Herald(database, revocations, clock=clock))
     svcs.flask.register_value(app, Accounts, Accounts(database))
     svcs.flask.register_value(app, Registration, registration)
     svcs.flask.register_value(app, SignIn, sign_in)
@@ -85,15 +98,16 @@ def _access_tokens(settings: Settings) -> AccessTokens:
 
 
 def _sessions(
-    settings: Settings, database: Database, access_tokens: AccessTokens, redis: Redis, clock: Clock
-) -> Sessions:
+    settings: Settings, database: Database, access_tokens: AccessTokens, revocations: Revocations, clock: Clock
+) -> tuple[Sessions, Renewing]:
     lifetimes = Lifetimes(
         absolute=timedelta(days=settings.session_absolute_days),
         idle=timedelta(days=settings.session_idle_days),
         grace=timedelta(seconds=settings.refresh_grace_seconds),
     )
     refresh_tokens = RefreshTokens(settings.refresh_token_key.get_secret_value(), lifetimes)
-    return Sessions(database, access_tokens, refresh_tokens, Revocations(redis), lifetimes=lifetimes, clock=clock)
+    sessions = Sessions(database, access_tokens, refresh_tokens, revocations, lifetimes=lifetimes, clock=clock)
+    return sessions, Renewing(database, access_tokens, refresh_tokens, revocations, clock=clock)
 
 
 def _passwords(settings: Settings) -> Passwords:

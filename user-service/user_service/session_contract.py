@@ -10,10 +10,9 @@ from user_service.contract import CodeText, MobileText, OwnUser, PasswordText, R
 SessionId = Annotated[str, Field(min_length=1, max_length=64, pattern="^[0-9a-f]+$")]
 
 
-class LoginRequest(Request):
-    """A mobile and either its password or a code that was texted for the purpose ``login``."""
+class ReauthenticationRequest(Request):
+    """Either the password or a code that was texted for the purpose ``reauthenticate``."""
 
-    mobile: MobileText
     password: PasswordText | None = None
     sms_code: CodeText | None = None
 
@@ -22,6 +21,12 @@ class LoginRequest(Request):
         if (self.password is None) == (self.sms_code is None):
             raise ValueError("send either password or sms_code")
         return self
+
+
+class LoginRequest(ReauthenticationRequest):
+    """A mobile and either its password or a code that was texted for the purpose ``login``."""
+
+    mobile: MobileText
 
 
 class RefreshRequest(Request):
@@ -34,6 +39,13 @@ class SessionPath(BaseModel):
     """The id in the address."""
 
     session_id: SessionId
+
+
+class ScopeQuery(BaseModel):
+    """Which of the own sessions are meant: all, or all but the one that asks."""
+
+    model_config = ConfigDict(extra="forbid")
+    scope: Literal["others", "all"]
 
 
 class PageQuery(BaseModel):

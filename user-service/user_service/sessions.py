@@ -1,23 +1,24 @@
-"""Signed-in devices: begun by a login, kept by refreshing, listed and ended by their owner."""
+"""Signed-in devices: begun by a proof of identity, listed and ended by their owner."""
 
-import secrets
 from collections.abc import Callable
 from datetime import datetime
 
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, event, func, select, update
 from sqlalchemy.orm import Session
 
 from chassis.database import Database
 from chassis.errors import NotFound, Unauthenticated
 from user_service.access_tokens import AccessTokens
+from user_service.audit import Happening, record
 from user_service.grants import Device, Grant, Page
 from user_service.models import User, UserSession
-from user_service.refresh_tokens import Lifetimes, RefreshToken, RefreshTokens, Verdict, parse_refresh_token
+from user_service.refresh_tokens import Lifetimes, RefreshTokens
 from user_service.revocations import Revocations
+from user_service.session_ids import last_session_id, new_session_id
 
 
 class Sessions:
-    """All sessions, on the database."""
+    """All sessions, on the database. Whatever ends here is told to the gateways after the commit, never before."""
 
     def __init__(
         self,
@@ -37,9 +38,13 @@ class Sessions:
         self._clock = clock
 
     def begin(self, db: Session, user: User, device: Device) -> Grant:
-        """Add a session of a user who just proved who they are, to the caller's transaction."""
+        """Add a session of a user who just proved who they are, to the caller's transaction.
+
+        The caller made the user's row or holds its lock, so that sessions of one user begin and end in turns.
+        """
         now = self._clock()
-        token = self._refresh_tokens.first(_new_session_id(now))
+        newest = db.scalar(select(func.max(UserSession.id)).where(UserSession.user_id == user.id))
+        token = self._refresh_tokens.first(new_session_id(now, after=newest))
         session = UserSession(
             id=token.session_id,
             user_id=user.id,
@@ -54,42 +59,19 @@ class Sessions:
         db.add(session)
         return Grant(self._access_tokens.write(user, session, now), token)
 
-    def refresh(self, text: str) -> Grant:
-        """Exchange a refresh token for its successor and a fresh access token.
+    def replace(self, db: Session, user: User, session_id: str, device: Device) -> Grant:
+        """Begin a session in place of one that ends (ASVS 7.2.4); as `begin`.
 
         Raises:
-            Unauthenticated: not a token of ours, its session is over, or it was used before. The last ends the
-                session, because one of two holders of the token is a thief.
-            DependencyUnavailable: the database or, when a session must be ended, Redis is away.
+            Unauthenticated: the one to be replaced is over, or not this user's.
         """
-        token = parse_refresh_token(text)
-        if token is None:
-            raise Unauthenticated
-        grant, verdict = self._exchange(token)
-        if verdict is Verdict.REUSED:
-            self._revocations.end_session(token.session_id, self._clock())
-        if grant is None:
-            raise Unauthenticated
-        return grant
-
-    def _exchange(self, token: RefreshToken) -> tuple[Grant | None, Verdict]:
         now = self._clock()
-        with self._database.write() as db:
-            # The row lock makes parallel refreshes take turns (SQLite has one writer anyway).
-            session = db.get(UserSession, token.session_id, with_for_update=True)
-            if session is None:
-                return None, Verdict.REFUSED
-            verdict = self._refresh_tokens.judge(token, session, now)
-            if verdict is Verdict.REUSED:
-                session.revoked_at = session.revoked_at or now
-            if verdict not in (Verdict.CURRENT, Verdict.REPEATED):
-                return None, verdict
-            successor = self._refresh_tokens.successor(token)
-            if verdict is Verdict.CURRENT:
-                session.refresh_hash, session.refresh_generation = successor.digest, successor.generation
-                session.last_used_at = now
-            user = db.get_one(User, session.user_id)
-            return Grant(self._access_tokens.write(user, session, now), successor), verdict
+        session = db.get(UserSession, session_id, with_for_update=True)
+        if session is None or session.user_id != user.id or session.revoked_at is not None:
+            raise Unauthenticated
+        session.revoked_at = now
+        _after_commit(db, lambda: self._revocations.end_sessions([session_id], now))
+        return self.begin(db, user, device)
 
     def live_of(self, user_id: int, *, cursor: str | None, limit: int) -> Page:
         """List a user's live sessions; ``cursor`` is the id that the page before ended with."""
@@ -111,18 +93,70 @@ class Sessions:
 
         Raises:
             NotFound: the user has no such session.
-            DependencyUnavailable: the database or Redis is away; repeat the call.
         """
         now = self._clock()
         with self._database.write() as db:
             session = db.get(UserSession, session_id, with_for_update=True)
             if session is None or session.user_id != user_id:
                 raise NotFound
-            session.revoked_at = session.revoked_at or now
-        # After the commit: an end that was announced and then rolled back would sign nobody out for good.
-        self._revocations.end_session(session_id, now)
+            if session.revoked_at is None:
+                session.revoked_at = now
+                record(db, Happening("session_ended", user_id=user_id, actor_id=user_id, detail=session_id), now=now)
+        self._revocations.end_sessions([session_id], now)
+
+    def end_others(self, user_id: int, *, but: str) -> None:
+        """End all sessions of a user but one."""
+        now = self._clock()
+        with self._database.write() as db:
+            db.get(User, user_id, with_for_update=True)
+            others = (UserSession.user_id == user_id, UserSession.id != but)
+            # The ended ones too, as `end` does: the gateways may have missed them.
+            ids = db.scalars(select(UserSession.id).where(*others, _recent(now - self._revocations.kept))).all()
+            _revoke(db, now, *others)
+            record(db, Happening("sessions_ended", user_id=user_id, actor_id=user_id, detail="others"), now=now)
+        self._revocations.end_sessions(ids, now)
+
+    def end_all(self, user_id: int, *, actor_id: int | None = None) -> None:
+        """End all sessions of a user in a transaction of its own; for a use case with one, there is `revoke_all`."""
+        with self._database.write() as db:
+            self.revoke_all(db, user_id, actor_id=actor_id)
+
+    def revoke_all(self, db: Session, user_id: int, *, actor_id: int | None = None) -> None:
+        """End all sessions of a user with the caller's transaction; ``actor_id`` is who wants it, for the audit log.
+
+        A session that begins later, in the same transaction too, is not touched.
+        """
+        now = self._clock()
+        db.flush()
+        db.get(User, user_id, with_for_update=True)
+        # In this order: MariaDB shows a transaction the rows that others just committed once it has changed them.
+        _revoke(db, now, UserSession.user_id == user_id)
+        newest = db.scalar(select(func.max(UserSession.id)).where(UserSession.user_id == user_id))
+        record(db, Happening("sessions_ended", user_id=user_id, actor_id=actor_id, detail="all"), now=now)
+        if newest is not None:
+            _after_commit(db, lambda: self._revocations.end_user(user_id, through=newest, now=now))
+
+    def end_everybody(self) -> None:
+        """End all sessions of all users.
+
+        Who signs in within the difference of the clocks of two instances must sign in once more.
+        """
+        now = self._clock()
+        with self._database.write() as db:
+            newest = db.scalar(select(func.max(UserSession.id))) or ""
+            _revoke(db, now)
+            record(db, Happening("sessions_ended", detail="everybody"), now=now)
+        self._revocations.end_everybody(through=max(newest, last_session_id(now)), now=now)
 
 
-def _new_session_id(now: datetime) -> str:
-    """Draw an id that sorts by time: 48 bits of milliseconds, then 80 random bits, as in a ULID."""
-    return f"{int(now.timestamp() * 1000):012x}{secrets.token_hex(10)}"
+def _recent(since: datetime) -> ColumnElement[bool]:
+    """Choose the sessions that may have a living token."""
+    return UserSession.last_used_at > since
+
+
+def _revoke(db: Session, now: datetime, *of: ColumnElement[bool]) -> None:
+    db.execute(update(UserSession).where(UserSession.revoked_at.is_(None), *of).values(revoked_at=now))
+
+
+def _after_commit(db: Session, act: Callable[[], None]) -> None:
+    event.listen(db, "after_commit", lambda _db: act(), once=True)
