@@ -16,11 +16,13 @@ from chassis.neighbours import Neighbour
 from chassis.redis_client import connect_redis
 from chassis.settings import load_settings
 from chassis.web import create_api
-from user_service import commands, reauthentication_routes, routes, session_routes
+from user_service import commands, key_commands, reauthentication_routes, routes, session_routes
 from user_service.access_tokens import AccessTokens
 from user_service.accounts import Accounts
 from user_service.attempt_limits import AttemptLimits
 from user_service.herald import Herald
+from user_service.key_commands import KeyCommands
+from user_service.key_files import GivenKeys, KeyFile, SigningKeys
 from user_service.password_policy import PasswordPolicy
 from user_service.passwords import PROFILES, Passwords
 from user_service.reauthentication import Reauthentication
@@ -31,7 +33,6 @@ from user_service.revocations import Revocations
 from user_service.sessions import Sessions
 from user_service.settings import Settings
 from user_service.sign_in import SignIn
-from user_service.signing_keys import SigningKey, load_or_make
 from user_service.sms_codes import SmsCodes
 
 SERVICE = "user-service"
@@ -65,7 +66,8 @@ def create_app(settings: Settings | None = None, *, clock: Clock = utc_now) -> O
 def _register_parts(app: OpenAPI, settings: Settings, tokens: InternalTokens, clock: Clock) -> None:
     registry = svcs.Container(svcs.flask.get_registry(app))
     database, redis = registry.get(Database, Redis)
-    access_tokens = _access_tokens(settings)
+    keys = _signing_keys(settings, clock)
+    access_tokens = _access_tokens(settings, keys)
     revocations = Revocations(redis, token_seconds=settings.access_token_seconds)
     sessions, renewing = _sessions(settings, database, access_tokens, revocations, clock)
     sms_service = Neighbour(settings.sms_service_url, name="sms-service", own_name=SERVICE, tokens=tokens)
@@ -81,16 +83,23 @@ def _register_parts(app: OpenAPI, settings: Settings, tokens: InternalTokens, cl
     svcs.flask.register_value(app, Renewing, renewing)
     svcs.flask.register_value(app, Reauthentication, reauthentication)
     svcs.flask.register_value(app, Herald, Herald(database, revocations, clock=clock))
+    token_seconds = settings.access_token_seconds
+    key_commands.install(app, KeyCommands(keys, revocations, token_seconds=token_seconds, clock=clock))
     svcs.flask.register_value(app, Accounts, Accounts(database))
     svcs.flask.register_value(app, Registration, registration)
     svcs.flask.register_value(app, SignIn, sign_in)
 
 
-def _access_tokens(settings: Settings) -> AccessTokens:
+def _signing_keys(settings: Settings, clock: Clock) -> SigningKeys:
     source = settings.signing_key_source()
-    key = load_or_make(source) if isinstance(source, Path) else SigningKey(source.get_secret_value().encode())
+    if isinstance(source, Path):
+        return KeyFile(source, clock=clock)
+    return GivenKeys(source.get_secret_value(), clock())
+
+
+def _access_tokens(settings: Settings, keys: SigningKeys) -> AccessTokens:
     return AccessTokens(
-        key,
+        keys,
         issuer=settings.token_issuer,
         audience=settings.token_audience,
         lifetime_seconds=settings.access_token_seconds,

@@ -15,6 +15,7 @@ from chassis.web import Access, endpoint
 from user_service import answers
 from user_service.access_tokens import AccessTokens
 from user_service.devices import current_device
+from user_service.key_ring import SET_MAX_AGE_SECONDS
 from user_service.renewing import Renewing
 from user_service.session_contract import (
     KeySet,
@@ -32,6 +33,7 @@ from user_service.sign_in import SignIn
 from user_service.step_up import require_fresh_proof
 
 api = APIBlueprint("sessions", __name__)
+_CACHED = {"Cache-Control": f"public, max-age={SET_MAX_AGE_SECONDS}"}
 
 
 @endpoint(
@@ -132,7 +134,7 @@ def end_sessions(query: ScopeQuery) -> tuple[str, int]:
 def read_public_keys() -> Response:
     """Show the public keys that verify access tokens."""
     body = json.dumps(svcs.flask.get(AccessTokens).public_keys(), sort_keys=True)
-    answer = Response(body, headers={"Cache-Control": "public, max-age=300"}, content_type="application/json")
+    answer = Response(body, headers=_CACHED, content_type="application/json")
     answer.add_etag()
     answer.make_conditional(request)
     return answer
