@@ -3,6 +3,7 @@
 import http.client
 import json
 import os
+import secrets
 import socket
 import subprocess
 import sys
@@ -24,6 +25,8 @@ from gateway.keys import PublicKeys
 from gateway.verifier import TokenVerifier
 
 KEY_ID = "test-key-1"
+# Drawn, because the gateway does not start on a key that anybody can read here.
+INTERNAL_TOKEN_KEY = secrets.token_urlsafe(32)
 
 
 @dataclass
@@ -142,6 +145,12 @@ def _body(seen: Seen, stream: Any) -> bytes:
             return body
         body += chunk[:-2]
     return body
+
+
+@pytest.fixture
+def internal_token_key() -> str:
+    """What the running gateway signs its own tokens with."""
+    return INTERNAL_TOKEN_KEY
 
 
 @pytest.fixture(scope="session")
@@ -318,7 +327,7 @@ def start_gateway(
 def _settings(redis_url: str, services: Services) -> dict[str, str]:
     return {
         "redis_url": redis_url,
-        "internal_token_key": "a key of the tests, never used elsewhere",
+        "internal_token_key": INTERNAL_TOKEN_KEY,
         "captcha_service_url": services.captcha.url,
         "sms_service_url": services.sms.url,
         "user_service_url": services.user.url,

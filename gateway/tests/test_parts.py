@@ -1,5 +1,8 @@
 """The gateway's parts by themselves: rules, addresses, revocations, limits, documents, settings."""
 
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 from ipaddress import ip_network
 from typing import Any
@@ -362,3 +365,19 @@ def test_these_are_all_endpoints_of_the_gateways_own(redis_url: str, services: A
     passport = {"image_code", "imageCode", "sms_code", "smscode", "register", "login", "logout"}
     own = {"/healthz", "/readyz", "/docs", "/docs/<name>", "/api/v1/openapi.json", "/inbox", "/inbox/messages"}
     assert {rule.rule for rule in app.url_map.iter_rules()} == own | {f"/passport/{name}" for name in passport}
+
+
+@pytest.mark.parametrize("origins", ["*", "null", "https://*.example.com", "https://a.example,*"])
+def test_T44_no_wildcard_origin_may_use_a_cookie_session(redis_url: str, origins: str) -> None:
+    with pytest.raises(ValidationError):
+        settings_with(redis_url, allowed_origins=origins)
+
+
+def test_T44_the_gateway_does_not_start_on_a_known_key(redis_url: str) -> None:
+    variables = {f"GATEWAY_{name}_SERVICE_URL": "http://127.0.0.1:9" for name in ("CAPTCHA", "SMS", "USER", "NEWS")}
+    variables |= {"GATEWAY_REDIS_URL": redis_url, "GATEWAY_INTERNAL_TOKEN_KEY": "k" * 32}
+    command = [sys.executable, "-m", "gunicorn", "-b", "127.0.0.1:0", "gateway.app:create_app()"]
+    env = {**os.environ, **variables}
+    done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 3
+    assert "GATEWAY_INTERNAL_TOKEN_KEY is a known or obvious key" in done.stderr

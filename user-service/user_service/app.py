@@ -30,6 +30,7 @@ from user_service.refresh_tokens import Lifetimes, RefreshTokens
 from user_service.registration import Registration
 from user_service.renewing import Renewing
 from user_service.revocations import Revocations
+from user_service.self_test import check_start
 from user_service.sessions import Sessions
 from user_service.settings import Settings
 from user_service.sign_in import SignIn
@@ -45,6 +46,7 @@ def create_app(settings: Settings | None = None, *, clock: Clock = utc_now) -> O
     if settings is None:
         settings = load_settings(Settings)
         configure_logs(SERVICE, settings.log_level)
+        check_start(settings)
     tokens = InternalTokens(settings.internal_token_key.get_secret_value())
     app = create_api(__name__, service=SERVICE, tokens=tokens, metrics_port=settings.metrics_port)
     database = Database(settings.database_url.get_secret_value())
