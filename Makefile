@@ -25,7 +25,7 @@ test-all: test ## the rest: RabbitMQ, MariaDB, PostgreSQL, the compose stack, a 
 	deploy/test-all
 
 bench: $(VENV)/.development ## speed, as ratios against a yardstick in the same run
-	@echo "The benchmarks come with the issues on SMS, accounts, captcha and the gateway."
+	REVOCATION_TRIALS=1000 $(BIN)/pytest -q tests-e2e/tokens -k T33_a_session
 
 check-deploy: $(VENV)/.development ## check the compose file and the YAML
 	$(BIN)/yamllint -d "{extends: relaxed, rules: {line-length: {max: 140}}}" docker-compose.yml deploy
