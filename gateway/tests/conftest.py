@@ -1,5 +1,6 @@
 """Stub services on real sockets, signed tokens, and the gateway under a real gunicorn."""
 
+import base64
 import http.client
 import json
 import os
@@ -17,7 +18,9 @@ from typing import Any
 
 import jwt
 import pytest
+from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from redis import Redis
 
 from gateway.jwk_sets import read_keys
@@ -187,6 +190,23 @@ def sign(signing_key: ec.EllipticCurvePrivateKey) -> Callable[..., str]:
         return jwt.encode(claims, signing_key, algorithm="ES256", headers=head)
 
     return write
+
+
+def encoded(data: bytes) -> str:
+    """Write base64url without padding (RFC 7515 2)."""
+    return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
+
+
+@pytest.fixture
+def sign_text(signing_key: ec.EllipticCurvePrivateKey) -> Callable[[str, str], str]:
+    """Sign any header and payload texts, correctly."""
+
+    def sign(header: str, payload: str) -> str:
+        signed = f"{encoded(header.encode())}.{encoded(payload.encode())}"
+        r, s = decode_dss_signature(signing_key.sign(signed.encode(), ec.ECDSA(hashes.SHA256())))
+        return f"{signed}.{encoded(r.to_bytes(32, 'big') + s.to_bytes(32, 'big'))}"
+
+    return sign
 
 
 @pytest.fixture(scope="session")
