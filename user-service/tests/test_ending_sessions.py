@@ -187,3 +187,15 @@ def test_ids_sort_by_time_whatever_the_clock_says(clock):
 def test_logging_out_without_redis_is_done_and_the_rest_follows(owner, app_without_redis, stored_sessions):
     assert owner.through(app_without_redis).call("DELETE", "/api/v1/sessions/current").status_code == 204
     assert stored_sessions()[0].revoked_at is not None
+
+
+@pytest.mark.parametrize(("words", "kind"), [(["--user-id", "1"], "user"), (["--everybody"], "all")])
+def test_T38_an_operator_ends_sessions_by_command(app, devices, revoked, words, kind):
+    result = app.test_cli_runner().invoke(args=["sessions", "end", *words])
+    assert (result.exit_code, [entry["kind"] for entry in revoked()]) == (0, [kind])
+
+
+@pytest.mark.parametrize("words", [[], ["--user-id", "1", "--everybody"], ["--user-id", "0"]])
+def test_an_operator_must_say_whose_sessions(app, devices, live_ids, words):
+    assert app.test_cli_runner().invoke(args=["sessions", "end", *words]).exit_code == 2
+    assert len(live_ids()) == 3

@@ -16,7 +16,7 @@ from chassis.neighbours import Neighbour
 from chassis.redis_client import connect_redis
 from chassis.settings import load_settings
 from chassis.web import create_api
-from user_service import commands, key_commands, reauthentication_routes, routes, session_routes
+from user_service import commands, key_commands, reauthentication_routes, routes, session_commands, session_routes
 from user_service.access_tokens import AccessTokens
 from user_service.accounts import Accounts
 from user_service.attempt_limits import AttemptLimits
@@ -85,6 +85,7 @@ def _register_parts(app: OpenAPI, settings: Settings, tokens: InternalTokens, cl
     svcs.flask.register_value(app, Renewing, renewing)
     svcs.flask.register_value(app, Reauthentication, reauthentication)
     svcs.flask.register_value(app, Herald, Herald(database, revocations, clock=clock))
+    session_commands.install(app, sessions)
     token_seconds = settings.access_token_seconds
     key_commands.install(app, KeyCommands(keys, revocations, token_seconds=token_seconds, clock=clock))
     svcs.flask.register_value(app, Accounts, Accounts(database))
