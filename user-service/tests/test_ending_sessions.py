@@ -1,5 +1,6 @@
 """Ending sessions: which ones, what the gateways are told, and the proof that it needs."""
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import pytest
@@ -199,3 +200,23 @@ def test_T38_an_operator_ends_sessions_by_command(app, devices, revoked, words, 
 def test_an_operator_must_say_whose_sessions(app, devices, live_ids, words):
     assert app.test_cli_runner().invoke(args=["sessions", "end", *words]).exit_code == 2
     assert len(live_ids()) == 3
+
+
+def test_a_cut_off_catches_exactly_the_sessions_that_began_before_it(
+    owner, sessions, database, stored_sessions, revoked
+):
+    def take_turns(number):
+        for turn in range(8):
+            with database.write() as db:
+                user = db.get(User, 1, with_for_update=True)
+                sessions.begin(db, user, Device("a test", ""))
+            if turn % 3 == number % 3:
+                sessions.end_all(1)
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(take_turns, range(4)))
+    cut_off = max(entry["through"] for entry in revoked())
+    assert len(stored_sessions()) == 33
+    assert [session.id <= cut_off for session in stored_sessions()] == [
+        session.revoked_at is not None for session in stored_sessions()
+    ]

@@ -60,7 +60,7 @@ def test_a_lost_stream_is_noticed_and_filled_again(herald, log_out, owner, revok
 def test_a_lost_entry_is_noticed_though_others_were_written_since(herald, log_out, owner, revoked, redis):
     log_out()
     redis.flushall()
-    redis.xadd("user:revocations", {"kind": "keys", "id": "", "until": "0"})
+    redis.xadd("user:revocations", {"kind": "keys", "id": "", "until": "0"}, id="1-1")
     herald.look()
     assert told(revoked) == [("keys", ""), ("session", owner.user["session_id"])]
 
