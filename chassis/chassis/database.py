@@ -130,7 +130,11 @@ def _engine(url: str, *, pool_size: int, timeout_seconds: float = _TIMEOUT_SECON
     else:
         arguments["options"] = f"-c statement_timeout={statement_seconds}s"
     pool = {"pool_size": pool_size, "max_overflow": 4, "pool_timeout": timeout_seconds, "pool_recycle": 1800}
-    return create_engine(url, pool_pre_ping=True, connect_args=arguments, hide_parameters=True, **pool)
+    # PostgreSQL's default, so that both behave alike: MariaDB's own locks the gaps between rows, and deadlocks on them.
+    isolation = "READ COMMITTED"
+    return create_engine(
+        url, isolation_level=isolation, pool_pre_ping=True, connect_args=arguments, hide_parameters=True, **pool
+    )
 
 
 def _prepare_sqlite(connection: DBAPIConnection, _entry: ConnectionPoolEntry) -> None:

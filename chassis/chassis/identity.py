@@ -16,6 +16,7 @@ from chassis.errors import InternalTokenRefused, Unauthenticated
 INTERNAL_TOKEN_HEADER = "X-Internal-Token"
 LIFETIME_SECONDS = 60
 _LEEWAY_SECONDS = 5
+_TYPE = "internal+jwt"  # RFC 8725 3.11: no other token can be taken for one of these.
 GATEWAY = "gateway"
 
 
@@ -54,16 +55,16 @@ class InternalTokens:
         }
         if caller.user_id is not None:
             claims |= {"sid": caller.session_id, "roles": sorted(caller.roles), "auth_time": caller.auth_time}
-        return jwt.encode(claims, self._key, algorithm="HS256")
+        return jwt.encode(claims, self._key, algorithm="HS256", headers={"typ": _TYPE})
 
     def read(self, token: str, *, audience: str) -> Caller:
         """Read a token that was written for this service.
 
         Raises:
-            InternalTokenRefused: not ours, for another service, expired, or longer-lived than 60 seconds.
+            InternalTokenRefused: not ours, of another type, for another service, expired, or longer-lived than 60 s.
         """
         try:
-            claims = jwt.decode(
+            found = jwt.decode_complete(
                 token,
                 self._key,
                 algorithms=["HS256"],
@@ -73,7 +74,9 @@ class InternalTokens:
             )
         except jwt.InvalidTokenError as error:
             raise InternalTokenRefused("The internal token is not acceptable.") from error
-        now = self._clock()
+        if found["header"].get("typ") != _TYPE:
+            raise InternalTokenRefused("The internal token is of another type.")
+        claims, now = found["payload"], self._clock()
         if not now - _LEEWAY_SECONDS <= claims["exp"] <= now + LIFETIME_SECONDS + _LEEWAY_SECONDS:
             raise InternalTokenRefused("The internal token is expired.")
         if "sid" not in claims:

@@ -37,6 +37,7 @@ def test_a_token_lives_sixty_seconds_and_clocks_may_differ_by_five(age: int, goo
             reader.read(token, audience="shop")
 
 
+TYPE = {"typ": "internal+jwt"}
 CLAIMS: dict[str, Any] = {"iss": "gateway", "aud": "shop", "sub": "gateway", "iat": NOW, "exp": NOW + 60}
 
 
@@ -47,13 +48,18 @@ CLAIMS: dict[str, Any] = {"iss": "gateway", "aud": "shop", "sub": "gateway", "ia
         ".",
         "a.b.c",
         "é",
-        jwt.encode(CLAIMS, "another key of this test, 32 bytes"),
-        jwt.encode(CLAIMS, KEY + "0" * 32, algorithm="HS512"),
-        jwt.encode(CLAIMS, "", algorithm="none"),
-        jwt.encode({**CLAIMS, "aud": "bank"}, KEY),
-        jwt.encode({**CLAIMS, "exp": NOW + 3600}, KEY),
-        jwt.encode({**CLAIMS, "exp": NOW - 6}, KEY),
-        *(jwt.encode({name: value for name, value in CLAIMS.items() if name != left}, KEY) for left in CLAIMS),
+        jwt.encode(CLAIMS, "another key of this test, 32 bytes", headers=TYPE),
+        jwt.encode(CLAIMS, KEY + "0" * 32, algorithm="HS512", headers=TYPE),
+        jwt.encode(CLAIMS, "", algorithm="none", headers=TYPE),
+        jwt.encode(CLAIMS, KEY),
+        jwt.encode(CLAIMS, KEY, headers={"typ": "at+jwt"}),
+        jwt.encode({**CLAIMS, "aud": "bank"}, KEY, headers=TYPE),
+        jwt.encode({**CLAIMS, "exp": NOW + 3600}, KEY, headers=TYPE),
+        jwt.encode({**CLAIMS, "exp": NOW - 6}, KEY, headers=TYPE),
+        *(
+            jwt.encode({name: value for name, value in CLAIMS.items() if name != left}, KEY, headers=TYPE)
+            for left in CLAIMS
+        ),
     ],
 )
 def test_a_token_that_is_not_ours_is_refused(token: str) -> None:
@@ -62,7 +68,7 @@ def test_a_token_that_is_not_ours_is_refused(token: str) -> None:
 
 
 def test_the_claims_of_that_test_are_good_as_they_are() -> None:
-    assert tokens_at(NOW).read(jwt.encode(CLAIMS, KEY), audience="shop") == Caller("gateway")
+    assert tokens_at(NOW).read(jwt.encode(CLAIMS, KEY, headers=TYPE), audience="shop") == Caller("gateway")
 
 
 def test_a_short_key_is_refused() -> None:

@@ -109,6 +109,8 @@ class Forwarding:
             return
         if answer.status in (200, 201):
             answer.set_cookies.extend(self.cookies.signed_in(self._tokens(answer)))
+            if visit.identity is not None:
+                self.sessions.end(visit.identity)
         elif rule.effect is Effect.REFRESHES and answer.status == 401:
             answer.set_cookies.extend(self.cookies.signed_out())
 

@@ -61,6 +61,14 @@ class PublicKeys:
             key = self._keys.get(key_id)
         return key
 
+    def knows(self, key_id: str) -> bool:
+        """Say whether a key is in the newest set, without asking for it; a key that was withdrawn is not."""
+        return key_id in self._keys
+
+    def renew(self) -> None:
+        """Have the thread fetch the keys now: user-service says that they changed."""
+        self._wake.set()
+
     def check(self) -> None:
         """Raise unless there are usable keys; the ping of ``/readyz``."""
         KEYS_AGE.set(min(self._clock() - self._fetched_at, 10 * STALE_IF_ERROR_SECONDS))

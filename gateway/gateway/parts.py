@@ -68,6 +68,7 @@ def build_parts(settings: Settings) -> Parts:
         redis,
         stale_seconds=settings.revocations_stale_seconds,
         lost_seconds=settings.revocations_lost_seconds,
+        on_new_keys=keys.renew,
     )
     cookies = SessionCookies(secure=settings.cookies_secure, session_days=settings.session_days)
     same_site = SameSite(settings.allowed_origins)

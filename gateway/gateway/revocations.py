@@ -1,5 +1,9 @@
 """Follows the stream ``user:revocations`` of user-service, so that ended sessions are refused within seconds.
 
+An entry kills one session, or all of a user or of everybody up to and with the session id ``through``: ids sort by the
+time at which sessions began, so no clock of ours decides. What was read is kept here until its tokens have expired,
+whatever becomes of Redis; what Redis loses, user-service writes again.
+
 Fails closed: if the stream has not been read for a while, signed-in users can first change nothing more, then not
 even read (`Settings.revocations_stale_seconds`, `revocations_lost_seconds`).
 """
@@ -19,7 +23,10 @@ from gateway.verifier import Identity
 log = get_logger(__name__)
 STREAM = "user:revocations"
 _BLOCK_MILLISECONDS = 1000
-_KEEP_SECONDS = 900  # Longer than any access token lives (600 s, and the leeway of both sides).
+# Longer than any access token lives (user-service allows an hour), and the leeway of both sides.
+_KEEP_SECONDS = 3900.0
+_PRUNE_SECONDS = 60
+_FROM_THE_START = "0-0"
 _RETRY_SECONDS = 0.5
 _PAGE = 1000
 
@@ -33,6 +40,7 @@ class Revocations:
         *,
         stale_seconds: float,
         lost_seconds: float,
+        on_new_keys: Callable[[], None] = lambda: None,
         clock: Callable[[], float] = time.time,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -41,13 +49,14 @@ class Revocations:
         self._lost_seconds = lost_seconds
         self._clock = clock
         self._monotonic = monotonic
-        self._position = "0-0"
+        self._on_new_keys = on_new_keys
+        self._position = _FROM_THE_START
         self._read_at = float("-inf")
         self._is_caught_up = False
         self._pruned_at = monotonic()
         self._sessions: dict[str, float] = {}  # Ended session -> when it may be forgotten.
-        self._users: dict[str, float] = {}  # User -> tokens issued before this are dead.
-        self._everybody_before = 0.0
+        self._users: dict[str, tuple[str, float]] = {}  # User -> the last dead session, and when as above.
+        self._everybody_through = ""
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
 
@@ -76,8 +85,9 @@ class Revocations:
 
     def is_dead(self, identity: Identity) -> bool:
         """Say whether the identity was revoked, as far as the stream was read."""
-        not_before = max(self._users.get(str(identity.user_id), 0.0), self._everybody_before)
-        return identity.session_id in self._sessions or identity.issued_at < not_before
+        session_id = identity.session_id
+        through, _ = self._users.get(str(identity.user_id), ("", 0.0))
+        return session_id in self._sessions or session_id <= max(through, self._everybody_through)
 
     def end_session(self, session_id: str) -> None:
         """Refuse a session from now on in this process, before the stream says so."""
@@ -102,33 +112,45 @@ class Revocations:
         for entry_id, fields in entries:
             self._apply(fields)
             self._position = entry_id
+        if not entries and self._is_another_stream():
+            log.warning("revocations_read_again")
+            self._position, self._is_caught_up = _FROM_THE_START, False
+            return
         self._is_caught_up = len(entries) < _PAGE
         if self._is_caught_up:
             self._read_at = self._monotonic()
-        if self._monotonic() - self._pruned_at > _KEEP_SECONDS / 10:
+        if self._monotonic() - self._pruned_at > _PRUNE_SECONDS:
             self._prune()
 
+    def _is_another_stream(self) -> bool:
+        """Say whether the stream we read is gone, or another took its place: a Redis without data, or another clock."""
+        if self._position == _FROM_THE_START:
+            return False
+        newest: Any = self._redis.xrevrange(STREAM, count=1)
+        return not newest or _parts(newest[0][0]) < _parts(self._position)
+
     def _apply(self, fields: dict[str, str]) -> None:
-        kind, subject = fields.get("kind"), fields.get("id", "")
-        if kind == "session":
-            self.end_session(subject)
-            return
         try:
-            not_before = float(fields["not_before"])
+            kind, subject, until = fields["kind"], fields["id"], float(fields["until"])
+            if kind == "session":
+                self._sessions[subject] = max(until, self._sessions.get(subject, 0.0))
+            elif kind == "user":
+                known, known_until = self._users.get(subject, ("", 0.0))
+                self._users[subject] = (max(fields["through"], known), max(until, known_until))
+            elif kind == "all":
+                self._everybody_through = max(fields["through"], self._everybody_through)
+            elif kind == "keys":
+                self._on_new_keys()
         except (KeyError, ValueError):
-            # An entry that we cannot read must not stop the feed; failing closed here means: all tokens so far.
+            # An entry that we cannot read must not stop the feed; failing closed here means: all sessions so far.
             log.exception("revocation_unreadable")
-            kind, not_before = "all", self._clock()
-        if kind == "user":
-            self._users[subject] = max(not_before, self._users.get(subject, 0.0))
-        elif kind == "all":
-            self._everybody_before = max(not_before, self._everybody_before)
+            self._everybody_through = max(f"{int(self._clock() * 1000):012x}{'f' * 20}", self._everybody_through)
 
     def _prune(self) -> None:
         now = self._clock()
         for session_id in [key for key, until in list(self._sessions.items()) if until < now]:
             del self._sessions[session_id]
-        for user_id in [key for key, not_before in self._users.items() if not_before + _KEEP_SECONDS < now]:
+        for user_id in [key for key, (_, until) in self._users.items() if until < now]:
             del self._users[user_id]
         self._pruned_at = self._monotonic()
 
@@ -140,3 +162,8 @@ class Revocations:
             except (RedisError, IndexError, KeyError, TypeError) as error:
                 log.warning("revocations_not_read", error=type(error).__name__)
                 self._stop.wait(_RETRY_SECONDS)
+
+
+def _parts(entry_id: str) -> tuple[int, int]:
+    milliseconds, _, number = entry_id.partition("-")
+    return int(milliseconds), int(number)

@@ -39,7 +39,7 @@ class Effect(enum.StrEnum):
     """What a successful answer means for the cookies of a browser."""
 
     NONE = "none"
-    STARTS = "starts"
+    STARTS = "starts"  # In place of the session that asks, if there is one.
     REFRESHES = "refreshes"
     ENDS = "ends"
 
@@ -74,8 +74,10 @@ RULES: tuple[Rule, ...] = (
     Rule("GET", f"{_V1}/users/{{id}}", Service.USER, PUBLIC),
     Rule("POST", f"{_V1}/sessions", Service.USER, PUBLIC, Limit.SESSIONS, Effect.STARTS),
     Rule("GET", f"{_V1}/sessions", Service.USER, SIGNED_IN),
+    Rule("DELETE", f"{_V1}/sessions", Service.USER, SIGNED_IN),
     Rule("DELETE", f"{_V1}/sessions/current", Service.USER, SIGNED_IN, effect=Effect.ENDS),
     Rule("DELETE", f"{_V1}/sessions/{{id}}", Service.USER, SIGNED_IN),
+    Rule("POST", f"{_V1}/reauthentications", Service.USER, SIGNED_IN, Limit.SESSIONS, Effect.STARTS),
     Rule("POST", f"{_V1}/tokens/refresh", Service.USER, PUBLIC, Limit.REFRESHES, Effect.REFRESHES),
     Rule("GET", f"{_V1}/admin/users", Service.USER, ADMIN),
     Rule("GET", f"{_V1}/admin/users/{{id}}", Service.USER, ADMIN),

@@ -1,8 +1,10 @@
 """Stub services on real sockets, signed tokens, and the gateway under a real gunicorn."""
 
+import base64
 import http.client
 import json
 import os
+import secrets
 import socket
 import subprocess
 import sys
@@ -16,7 +18,9 @@ from typing import Any
 
 import jwt
 import pytest
+from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from redis import Redis
 
 from gateway.jwk_sets import read_keys
@@ -24,6 +28,8 @@ from gateway.keys import PublicKeys
 from gateway.verifier import TokenVerifier
 
 KEY_ID = "test-key-1"
+# Drawn, because the gateway does not start on a key that anybody can read here.
+INTERNAL_TOKEN_KEY = secrets.token_urlsafe(32)
 
 
 @dataclass
@@ -144,6 +150,12 @@ def _body(seen: Seen, stream: Any) -> bytes:
     return body
 
 
+@pytest.fixture
+def internal_token_key() -> str:
+    """What the running gateway signs its own tokens with."""
+    return INTERNAL_TOKEN_KEY
+
+
 @pytest.fixture(scope="session")
 def signing_key() -> ec.EllipticCurvePrivateKey:
     return ec.generate_private_key(ec.SECP256R1())
@@ -178,6 +190,23 @@ def sign(signing_key: ec.EllipticCurvePrivateKey) -> Callable[..., str]:
         return jwt.encode(claims, signing_key, algorithm="ES256", headers=head)
 
     return write
+
+
+def encoded(data: bytes) -> str:
+    """Write base64url without padding (RFC 7515 2)."""
+    return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
+
+
+@pytest.fixture
+def sign_text(signing_key: ec.EllipticCurvePrivateKey) -> Callable[[str, str], str]:
+    """Sign any header and payload texts, correctly."""
+
+    def sign(header: str, payload: str) -> str:
+        signed = f"{encoded(header.encode())}.{encoded(payload.encode())}"
+        r, s = decode_dss_signature(signing_key.sign(signed.encode(), ec.ECDSA(hashes.SHA256())))
+        return f"{signed}.{encoded(r.to_bytes(32, 'big') + s.to_bytes(32, 'big'))}"
+
+    return sign
 
 
 @pytest.fixture(scope="session")
@@ -318,7 +347,7 @@ def start_gateway(
 def _settings(redis_url: str, services: Services) -> dict[str, str]:
     return {
         "redis_url": redis_url,
-        "internal_token_key": "a key of the tests, never used elsewhere",
+        "internal_token_key": INTERNAL_TOKEN_KEY,
         "captcha_service_url": services.captcha.url,
         "sms_service_url": services.sms.url,
         "user_service_url": services.user.url,

@@ -30,13 +30,14 @@ OPEN = [
 ]
 
 
-def read_internal(token: str, audience: str) -> dict[str, Any]:
-    return jwt.decode(token, "a key of the tests, never used elsewhere", algorithms=["HS256"], audience=audience)
+@pytest.fixture
+def read_internal(internal_token_key: str) -> Callable[[str, str], dict[str, Any]]:
+    return lambda token, audience: jwt.decode(token, internal_token_key, algorithms=["HS256"], audience=audience)
 
 
 @pytest.mark.parametrize(("method", "target", "service"), OPEN)
 def test_open_rules_reach_their_service_without_a_token(
-    gateway: Any, services: Any, method: str, target: str, service: str
+    gateway: Any, services: Any, method: str, target: str, service: str, read_internal: Any
 ) -> None:
     answer = gateway.ask(method, target)
     assert answer.status == 200
@@ -56,7 +57,7 @@ def test_signed_in_rules_refuse_a_request_without_a_token(gateway: Any, services
 
 @pytest.mark.parametrize(("method", "path"), SIGNED_IN)
 def test_signed_in_rules_hand_the_user_to_the_service(
-    gateway: Any, services: Any, sign: Callable[..., str], method: str, path: str
+    gateway: Any, services: Any, sign: Callable[..., str], method: str, path: str, read_internal: Any
 ) -> None:
     token = sign(sid=f"session:{method}:{path}", sub="41", roles=["admin"])
     assert gateway.ask(method, path, headers={"Authorization": f"Bearer {token}"}).status == 200
@@ -66,7 +67,7 @@ def test_signed_in_rules_hand_the_user_to_the_service(
 
 
 def test_an_optional_rule_uses_a_token_and_refuses_a_wrong_one(
-    gateway: Any, services: Any, sign: Callable[..., str]
+    gateway: Any, services: Any, sign: Callable[..., str], read_internal: Any
 ) -> None:
     assert gateway.ask("GET", "/api/v1/news/3", headers={"Authorization": f"Bearer {sign()}"}).status == 200
     claims = read_internal(services.news.last.values("X-Internal-Token")[0], "news-service")

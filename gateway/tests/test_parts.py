@@ -1,5 +1,8 @@
 """The gateway's parts by themselves: rules, addresses, revocations, limits, documents, settings."""
 
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 from ipaddress import ip_network
 from typing import Any
@@ -32,8 +35,12 @@ def settings_with(redis_url: str, **changed: Any) -> Settings:
     return Settings.model_validate(values)
 
 
+SESSION = "00000000c350" + "5" * 20
+EARLIER, LATER = "00000000c350" + "4" * 20, "00000000c350" + "6" * 20
+
+
 def identity(**changed: Any) -> Identity:
-    values = {"user_id": 7, "session_id": "s-1", "roles": frozenset(), "auth_time": 900, "issued_at": 1000}
+    values = {"user_id": 7, "session_id": SESSION, "roles": frozenset(), "auth_time": 900}
     return Identity(**{**values, "expires_at": 1600, **changed})
 
 
@@ -109,46 +116,104 @@ def revocations(other_redis: Redis, clock: Clock) -> Revocations:
     return Revocations(other_redis, stale_seconds=5, lost_seconds=30, clock=clock, monotonic=clock)
 
 
-def revoke(redis: Redis, kind: str, subject: str, not_before: float | str = 0) -> None:
-    redis.xadd("user:revocations", {"kind": kind, "id": subject, "not_before": str(not_before)})
+def revoke(redis: Redis, kind: str, subject: str = "", **fields: Any) -> None:
+    redis.xadd("user:revocations", {"kind": kind, "id": subject, "until": "1900", **fields})
 
 
 def test_what_stood_in_the_stream_before_the_start_counts(other_redis: Redis, revocations: Revocations) -> None:
-    revoke(other_redis, "session", "s-1")
+    revoke(other_redis, "session", SESSION)
     revocations.read_once()
     assert revocations.is_dead(identity())
-    assert not revocations.is_dead(identity(session_id="s-2"))
+    assert not revocations.is_dead(identity(session_id=LATER))
 
 
 @pytest.mark.parametrize(
-    ("kind", "subject", "not_before", "expected"),
+    ("kind", "subject", "fields", "expected"),
     [
-        ("user", "7", 1001, True),
-        ("user", "7", 1000, False),
-        ("user", "8", 1001, False),
-        ("all", "", 1001, True),
-        ("all", "", 1000, False),
-        ("all", "", "garbled", False),
+        ("user", "7", {"through": SESSION}, True),
+        ("user", "7", {"through": LATER}, True),
+        ("user", "7", {"through": EARLIER}, False),
+        ("user", "8", {"through": LATER}, False),
+        ("all", "", {"through": SESSION}, True),
+        ("all", "", {"through": EARLIER}, False),
+        ("keys", "", {}, False),
     ],
 )
-def test_tokens_issued_before_a_moment_are_dead(
-    other_redis: Redis, revocations: Revocations, kind: str, subject: str, not_before: Any, expected: bool
+def test_a_cut_off_kills_the_sessions_up_to_an_id(
+    other_redis: Redis, revocations: Revocations, kind: str, subject: str, fields: dict[str, str], expected: bool
 ) -> None:
     revocations.read_once()
-    revoke(other_redis, kind, subject, not_before)
+    revoke(other_redis, kind, subject, **fields)
     revocations.read_once()
     assert revocations.is_dead(identity()) is expected
+
+
+@pytest.mark.parametrize("fields", [{"kind": "user"}, {"kind": "user", "id": "7", "until": "x"}, {"other": "1"}])
+def test_an_entry_that_nobody_can_read_ends_every_session_so_far(
+    other_redis: Redis, revocations: Revocations, clock: Clock, fields: dict[str, str]
+) -> None:
+    other_redis.xadd("user:revocations", fields)
+    revocations.read_once()
+    now = int(clock.now * 1000)
+    assert revocations.is_dead(identity(session_id=f"{now:012x}" + "0" * 20))
+    assert not revocations.is_dead(identity(session_id=f"{now + 1:012x}" + "0" * 20))
+
+
+def test_an_older_cut_off_takes_nothing_back(other_redis: Redis, revocations: Revocations) -> None:
+    for kind, subject in (("user", "7"), ("all", "")):
+        revoke(other_redis, kind, subject, through=SESSION)
+        revoke(other_redis, kind, subject, through=EARLIER)
+    revocations.read_once()
+    assert revocations.is_dead(identity())
 
 
 def test_entries_are_forgotten_when_their_tokens_have_died(
     other_redis: Redis, revocations: Revocations, clock: Clock
 ) -> None:
-    revoke(other_redis, "session", "s-1")
-    revoke(other_redis, "user", "7", 1001)
+    revoke(other_redis, "session", SESSION)
+    revoke(other_redis, "user", "8", through=LATER)
     revocations.read_once()
-    clock.now += 1000
+    clock.now = 1900
+    revocations.read_once()
+    assert revocations.is_dead(identity())
+    assert revocations.is_dead(identity(user_id=8))
+    clock.now = 2000
     revocations.read_once()
     assert not revocations.is_dead(identity())
+    assert not revocations.is_dead(identity(user_id=8))
+
+
+def test_a_stream_that_redis_lost_is_not_forgotten_here(other_redis: Redis, revocations: Revocations) -> None:
+    revoke(other_redis, "session", SESSION)
+    revocations.read_once()
+    other_redis.delete("user:revocations")
+    revocations.read_once()
+    assert revocations.age_seconds() == 0
+    assert revocations.is_dead(identity())
+    revocations.read_once()
+    revoke(other_redis, "session", LATER)
+    revocations.read_once()
+    assert revocations.is_dead(identity(session_id=LATER))
+
+
+def test_a_new_stream_with_lower_ids_is_read_from_its_start(other_redis: Redis, revocations: Revocations) -> None:
+    revoke(other_redis, "session", SESSION)
+    revocations.read_once()
+    other_redis.delete("user:revocations")
+    other_redis.xadd("user:revocations", {"kind": "session", "id": LATER, "until": "1900"}, id="1-1")
+    revocations.read_once()
+    revocations.read_once()
+    assert revocations.is_dead(identity())
+    assert revocations.is_dead(identity(session_id=LATER))
+
+
+def test_changed_keys_are_passed_on(other_redis: Redis) -> None:
+    heard: list[str] = []
+    revocations = Revocations(other_redis, stale_seconds=5, lost_seconds=30, on_new_keys=lambda: heard.append("keys"))
+    revocations.read_once()
+    revoke(other_redis, "keys")
+    revocations.read_once()
+    assert heard == ["keys"]
 
 
 def test_an_unread_stream_stops_changes_first_and_then_reads(revocations: Revocations, clock: Clock) -> None:
@@ -171,7 +236,7 @@ def test_an_unread_stream_stops_changes_first_and_then_reads(revocations: Revoca
 
 def test_a_session_that_ended_here_is_dead_at_once(revocations: Revocations) -> None:
     revocations.read_once()
-    revocations.end_session("s-1")
+    revocations.end_session(SESSION)
     with pytest.raises(Unauthenticated):
         revocations.check(identity(), is_unsafe=False)
 
@@ -300,3 +365,19 @@ def test_these_are_all_endpoints_of_the_gateways_own(redis_url: str, services: A
     passport = {"image_code", "imageCode", "sms_code", "smscode", "register", "login", "logout"}
     own = {"/healthz", "/readyz", "/docs", "/docs/<name>", "/api/v1/openapi.json", "/inbox", "/inbox/messages"}
     assert {rule.rule for rule in app.url_map.iter_rules()} == own | {f"/passport/{name}" for name in passport}
+
+
+@pytest.mark.parametrize("origins", ["*", "null", "https://*.example.com", "https://a.example,*"])
+def test_T44_no_wildcard_origin_may_use_a_cookie_session(redis_url: str, origins: str) -> None:
+    with pytest.raises(ValidationError):
+        settings_with(redis_url, allowed_origins=origins)
+
+
+def test_T44_the_gateway_does_not_start_on_a_known_key(redis_url: str) -> None:
+    variables = {f"GATEWAY_{name}_SERVICE_URL": "http://127.0.0.1:9" for name in ("CAPTCHA", "SMS", "USER", "NEWS")}
+    variables |= {"GATEWAY_REDIS_URL": redis_url, "GATEWAY_INTERNAL_TOKEN_KEY": "k" * 32}
+    command = [sys.executable, "-m", "gunicorn", "-b", "127.0.0.1:0", "gateway.app:create_app()"]
+    env = {**os.environ, **variables}
+    done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 3
+    assert "GATEWAY_INTERNAL_TOKEN_KEY is a known or obvious key" in done.stderr

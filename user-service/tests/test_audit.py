@@ -46,13 +46,13 @@ def test_T42_every_auth_event_is_written_down(
         ("login_by_code", "credentials_wrong", 1),
         ("login_by_code", "done", 1),
         ("login_by_password", "done", 1),
-        ("refresh_reused", "done", 1),
+        ("refresh_token_reused", "done", 1),
         ("login_by_password", "done", 1),
         ("login_by_password", "done", 1),
         ("session_ended", "done", 1),
         ("logout", "done", 1),
     ]
-    assert audit("refresh_reused")[0].detail == person.user["session_id"]
+    assert audit("refresh_token_reused")[0].detail == person.user["session_id"]
 
 
 def test_T42_a_line_says_when_who_from_where_and_no_whole_mobile(register, audit, clock, visitor, log_in):

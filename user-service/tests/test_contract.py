@@ -41,8 +41,10 @@ def test_the_access_of_every_route_is_the_decided_one(app):
         ("PATCH", "/api/v1/users/me"): Access.SIGNED_IN,
         ("POST", "/api/v1/sessions"): Access.PUBLIC,
         ("GET", "/api/v1/sessions"): Access.SIGNED_IN,
+        ("DELETE", "/api/v1/sessions"): Access.SIGNED_IN,
         ("DELETE", "/api/v1/sessions/current"): Access.SIGNED_IN,
         ("DELETE", "/api/v1/sessions/<session_id>"): Access.SIGNED_IN,
+        ("POST", "/api/v1/reauthentications"): Access.SIGNED_IN,
         ("POST", "/api/v1/tokens/refresh"): Access.PUBLIC,
         ("GET", "/api/v1/admin/users"): Access.ADMIN,
         ("GET", "/api/v1/admin/users/<int:user_id>"): Access.ADMIN,
@@ -94,6 +96,7 @@ def test_without_redis_it_is_not_ready(app_without_redis):
             {"body"},
         ),
         ("/api/v1/tokens/refresh", {}, {"refresh_token"}),
+        ("/api/v1/sessions", {"password": "x"}, {"mobile"}),
         ("/api/v1/tokens/refresh", {"refresh_token": "x" * 257}, {"refresh_token"}),
     ],
 )

@@ -55,9 +55,8 @@ def test_logging_out_ends_the_session_and_tells_the_gateways(visitor, register, 
     owner = visitor.signed_in(answer)
     out = owner.call("DELETE", "/api/v1/sessions/current")
     assert (out.status_code, out.data) == (204, b"")
-    assert revoked() == [
-        {"kind": "session", "id": owner.user["session_id"], "not_before": str(int(clock.now.timestamp()))}
-    ]
+    until = str(int(clock.now.timestamp()) + 900)
+    assert revoked() == [{"kind": "session", "id": owner.user["session_id"], "until": until}]
     refused = refresh(answer.json["refresh_token"])
     assert (refused.status_code, refused.json["code"]) == (401, "unauthenticated")
 
@@ -67,18 +66,7 @@ def test_logging_out_twice_is_harmless_and_tells_again(owner, revoked):
     assert len(revoked()) == 2
 
 
-def test_logging_out_without_redis_asks_to_repeat_and_the_repeat_completes(
-    owner, app_without_redis, revoked, stored_sessions
-):
-    failed = owner.through(app_without_redis).call("DELETE", "/api/v1/sessions/current")
-    assert (failed.status_code, failed.json["code"]) == (503, "service_unavailable")
-    assert "Retry-After" in failed.headers
-    assert stored_sessions()[0].revoked_at is not None
-    assert owner.call("DELETE", "/api/v1/sessions/current").status_code == 204
-    assert len(revoked()) == 1
-
-
-def test_a_user_ends_another_own_session(devices, revoked):
+def test_T38_a_user_ends_another_own_session(devices, revoked):
     other = devices[2].user["session_id"]
     assert devices[0].call("DELETE", f"/api/v1/sessions/{other}").status_code == 204
     assert [entry["id"] for entry in revoked()] == [other]

@@ -11,7 +11,8 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from pydantic import SecretStr
 
 from user_service.app import create_app
-from user_service.signing_keys import SigningKey, load_or_make, new_pem
+from user_service.key_files import KeyFile
+from user_service.signing_keys import SigningKey, new_key
 
 
 @pytest.fixture
@@ -47,35 +48,42 @@ def test_the_key_set_is_public_and_cacheable(jwks, visitor):
 
 
 def test_the_key_id_is_the_thumbprint_of_rfc_7638():
-    key = SigningKey(new_pem())
+    key = new_key()
     jwk = key.public_jwk()
     text = f'{{"crv":"P-256","kty":"EC","x":"{jwk["x"]}","y":"{jwk["y"]}"}}'
     digest = hashlib.sha256(text.encode()).digest()
     assert key.kid == jwk["kid"] == base64.urlsafe_b64encode(digest).decode().rstrip("=")
 
 
-def test_the_file_is_made_once_and_for_its_owner_alone(tmp_path):
+def test_the_file_is_made_once_and_for_its_owner_alone(tmp_path, clock):
     path = tmp_path / "keys" / "signing.pem"
-    first = load_or_make(path)
+    first = KeyFile(path, clock=clock).ring()
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
-    assert load_or_make(path).kid == first.kid
+    assert KeyFile(path, clock=clock).ring().active.kid == first.active.kid
     assert [entry.name for entry in path.parent.iterdir()] == ["signing.pem"]
 
 
-def test_workers_that_start_together_share_one_key(tmp_path):
+def test_workers_that_start_together_share_one_key(tmp_path, clock):
     path = tmp_path / "signing.pem"
     with ThreadPoolExecutor(8) as pool:
-        kids = {key.kid for key in pool.map(load_or_make, [path] * 16)}
-    assert len(kids) == 1
+        files = list(pool.map(lambda _: KeyFile(path, clock=clock), range(16)))
+    assert len({file.ring().active.kid for file in files}) == 1
     assert [entry.name for entry in tmp_path.iterdir()] == ["signing.pem"]
 
 
-def test_a_key_given_by_settings_is_used(settings, visitor):
-    pem = new_pem()
-    app = create_app(settings.model_copy(update={"signing_key": SecretStr(pem.decode())}))
+def test_keys_given_by_settings_are_used_and_the_first_signs(settings, visitor, register):
+    keys = [new_key(), new_key()]
+    pems = SecretStr("".join(key.pem() for key in keys))
+    app = create_app(settings.model_copy(update={"signing_key": pems}))
     published = visitor.through(app).call("GET", "/.well-known/jwks.json").json
+    answer = visitor.through(app).call("POST", "/api/v1/tokens/refresh", {"refresh_token": register_token(register)})
     svcs.flask.close_registry(app)
-    assert published == {"keys": [SigningKey(pem).public_jwk()]}
+    assert published == {"keys": [key.public_jwk() for key in keys]}
+    assert jwt.get_unverified_header(answer.json["access_token"])["kid"] == keys[0].kid
+
+
+def register_token(register):
+    return register().json["refresh_token"]
 
 
 @pytest.mark.parametrize("key", [rsa.generate_private_key(65537, 2048), ec.generate_private_key(ec.SECP384R1())])

@@ -6,8 +6,8 @@ from datetime import datetime, timedelta
 
 import jwt
 
+from user_service.key_files import SigningKeys
 from user_service.models import User, UserSession
-from user_service.signing_keys import SigningKey
 
 
 @dataclass(frozen=True)
@@ -19,10 +19,10 @@ class AccessToken:
 
 
 class AccessTokens:
-    """Writes tokens with one key. Verifying them is the gateway's work."""
+    """Writes tokens with the active key. Verifying them is the gateway's work."""
 
-    def __init__(self, key: SigningKey, *, issuer: str, audience: str, lifetime_seconds: int) -> None:
-        self._key = key
+    def __init__(self, keys: SigningKeys, *, issuer: str, audience: str, lifetime_seconds: int) -> None:
+        self._keys = keys
         self._issuer = issuer
         self._audience = audience
         self._lifetime = timedelta(seconds=lifetime_seconds)
@@ -42,10 +42,11 @@ class AccessTokens:
             "auth_time": int(session.authenticated_at.timestamp()),
             "roles": user.roles,
         }
-        headers = {"typ": "at+jwt", "kid": self._key.kid}
-        text = jwt.encode(claims, self._key.private_key, algorithm="ES256", headers=headers)
+        key = self._keys.ring().active
+        headers = {"typ": "at+jwt", "kid": key.kid}
+        text = jwt.encode(claims, key.private_key, algorithm="ES256", headers=headers)
         return AccessToken(text, expires_at - issued_at)
 
     def public_keys(self) -> dict[str, list[dict[str, str]]]:
         """Return the JSON Web Key Set (RFC 7517)."""
-        return {"keys": [self._key.public_jwk()]}
+        return {"keys": self._keys.ring().public_jwks()}

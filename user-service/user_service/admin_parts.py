@@ -11,8 +11,6 @@ from user_service import admin_routes
 from user_service.admin_commands import admin_commands, audit_commands
 from user_service.administration import Administration
 from user_service.audit_trail import AuditTrail
-from user_service.everybody import Everybody
-from user_service.revocations import Revocations
 from user_service.roles import Roles
 from user_service.sessions import Sessions
 
@@ -20,10 +18,9 @@ from user_service.sessions import Sessions
 def install(app: OpenAPI, clock: Callable[[], datetime]) -> None:
     """Add the parts, the routes and the commands to an app that has its database and sessions."""
     parts = svcs.Container(svcs.flask.get_registry(app))
-    database, sessions, revocations = parts.get(Database, Sessions, Revocations)
+    database, sessions = parts.get(Database, Sessions)
     trail = AuditTrail(database, clock=clock)
     svcs.flask.register_value(app, Administration, Administration(database, sessions, clock=clock))
-    svcs.flask.register_value(app, Everybody, Everybody(database, revocations, clock=clock))
     svcs.flask.register_value(app, AuditTrail, trail)
     app.register_api(admin_routes.api)
     app.cli.add_command(admin_commands(Roles(database, sessions, clock=clock)))

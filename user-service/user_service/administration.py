@@ -66,7 +66,6 @@ class Administration:
         Raises:
             RequestInvalid: the moment is past.
             Forbidden: one's own account.
-            DependencyUnavailable: banned, but not all its tokens are dead; repeat the call.
         """
         now = self._clock()
         if until is not None and until <= now:
@@ -78,7 +77,7 @@ class Administration:
             user.banned_until, user.ban_reason = until or FOR_EVER, reason
             end = until.isoformat(timespec="seconds") if until else "for ever"
             self._record(db, "user_banned", user, actor_id=actor_id, detail=f"until {end}: {reason}")
-        self._sessions.end_all(user_id)
+            self._sessions.revoke_all(db, user_id, actor_id=actor_id)
         return user
 
     def lift_ban(self, user_id: int, *, actor_id: int) -> None:
@@ -90,10 +89,10 @@ class Administration:
                 self._record(db, "user_unbanned", user, actor_id=actor_id)
 
     def end_sessions(self, user_id: int, *, actor_id: int) -> None:
-        """Sign an account out everywhere; raises DependencyUnavailable as `ban`."""
+        """Sign an account out everywhere."""
         with self._database.write() as db:
-            self._record(db, "sessions_ended", self._locked(db, user_id), actor_id=actor_id)
-        self._sessions.end_all(user_id)
+            self._locked(db, user_id)
+            self._sessions.revoke_all(db, user_id, actor_id=actor_id)
 
     def require_password_reset(self, user_id: int, *, actor_id: int) -> None:
         """Let an account's password open nothing until it is reset; logging in by code and sessions go on."""

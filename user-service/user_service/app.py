@@ -17,23 +17,37 @@ from chassis.neighbours import Neighbour
 from chassis.redis_client import connect_redis
 from chassis.settings import load_settings
 from chassis.web import create_api
-from user_service import admin_parts, commands, routes, session_routes
+from user_service import (
+    admin_parts,
+    commands,
+    key_commands,
+    reauthentication_routes,
+    routes,
+    session_commands,
+    session_routes,
+)
 from user_service.access_tokens import AccessTokens
 from user_service.accounts import Accounts
 from user_service.attempt_limits import AttemptLimits, Bounds
 from user_service.captchas import Captchas
+from user_service.everybody import Everybody
 from user_service.failure_log import FailureLog
 from user_service.failure_streaks import FailureStreaks, Tarpit
+from user_service.herald import Herald
+from user_service.key_commands import KeyCommands
+from user_service.key_files import GivenKeys, KeyFile, SigningKeys
 from user_service.password_attempts import PasswordAttempts
 from user_service.password_policy import PasswordPolicy
 from user_service.passwords import PROFILES, Passwords
+from user_service.reauthentication import Reauthentication
 from user_service.refresh_tokens import Lifetimes, RefreshTokens
 from user_service.registration import Registration
+from user_service.renewing import Renewing
 from user_service.revocations import Revocations
+from user_service.self_test import check_start
 from user_service.sessions import Sessions
 from user_service.settings import Settings
 from user_service.sign_in import SignIn
-from user_service.signing_keys import SigningKey, load_or_make
 from user_service.sms_codes import SmsCodes
 
 SERVICE = "user-service"
@@ -44,9 +58,11 @@ def create_app(
     settings: Settings | None = None, *, clock: Clock = utc_now, sleep: Callable[[float], None] = time.sleep
 ) -> OpenAPI:
     """Make the app; without settings it reads them from the environment, as gunicorn does."""
+    is_served = settings is None
     if settings is None:
         settings = load_settings(Settings)
         configure_logs(SERVICE, settings.log_level)
+        check_start(settings)
     tokens = InternalTokens(settings.internal_token_key.get_secret_value())
     app = create_api(__name__, service=SERVICE, tokens=tokens, metrics_port=settings.metrics_port)
     database = Database(settings.database_url.get_secret_value())
@@ -57,8 +73,12 @@ def create_app(
     admin_parts.install(app, clock)
     app.register_api(routes.api)
     app.register_api(session_routes.api)
+    app.register_api(reauthentication_routes.api)
     app.after_request(_keep_out_of_caches)
     commands.install(app, settings)
+    if is_served:
+        # With the first request: after the fork, and never in a command of an operator.
+        app.before_request(svcs.Container(svcs.flask.get_registry(app)).get(Herald).start)
     return app
 
 
@@ -67,9 +87,11 @@ def _register_parts(
 ) -> None:
     parts = svcs.Container(svcs.flask.get_registry(app))
     database, redis = parts.get(Database, Redis)
-    access_tokens = _access_tokens(settings)
-    svcs.flask.register_value(app, Revocations, Revocations(redis))
-    sessions = _sessions(settings, database, access_tokens, parts.get(Revocations), clock)
+    keys = _signing_keys(settings, clock)
+    access_tokens = _access_tokens(settings, keys)
+    revocations = Revocations(redis, token_seconds=settings.access_token_seconds)
+    svcs.flask.register_value(app, Revocations, revocations)
+    sessions, renewing = _sessions(settings, database, access_tokens, revocations, clock)
     sms_service = Neighbour(settings.sms_service_url, name="sms-service", own_name=SERVICE, tokens=tokens)
     sms_codes = SmsCodes(sms_service)
     passwords, limits = _passwords(settings), _limits(settings, redis)
@@ -102,18 +124,32 @@ def _register_parts(
         failures=failures,
         clock=clock,
     )
+    reauthentication = Reauthentication(database, sessions, sms_codes, passwords=passwords, limits=limits, clock=clock)
     svcs.flask.register_value(app, AccessTokens, access_tokens)
     svcs.flask.register_value(app, Sessions, sessions)
+    svcs.flask.register_value(app, Renewing, renewing)
+    svcs.flask.register_value(app, Reauthentication, reauthentication)
+    svcs.flask.register_value(app, Herald, Herald(database, revocations, clock=clock))
+    all_users = Everybody(database, revocations, clock=clock)
+    svcs.flask.register_value(app, Everybody, all_users)
+    session_commands.install(app, sessions, all_users)
+    token_seconds = settings.access_token_seconds
+    key_commands.install(app, KeyCommands(keys, revocations, token_seconds=token_seconds, clock=clock))
     svcs.flask.register_value(app, Accounts, Accounts(database))
     svcs.flask.register_value(app, Registration, registration)
     svcs.flask.register_value(app, SignIn, sign_in)
 
 
-def _access_tokens(settings: Settings) -> AccessTokens:
+def _signing_keys(settings: Settings, clock: Clock) -> SigningKeys:
     source = settings.signing_key_source()
-    key = load_or_make(source) if isinstance(source, Path) else SigningKey(source.get_secret_value().encode())
+    if isinstance(source, Path):
+        return KeyFile(source, clock=clock)
+    return GivenKeys(source.get_secret_value(), clock())
+
+
+def _access_tokens(settings: Settings, keys: SigningKeys) -> AccessTokens:
     return AccessTokens(
-        key,
+        keys,
         issuer=settings.token_issuer,
         audience=settings.token_audience,
         lifetime_seconds=settings.access_token_seconds,
@@ -122,14 +158,15 @@ def _access_tokens(settings: Settings) -> AccessTokens:
 
 def _sessions(
     settings: Settings, database: Database, access_tokens: AccessTokens, revocations: Revocations, clock: Clock
-) -> Sessions:
+) -> tuple[Sessions, Renewing]:
     lifetimes = Lifetimes(
         absolute=timedelta(days=settings.session_absolute_days),
         idle=timedelta(days=settings.session_idle_days),
         grace=timedelta(seconds=settings.refresh_grace_seconds),
     )
     refresh_tokens = RefreshTokens(settings.refresh_token_key.get_secret_value(), lifetimes)
-    return Sessions(database, access_tokens, refresh_tokens, revocations, lifetimes=lifetimes, clock=clock)
+    sessions = Sessions(database, access_tokens, refresh_tokens, revocations, lifetimes=lifetimes, clock=clock)
+    return sessions, Renewing(database, access_tokens, refresh_tokens, revocations, clock=clock)
 
 
 def _passwords(settings: Settings) -> Passwords:

@@ -3,12 +3,13 @@
 from collections.abc import Callable
 from datetime import datetime
 
-from sqlalchemy import select, update
+from sqlalchemy import func, select, update
 
 from chassis.database import Database
 from user_service.audit import Happening, record
 from user_service.models import UserSession
 from user_service.revocations import Revocations
+from user_service.session_ids import last_session_id
 
 _BATCH = 1000
 
@@ -21,7 +22,7 @@ class Everybody:
         self._revocations = revocations
         self._clock = clock
 
-    def sign_out(self, *, actor_id: int) -> None:
+    def sign_out(self, *, actor_id: int | None) -> None:
         """End every session that was begun before now, the caller's own too.
 
         In batches, so that refreshes wait for none of them long; the tokens die after the last, as until then a
@@ -35,7 +36,10 @@ class Everybody:
         last_id: str | None = ""
         while last_id is not None:
             last_id = self._end_batch(last_id)
-        self._revocations.end_everybody(self._clock())
+        now = self._clock()
+        with self._database.read() as db:
+            newest = db.scalar(select(func.max(UserSession.id))) or ""
+        self._revocations.end_everybody(through=max(newest, last_session_id(now)), now=now)
 
     def _end_batch(self, after_id: str) -> str | None:
         """End the next sessions by id, and return the last id, or None at the end; ids sort by time."""

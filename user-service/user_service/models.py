@@ -127,6 +127,7 @@ class UserSession(Base):
     authenticated_at: Mapped[datetime] = mapped_column(UtcDateTime)
     last_used_at: Mapped[datetime] = mapped_column(UtcDateTime)
     expires_at: Mapped[datetime] = mapped_column(UtcDateTime)
-    revoked_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    # Indexed, as what was ended lately is told to the gateways again after an outage.
+    revoked_at: Mapped[datetime | None] = mapped_column(UtcDateTime, index=True)
     user_agent: Mapped[str] = mapped_column(String(256), default="")
     ip_prefix: Mapped[str] = mapped_column(String(43), default="")

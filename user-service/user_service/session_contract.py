@@ -10,22 +10,31 @@ from user_service.contract import CodeText, MobileText, OwnUser, PasswordText, R
 SessionId = Annotated[str, Field(min_length=1, max_length=64, pattern="^[0-9a-f]+$")]
 
 
-class LoginRequest(Request):
+class ReauthenticationRequest(Request):
+    """Either the password or a code that was texted for the purpose ``reauthenticate``."""
+
+    password: PasswordText | None = None
+    sms_code: CodeText | None = None
+
+    @model_validator(mode="after")
+    def _check_proof(self) -> Self:
+        if (self.password is None) == (self.sms_code is None):
+            raise ValueError("send either password or sms_code")
+        return self
+
+
+class LoginRequest(ReauthenticationRequest):
     """A mobile and either its password or a code that was texted for the purpose ``login``.
 
     After several failures a password goes with an answered captcha.
     """
 
     mobile: MobileText
-    password: PasswordText | None = None
-    sms_code: CodeText | None = None
     captcha_id: Annotated[str, Field(min_length=1, max_length=64)] | None = None
     captcha_text: Annotated[str, Field(min_length=1, max_length=64)] | None = None
 
     @model_validator(mode="after")
-    def _check_proof(self) -> Self:
-        if (self.password is None) == (self.sms_code is None):
-            raise ValueError("send either password or sms_code")
+    def _check_captcha(self) -> Self:
         if (self.captcha_id is None) != (self.captcha_text is None):
             raise ValueError("send captcha_id and captcha_text together")
         if self.captcha_id is not None and self.password is None:
@@ -43,6 +52,13 @@ class SessionPath(BaseModel):
     """The id in the address."""
 
     session_id: SessionId
+
+
+class ScopeQuery(BaseModel):
+    """Which of the own sessions are meant: all, or all but the one that asks."""
+
+    model_config = ConfigDict(extra="forbid")
+    scope: Literal["others", "all"]
 
 
 class PageQuery(BaseModel):

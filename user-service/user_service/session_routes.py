@@ -8,6 +8,7 @@ from flask import Response, request
 from flask_openapi3 import APIBlueprint
 
 from chassis import errors
+from chassis.database import utc_now
 from chassis.identity import client_ip, current_caller, current_user_id
 from chassis.mobiles import parse_mobile
 from chassis.web import Access, endpoint
@@ -15,11 +16,14 @@ from user_service import answers
 from user_service.access_tokens import AccessTokens
 from user_service.captchas import CaptchaAnswer
 from user_service.devices import current_device
+from user_service.key_ring import SET_MAX_AGE_SECONDS
+from user_service.renewing import Renewing
 from user_service.session_contract import (
     KeySet,
     LoginRequest,
     PageQuery,
     RefreshRequest,
+    ScopeQuery,
     SessionPath,
     SessionsAnswer,
     SignedInAnswer,
@@ -27,8 +31,10 @@ from user_service.session_contract import (
 )
 from user_service.sessions import Sessions
 from user_service.sign_in import SignIn
+from user_service.step_up import require_fresh_proof
 
 api = APIBlueprint("sessions", __name__)
+_CACHED = {"Cache-Control": f"public, max-age={SET_MAX_AGE_SECONDS}"}
 
 
 @endpoint(
@@ -70,7 +76,7 @@ def log_in(body: LoginRequest) -> tuple[dict[str, Any], int]:
 )
 def refresh_tokens(body: RefreshRequest) -> dict[str, Any]:
     """Exchange a refresh token for its successor and a fresh access token."""
-    return answers.tokens(svcs.flask.get(Sessions).refresh(body.refresh_token))
+    return answers.tokens(svcs.flask.get(Renewing).refresh(body.refresh_token))
 
 
 @endpoint(api, "GET", "/api/v1/sessions", access=Access.SIGNED_IN, answers={200: SessionsAnswer})
@@ -91,7 +97,7 @@ def list_sessions(query: PageQuery) -> dict[str, Any]:
 def log_out() -> tuple[str, int]:
     """Log out: end the session that asks."""
     session_id = current_caller().session_id or ""
-    svcs.flask.get(Sessions).end(session_id, user_id=current_user_id(), event="logout")
+    svcs.flask.get(Sessions).end(session_id, user_id=current_user_id(), audited_as="logout")
     return "", 204
 
 
@@ -101,11 +107,32 @@ def log_out() -> tuple[str, int]:
     "/api/v1/sessions/<session_id>",
     access=Access.SIGNED_IN,
     answers={204: None},
-    failures=[errors.NotFound, errors.DependencyUnavailable],
+    failures=[errors.NotFound, errors.StepUpRequired, errors.DependencyUnavailable],
 )
 def end_session(path: SessionPath) -> tuple[str, int]:
-    """End one of the user's own sessions."""
+    """End one of the user's own sessions; one on another device needs a fresh proof of identity."""
+    if path.session_id != current_caller().session_id:
+        require_fresh_proof(utc_now())
     svcs.flask.get(Sessions).end(path.session_id, user_id=current_user_id())
+    return "", 204
+
+
+@endpoint(
+    api,
+    "DELETE",
+    "/api/v1/sessions",
+    access=Access.SIGNED_IN,
+    answers={204: None},
+    failures=[errors.StepUpRequired, errors.DependencyUnavailable],
+)
+def end_sessions(query: ScopeQuery) -> tuple[str, int]:
+    """End all of the user's sessions, or all but the one that asks; needs a fresh proof of identity."""
+    sessions, user_id = svcs.flask.get(Sessions), current_user_id()
+    require_fresh_proof(utc_now())
+    if query.scope == "all":
+        sessions.end_all(user_id, actor_id=user_id)
+    else:
+        sessions.end_others(user_id, but=current_caller().session_id or "")
     return "", 204
 
 
@@ -113,7 +140,7 @@ def end_session(path: SessionPath) -> tuple[str, int]:
 def read_public_keys() -> Response:
     """Show the public keys that verify access tokens."""
     body = json.dumps(svcs.flask.get(AccessTokens).public_keys(), sort_keys=True)
-    answer = Response(body, headers={"Cache-Control": "public, max-age=300"}, content_type="application/json")
+    answer = Response(body, headers=_CACHED, content_type="application/json")
     answer.add_etag()
     answer.make_conditional(request)
     return answer

@@ -1,10 +1,10 @@
-"""Signed-in devices: begun by a login, kept by refreshing, listed and ended by their owner."""
+"""Signed-in devices: begun by a proof of identity, listed and ended by their owner."""
 
-import secrets
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import datetime
 
-from sqlalchemy import or_, select
+from sqlalchemy import ColumnElement, func, select, update
+from sqlalchemy import event as database_event
 from sqlalchemy.orm import Session
 
 from chassis.database import Database
@@ -13,14 +13,13 @@ from user_service.access_tokens import AccessTokens
 from user_service.audit import Happening, record
 from user_service.grants import Device, Grant, Page
 from user_service.models import User, UserSession
-from user_service.refresh_tokens import Lifetimes, RefreshToken, RefreshTokens, Verdict, parse_refresh_token
+from user_service.refresh_tokens import Lifetimes, RefreshTokens
 from user_service.revocations import Revocations
-
-_TOKENS_LIVE_AT_MOST = timedelta(hours=1)
+from user_service.session_ids import new_session_id
 
 
 class Sessions:
-    """All sessions, on the database."""
+    """All sessions, on the database. Whatever ends here is told to the gateways after the commit, never before."""
 
     def __init__(
         self,
@@ -40,9 +39,13 @@ class Sessions:
         self._clock = clock
 
     def begin(self, db: Session, user: User, device: Device) -> Grant:
-        """Add a session of a user who just proved who they are, to the caller's transaction."""
+        """Add a session of a user who just proved who they are, to the caller's transaction.
+
+        The caller made the user's row or holds its lock, so that sessions of one user begin and end in turns.
+        """
         now = self._clock()
-        token = self._refresh_tokens.first(_new_session_id(now))
+        newest = db.scalar(select(func.max(UserSession.id)).where(UserSession.user_id == user.id))
+        token = self._refresh_tokens.first(new_session_id(now, after=newest))
         session = UserSession(
             id=token.session_id,
             user_id=user.id,
@@ -57,45 +60,19 @@ class Sessions:
         db.add(session)
         return Grant(self._access_tokens.write(user, session, now), token)
 
-    def refresh(self, text: str) -> Grant:
-        """Exchange a refresh token for its successor and a fresh access token.
+    def replace(self, db: Session, user: User, session_id: str, device: Device) -> Grant:
+        """Begin a session in place of one that ends (ASVS 7.2.4); as `begin`.
 
         Raises:
-            Unauthenticated: not a token of ours, its session is over, its user banned or deleted, or it was used
-                before. The last ends the session, because one of two holders of the token is a thief.
-            DependencyUnavailable: the database or, when a session must be ended, Redis is away.
+            Unauthenticated: the one to be replaced is over, or not this user's.
         """
-        token = parse_refresh_token(text)
-        if token is None:
-            raise Unauthenticated
-        grant, verdict = self._exchange(token)
-        if verdict is Verdict.REUSED:
-            self._revocations.end_session(token.session_id, self._clock())
-        if grant is None:
-            raise Unauthenticated
-        return grant
-
-    def _exchange(self, token: RefreshToken) -> tuple[Grant | None, Verdict]:
         now = self._clock()
-        with self._database.write() as db:
-            # The row lock makes parallel refreshes take turns (SQLite has one writer anyway).
-            session = db.get(UserSession, token.session_id, with_for_update=True)
-            if session is None:
-                return None, Verdict.REFUSED
-            verdict = self._refresh_tokens.judge(token, session, now)
-            if verdict is Verdict.REUSED and session.revoked_at is None:
-                session.revoked_at = now
-                record(db, Happening("refresh_reused", user_id=session.user_id, detail=session.id), now=now)
-            if verdict not in (Verdict.CURRENT, Verdict.REPEATED):
-                return None, verdict
-            user = db.get_one(User, session.user_id)
-            if not user.may_enter(now):
-                return None, Verdict.REFUSED
-            successor = self._refresh_tokens.successor(token)
-            if verdict is Verdict.CURRENT:
-                session.refresh_hash, session.refresh_generation = successor.digest, successor.generation
-                session.last_used_at = now
-            return Grant(self._access_tokens.write(user, session, now), successor), verdict
+        session = db.get(UserSession, session_id, with_for_update=True)
+        if session is None or session.user_id != user.id or session.revoked_at is not None:
+            raise Unauthenticated
+        session.revoked_at = now
+        _after_commit(db, lambda: self._revocations.end_sessions([session_id], now))
+        return self.begin(db, user, device)
 
     def live_of(self, user_id: int, *, cursor: str | None, limit: int) -> Page:
         """List a user's live sessions; ``cursor`` is the id that the page before ended with."""
@@ -112,14 +89,13 @@ class Sessions:
             found = db.scalars(query.order_by(UserSession.id.desc()).limit(limit + 1)).all()
         return Page(found[:limit], found[limit - 1].id if len(found) > limit else None)
 
-    def end(self, session_id: str, *, user_id: int, event: str = "session_ended") -> None:
+    def end(self, session_id: str, *, user_id: int, audited_as: str = "session_ended") -> None:
         """End one session of a user; ending it again is harmless, and tells the gateways again.
 
-        ``event`` names the end in the audit log.
+        ``audited_as`` names the end in the audit log.
 
         Raises:
             NotFound: the user has no such session.
-            DependencyUnavailable: the database or Redis is away; repeat the call.
         """
         now = self._clock()
         with self._database.write() as db:
@@ -128,32 +104,50 @@ class Sessions:
                 raise NotFound
             if session.revoked_at is None:
                 session.revoked_at = now
-                record(db, Happening(event, user_id=user_id, actor_id=user_id, detail=session_id), now=now)
-        # After the commit: an end that was announced and then rolled back would sign nobody out for good.
-        self._revocations.end_session(session_id, now)
+                record(db, Happening(audited_as, user_id=user_id, actor_id=user_id, detail=session_id), now=now)
+        self._revocations.end_sessions([session_id], now)
 
-    def end_all(self, user_id: int, *, except_id: str | None = None) -> None:
-        """End every session of a user, or every other one; the caller writes the audit log.
-
-        Each is told by its id too: a token of the second in which the user's cut-off falls would live on otherwise.
-
-        Raises:
-            DependencyUnavailable: the database or Redis is away; repeat the call.
-        """
+    def end_others(self, user_id: int, *, but: str) -> None:
+        """End all sessions of a user but one."""
         now = self._clock()
         with self._database.write() as db:
-            # Those that ended lately are told again, as the call that ended them may have failed half way.
-            told = or_(UserSession.revoked_at.is_(None), UserSession.last_used_at > now - _TOKENS_LIVE_AT_MOST)
-            query = select(UserSession).where(UserSession.user_id == user_id, UserSession.expires_at > now, told)
-            ended = [session for session in db.scalars(query.with_for_update()) if session.id != except_id]
-            for session in ended:
-                session.revoked_at = session.revoked_at or now
-        for session in ended:
-            self._revocations.end_session(session.id, now)
-        if except_id is None:
-            self._revocations.end_user(user_id, now)
+            db.get(User, user_id, with_for_update=True)
+            others = (UserSession.user_id == user_id, UserSession.id != but)
+            # The ended ones too, as `end` does: the gateways may have missed them.
+            ids = db.scalars(select(UserSession.id).where(*others, _recent(now - self._revocations.kept))).all()
+            _revoke(db, now, *others)
+            record(db, Happening("sessions_ended", user_id=user_id, actor_id=user_id, detail="others"), now=now)
+        self._revocations.end_sessions(ids, now)
+
+    def end_all(self, user_id: int, *, actor_id: int | None = None) -> None:
+        """End all sessions of a user in a transaction of its own; for a use case with one, there is `revoke_all`."""
+        with self._database.write() as db:
+            self.revoke_all(db, user_id, actor_id=actor_id)
+
+    def revoke_all(self, db: Session, user_id: int, *, actor_id: int | None = None) -> None:
+        """End all sessions of a user with the caller's transaction; ``actor_id`` is who wants it, for the audit log.
+
+        A session that begins later, in the same transaction too, is not touched.
+        """
+        now = self._clock()
+        db.flush()
+        db.get(User, user_id, with_for_update=True)
+        # In this order: MariaDB shows a transaction the rows that others just committed once it has changed them.
+        _revoke(db, now, UserSession.user_id == user_id)
+        newest = db.scalar(select(func.max(UserSession.id)).where(UserSession.user_id == user_id))
+        record(db, Happening("sessions_ended", user_id=user_id, actor_id=actor_id, detail="all"), now=now)
+        if newest is not None:
+            _after_commit(db, lambda: self._revocations.end_user(user_id, through=newest, now=now))
 
 
-def _new_session_id(now: datetime) -> str:
-    """Draw an id that sorts by time: 48 bits of milliseconds, then 80 random bits, as in a ULID."""
-    return f"{int(now.timestamp() * 1000):012x}{secrets.token_hex(10)}"
+def _recent(since: datetime) -> ColumnElement[bool]:
+    """Choose the sessions that may have a living token."""
+    return UserSession.last_used_at > since
+
+
+def _revoke(db: Session, now: datetime, *of: ColumnElement[bool]) -> None:
+    db.execute(update(UserSession).where(UserSession.revoked_at.is_(None), *of).values(revoked_at=now))
+
+
+def _after_commit(db: Session, act: Callable[[], None]) -> None:
+    database_event.listen(db, "after_commit", lambda _db: act(), once=True)

@@ -1,14 +1,14 @@
-"""The ES256 key that signs access tokens: given as PEM, or made at the first start."""
+"""One ES256 key that signs access tokens, and its public half."""
 
 import base64
 import hashlib
 import json
-import os
-import uuid
-from pathlib import Path
+import re
 
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
+
+_PEM = re.compile(rb"-----BEGIN [A-Z ]+-----.+?-----END [A-Z ]+-----", re.DOTALL)
 
 
 class SigningKey:
@@ -31,6 +31,10 @@ class SigningKey:
         """Return the public half as a JWK (RFC 7517)."""
         return {**self._point, "use": "sig", "alg": "ES256", "kid": self.kid}
 
+    def pem(self) -> str:
+        """Write the private key down; for the file of keys alone."""
+        return _pem_of(self.private_key).decode()
+
 
 def _coordinate(number: int) -> str:
     return base64.urlsafe_b64encode(number.to_bytes(32, "big")).rstrip(b"=").decode()
@@ -42,36 +46,24 @@ def _thumbprint(point: dict[str, str]) -> str:
     return base64.urlsafe_b64encode(hashlib.sha256(text.encode()).digest()).rstrip(b"=").decode()
 
 
-def new_pem() -> bytes:
-    """Make a fresh private key on P-256."""
-    return ec.generate_private_key(ec.SECP256R1()).private_bytes(
+def _pem_of(key: ec.EllipticCurvePrivateKey) -> bytes:
+    return key.private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     )
 
 
-def load_or_make(path: Path) -> SigningKey:
-    """Read the key of a file that only we can read; make the file if there is none.
+def new_key() -> SigningKey:
+    """Make a fresh key."""
+    return SigningKey(_pem_of(ec.generate_private_key(ec.SECP256R1())))
 
-    Several workers may start at once: each writes a whole file of its own and links it to the name, which only the
-    first can do, and all read the winner's.
+
+def read_pems(text: bytes) -> list[SigningKey]:
+    """Read one or more private keys that stand behind each other.
+
+    Raises:
+        ValueError: there is none, or one is not acceptable; the text is never repeated.
     """
-    if not path.exists():
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        draft = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
-        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        try:
-            with os.fdopen(descriptor, "wb") as file:
-                file.write(new_pem())
-                file.flush()
-                os.fsync(file.fileno())
-            _link_if_first(draft, path)
-        finally:
-            draft.unlink()
-    return SigningKey(path.read_bytes())
-
-
-def _link_if_first(draft: Path, path: Path) -> None:
-    try:
-        path.hardlink_to(draft)
-    except FileExistsError:
-        return
+    found = [SigningKey(pem) for pem in _PEM.findall(text)]
+    if not found:
+        raise ValueError("there is no private key in PEM form")
+    return found

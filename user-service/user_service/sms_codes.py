@@ -15,8 +15,10 @@ class SmsCodes:
     def __init__(self, sms_service: Neighbour) -> None:
         self._sms_service = sms_service
 
-    def consume(self, *, mobile: Mobile, purpose: str, code: str) -> bool:
+    def consume(self, *, mobile: Mobile, purpose: str, code: str, subject: str | None = None) -> bool:
         """Use a code up if it is right; False for a wrong one, which counts as a try.
+
+        ``subject`` is the user's id, for the purposes that are bound to a signed-in user.
 
         Raises:
             SmsCodeExpired: there is no live code for this mobile and purpose.
@@ -24,9 +26,8 @@ class SmsCodes:
         """
         if not _CODE.fullmatch(code):
             return False
-        answer = self._sms_service.call(
-            "POST", "/internal/sms-codes/consume", json={"mobile": mobile, "purpose": purpose, "code": code}
-        )
+        question = {"mobile": mobile, "purpose": purpose, "code": code} | ({"subject": subject} if subject else {})
+        answer = self._sms_service.call("POST", "/internal/sms-codes/consume", json=question)
         verified = answer.get("verified") if isinstance(answer, dict) else None
         if not isinstance(verified, bool):
             raise UpstreamUnavailable("sms-service did not say whether the code is right.")
