@@ -58,6 +58,7 @@ def environment(settings: LocalSettings, redis_url: str, given: Mapping[str, str
         "NEWS_USER_SERVICE_URL": chosen["GATEWAY_USER_SERVICE_URL"],
         "USER_DATABASE_URL": f"sqlite:///{data / 'user.db'}",
         "NEWS_DATABASE_URL": f"sqlite:///{data / 'news.db'}",
+        "USER_MEDIA_DIR": str(data / "media"),
         "USER_SIGNING_KEY_FILE": str(data / "secrets" / "user_signing_key.pem"),
         "USER_REFRESH_TOKEN_KEY": secret(data / "secrets", "user_refresh_token_key"),
         "SMS_CODE_KEY": secret(data / "secrets", "sms_code_key"),

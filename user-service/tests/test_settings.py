@@ -10,6 +10,7 @@ GOOD = {
     "sms_service_url": "http://sms-service:8000",
     "internal_token_key": KEY,
     "refresh_token_key": KEY.replace("one", "two"),
+    "media_dir": "/tmp/media",
     "signing_key_file": "/tmp/key.pem",
 }
 

@@ -16,10 +16,12 @@ from chassis.neighbours import Neighbour
 from chassis.redis_client import connect_redis
 from chassis.settings import load_settings
 from chassis.web import create_api
-from user_service import commands, routes, session_routes
+from user_service import account_routes, avatar_routes, commands, routes, session_routes
 from user_service.access_tokens import AccessTokens
+from user_service.account_parts import register_account_parts
 from user_service.accounts import Accounts
 from user_service.attempt_limits import AttemptLimits
+from user_service.new_accounts import NewAccounts
 from user_service.password_policy import PasswordPolicy
 from user_service.passwords import PROFILES, Passwords
 from user_service.refresh_tokens import Lifetimes, RefreshTokens
@@ -49,6 +51,8 @@ def create_app(settings: Settings | None = None, *, clock: Clock = utc_now) -> O
     _register_parts(app, settings, tokens, clock)
     app.register_api(routes.api)
     app.register_api(session_routes.api)
+    app.register_api(account_routes.api)
+    app.register_api(avatar_routes.api)
     app.after_request(_keep_out_of_caches)
     commands.install(app, settings)
     return app
@@ -61,11 +65,16 @@ def _register_parts(app: OpenAPI, settings: Settings, tokens: InternalTokens, cl
     sessions = _sessions(settings, database, access_tokens, redis, clock)
     sms_service = Neighbour(settings.sms_service_url, name="sms-service", own_name=SERVICE, tokens=tokens)
     sms_codes = SmsCodes(sms_service)
-    passwords, limits = _passwords(settings), _limits(settings, redis)
-    registration = Registration(
-        database, sessions, sms_codes, passwords=passwords, policy=PasswordPolicy(), limits=limits, clock=clock
+    passwords, policy, limits = _passwords(settings), PasswordPolicy(), _limits(settings, redis)
+    new_accounts = NewAccounts(database, sessions, clock=clock)
+    registration = Registration(database, new_accounts, sms_codes, passwords=passwords, policy=policy, limits=limits)
+    sign_in = SignIn(
+        database, sessions, sms_codes, new_accounts=new_accounts, passwords=passwords, limits=limits, clock=clock
     )
-    sign_in = SignIn(database, sessions, sms_codes, passwords=passwords, limits=limits, clock=clock)
+    register_account_parts(
+        app, database, sessions, sms_service,
+        passwords=passwords, policy=policy, limits=limits, clock=clock, media_dir=settings.media_dir,
+    )  # fmt: skip
     svcs.flask.register_value(app, AccessTokens, access_tokens)
     svcs.flask.register_value(app, Sessions, sessions)
     svcs.flask.register_value(app, Accounts, Accounts(database))

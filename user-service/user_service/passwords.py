@@ -59,7 +59,8 @@ class Passwords:
     def matches(self, stored: str | None, password: str) -> bool:
         """Say whether this is the password of a stored hash.
 
-        With no stored hash (no such account) the answer is no after the same work, so that time tells nothing.
+        With no stored hash (no such account, or none with a password) the answer is no after the same work, so that
+        time tells nothing.
         A stored text that is no argon2 hash matches nothing.
 
         Raises:
@@ -70,7 +71,7 @@ class Passwords:
                 self._hasher.verify(stored or self._dummy, normalise_password(password))
             except (VerifyMismatchError, VerificationError, InvalidHashError):
                 return False
-            return stored is not None
+            return bool(stored)
 
     def is_outdated(self, stored: str) -> bool:
         """Say whether a hash was made with other parameters than today's."""

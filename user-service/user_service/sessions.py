@@ -1,10 +1,10 @@
 """Signed-in devices: begun by a login, kept by refreshing, listed and ended by their owner."""
 
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 
-from sqlalchemy import select
+from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
 from chassis.database import Database
@@ -121,6 +121,35 @@ class Sessions:
             session.revoked_at = session.revoked_at or now
         # After the commit: an end that was announced and then rolled back would sign nobody out for good.
         self._revocations.end_session(session_id, now)
+
+    def revoke_all(self, db: Session, user_id: int, *, except_id: str | None = None) -> Sequence[str]:
+        """End a user's sessions but one in the caller's transaction; `announce` their ids after its commit."""
+        sessions = db.scalars(
+            select(UserSession)
+            .where(
+                UserSession.user_id == user_id, UserSession.revoked_at.is_(None), UserSession.id != (except_id or "")
+            )
+            .with_for_update()
+        ).all()
+        for session in sessions:
+            session.revoked_at = self._clock()
+        return [session.id for session in sessions]
+
+    def forget_all(self, db: Session, user_id: int) -> Sequence[str]:
+        """Delete a user's sessions in the caller's transaction; `announce` their ids after its commit."""
+        ended = self.revoke_all(db, user_id)
+        db.execute(delete(UserSession).where(UserSession.user_id == user_id))
+        return ended
+
+    def announce(self, session_ids: Iterable[str]) -> None:
+        """Tell the gateways that sessions are over.
+
+        Raises:
+            DependencyUnavailable: Redis is away; they cannot be refreshed, and their last tokens live for minutes.
+        """
+        now = self._clock()
+        for session_id in session_ids:
+            self._revocations.end_session(session_id, now)
 
 
 def _new_session_id(now: datetime) -> str:

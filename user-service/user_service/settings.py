@@ -27,6 +27,7 @@ class Settings(BaseSettings):
     database_url: Annotated[SecretStr, AfterValidator(_database_url)]
     redis_url: str
     sms_service_url: str
+    media_dir: Path  # Holds the avatars; all replicas share it.
     internal_token_key: Key
     refresh_token_key: Key
     log_level: str = "INFO"
