@@ -9,6 +9,11 @@ import pytest
 SIGNED_IN = [
     ("GET", "/api/v1/users/me"),
     ("PATCH", "/api/v1/users/me"),
+    ("DELETE", "/api/v1/users/me"),
+    ("PUT", "/api/v1/users/me/password"),
+    ("PUT", "/api/v1/users/me/mobile"),
+    ("PUT", "/api/v1/users/me/avatar"),
+    ("DELETE", "/api/v1/users/me/avatar"),
     ("GET", "/api/v1/sessions"),
     ("DELETE", "/api/v1/sessions/current"),
     ("DELETE", "/api/v1/sessions/12"),
@@ -18,6 +23,8 @@ OPEN = [
     ("POST", "/api/v1/captchas", "captcha"),
     ("POST", "/api/v1/sms-codes", "sms"),
     ("GET", "/api/v1/users/7", "user"),
+    ("GET", f"/api/v1/avatars/{'0' * 64}.webp", "user"),
+    ("POST", "/api/v1/password-resets", "user"),
     ("GET", "/.well-known/jwks.json", "user"),
     ("GET", "/api/v1/categories", "news"),
     ("GET", "/api/v1/news?category=2", "news"),
@@ -93,7 +100,7 @@ def test_what_no_rule_names_is_404(gateway: Any, services: Any, path: str) -> No
 def test_a_known_path_with_another_method_is_405(gateway: Any) -> None:
     answer = gateway.ask("PUT", "/api/v1/users/me")
     assert (answer.status, answer.json["code"]) == (405, "method_not_allowed")
-    assert answer.value("Allow") == "GET, HEAD, PATCH"
+    assert answer.value("Allow") == "DELETE, GET, HEAD, PATCH"
 
 
 @pytest.mark.parametrize(
@@ -135,6 +142,18 @@ def test_a_body_over_the_cap_is_413_and_never_reaches_the_service(gateway: Any, 
     head = b"POST /api/v1/captchas HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 1048577\r\n\r\n"
     assert b" 413 " in gateway.raw(head).split(b"\r\n")[0]
     assert services.captcha.requests == []
+
+
+def test_an_avatar_may_have_five_mebibytes_and_no_byte_more(
+    gateway: Any, services: Any, sign: Callable[..., str]
+) -> None:
+    headers = {"Authorization": f"Bearer {sign()}", "Content-Type": "image/png"}
+    picture = b"x" * 5 * 1024 * 1024
+    assert gateway.ask("PUT", "/api/v1/users/me/avatar", headers=headers, body=picture).status == 200
+    assert len(services.user.last.body) == len(picture)
+    announced = {**headers, "Content-Length": str(len(picture) + 1)}
+    answer = gateway.ask("PUT", "/api/v1/users/me/avatar", headers=announced)
+    assert (answer.status, answer.json["code"]) == (413, "body_too_large")
 
 
 def test_a_streamed_body_over_the_cap_is_413_and_the_service_sees_no_whole_request(gateway: Any, services: Any) -> None:

@@ -164,12 +164,13 @@ def test_an_outage_during_renewal_keeps_the_cookies(
     assert (answer.status, answer.values("Set-Cookie")) == (status, [])
 
 
-def test_signing_out_clears_the_cookies_and_kills_the_token_at_once(
-    gateway: Any, services: Any, sign: Callable[..., str], answering: Callable[..., bytes]
+@pytest.mark.parametrize("path", ["/api/v1/sessions/current", "/api/v1/users/me"])
+def test_signing_out_or_deleting_the_account_clears_the_cookies_and_kills_the_token_at_once(
+    gateway: Any, services: Any, sign: Callable[..., str], path: str
 ) -> None:
-    token = sign(sid="to-be-ended")
-    services.user.on("DELETE", "/api/v1/sessions/current", b"HTTP/1.1 204 NO CONTENT\r\n\r\n")
-    answer = gateway.ask("DELETE", "/api/v1/sessions/current", headers={**with_cookies(token), **OURS})
+    token = sign(sid=f"to-be-ended:{path}")
+    services.user.on("DELETE", path, b"HTTP/1.1 204 NO CONTENT\r\n\r\n")
+    answer = gateway.ask("DELETE", path, headers={**with_cookies(token), **OURS})
     assert answer.status == 204
     assert all("Max-Age=0" in value for value in cookies_of(answer).values())
     assert gateway.ask("GET", "/api/v1/users/me", headers={"Authorization": f"Bearer {token}"}).status == 401

@@ -17,6 +17,7 @@ from sms_service.commands import sms_commands
 from sms_service.dispatch.health import ProviderHealth
 from sms_service.dispatch.reach import Reach
 from sms_service.idempotency import IdempotencyKeys
+from sms_service.notices import Notices
 from sms_service.providers.chosen import make_inbox, make_receipt_readers
 from sms_service.providers.inbox import Inbox
 from sms_service.queues.chosen import make_publisher
@@ -50,6 +51,7 @@ def create_app(settings: Settings | None = None, *, publisher: JobPublisher | No
     svcs.flask.register_value(app, IdempotencyKeys, idempotency)
     reach = Reach(settings.routes, ProviderHealth(redis), patience_seconds=settings.code_ttl_seconds / 2)
     svcs.flask.register_value(app, CodeRequests, CodeRequests(Captchas(captcha_service), codes, publisher, reach))
+    svcs.flask.register_value(app, Notices, Notices(redis, keys, settings, publisher))
     if settings.has_inbox:
         svcs.flask.register_value(app, Inbox, make_inbox(settings, redis, keys))
     secret = settings.receipts_secret

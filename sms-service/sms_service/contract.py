@@ -5,7 +5,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, StrictStr
 
-from sms_service.purposes import Purpose
+from sms_service.purposes import Notice, Purpose
 
 Short = Annotated[StrictStr, Field(min_length=1, max_length=32)]
 
@@ -48,6 +48,14 @@ class ConsumptionResult(BaseModel):
 
     verified: bool
     attempts_left: int
+
+
+class NoticeRequest(BaseModel):
+    """A notice, and the mobile that it goes to."""
+
+    model_config = ConfigDict(extra="forbid")
+    mobile: Short
+    notice: Notice
 
 
 class ReceiptPath(BaseModel):

@@ -90,6 +90,9 @@ class LimitSettings(BaseSettings):
     sends_per_block_per_hour: Positive = 20  # A block: the 10,000 numbers that differ in their last four digits.
     sends_per_block_per_day: Positive = 60
 
+    # Texts without a code to an account's owner, counted apart. They live as long as a code.
+    notices_per_mobile_per_day: Positive = 5
+
     # The first country is home: its texts are bounded by the two budgets of all texts alone.
     countries: Countries = ("CN",)
     # Unused codes that any other country may have, or this share of the used ones if that is more (Authgear).

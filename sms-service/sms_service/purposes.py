@@ -1,4 +1,4 @@
-"""What a code is for; a code works for its own purpose only."""
+"""What a text is about: the purpose of its code, or a notice without a code."""
 
 import enum
 
@@ -21,6 +21,13 @@ class Purpose(enum.StrEnum):
     def guess_group(self) -> str:
         """Name the purposes that share a count of wrong tries: strangers cannot make those of a signed-in user rest."""
         return "user" if self.is_bound_to_user else "anybody"
+
+
+class Notice(enum.StrEnum):
+    """What an owner is told of their account. No code belongs to it, so it can be neither asked for nor checked."""
+
+    PASSWORD_CHANGED = "password_changed"
+    MOBILE_CHANGED = "mobile_changed"  # Goes to the old mobile.
 
 
 GUESS_GROUPS = frozenset(purpose.guess_group for purpose in Purpose)

@@ -32,12 +32,14 @@ from sms_service.contract import (
     ConsumptionResult,
     InboxItems,
     InboxQuery,
+    NoticeRequest,
     ReceiptPath,
     SmsCodeHeaders,
     SmsCodePromise,
     SmsCodeRequest,
 )
 from sms_service.idempotency import IdempotencyKeys, Promise
+from sms_service.notices import Notices
 from sms_service.providers.inbox import Inbox
 from sms_service.providers.receipts import ReceiptRequest
 from sms_service.receipts import Receipts
@@ -101,6 +103,22 @@ def consume_sms_code(body: Consumption) -> dict[str, bool | int]:
     if checked.begins_rest:
         metrics.GUESS_RESTS.inc()
     return {"verified": checked.is_right, "attempts_left": checked.tries_left}
+
+
+@endpoint(
+    api,
+    "POST",
+    "/internal/sms-notices",
+    access=Access.SERVICE,
+    callers=frozenset({"user-service"}),
+    answers={204: None},
+    failures=[MobileInvalid, TooManyRequests, SmsUnavailable],
+)
+def send_notice(body: NoticeRequest) -> tuple[str, int]:
+    """Have a notice texted to an account's owner."""
+    recipient = svcs.flask.get(Recipients).read(body.mobile)
+    svcs.flask.get(Notices).send(recipient, body.notice, recipient.language(request.accept_languages))
+    return "", 204
 
 
 @endpoint(

@@ -131,7 +131,7 @@ class Sending:
             useful_lifetime_seconds=self._useful_seconds,
         )
         state = self._finish(job, end, dispatched)
-        if end.state is FinishState.SENT:
+        if end.state is FinishState.SENT and claimed.code:  # Their ratio to right codes is what tells.
             metrics.TEXTED.labels(dispatched.provider, claimed.country).inc()
             metrics.ACCEPT_TO_HANDOVER_SECONDS.observe(claimed.waited_seconds + seconds)
         # State `retry` that was there before: our own FINISH, whose answer was lost.

@@ -1,4 +1,4 @@
-"""The words of a text per purpose and language, and the ids of the templates that providers keep themselves."""
+"""The words of a text, by what it is about and language, and the ids of the templates that providers keep."""
 
 import enum
 import string
@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from importlib.resources import files
 from pathlib import Path
 
-from sms_service.purposes import Purpose
+from sms_service.purposes import Notice, Purpose
 
 _ANY_PURPOSE = "default"
 _CODE, _FIELDS = "code", {"code", "minutes"}
@@ -45,6 +45,8 @@ class Templates:
         for language in Language:
             for purpose in Purpose:
                 self.text(purpose, language, code="000000", valid_minutes=5)
+            for notice in Notice:
+                self.notice(notice, language)
 
     def text(self, purpose: Purpose, language: Language, *, code: str, valid_minutes: int) -> str:
         """Write the whole text, sign included."""
@@ -55,12 +57,22 @@ class Templates:
         text = template.format(code=code, minutes=valid_minutes)
         return f"{text}\n\n@{self._web_otp_domain} #{code}" if self._web_otp_domain else text
 
-    def id_of(self, provider: str, purpose: Purpose, language: Language) -> str | None:
-        """Find a provider's template id; one in another language is better than none, and None means none."""
+    def notice(self, notice: Notice, language: Language) -> str:
+        """Write the whole text of a notice, sign included; nothing is filled in."""
+        text = self.id_of("notice", notice, language)
+        if text is None or any(field is not None for _, field, _, _ in _parts(text)):
+            raise TemplatesMalformed(f"[notice.{language}] needs a usable {notice}")
+        return text.format()
+
+    def id_of(self, provider: str, purpose: Purpose | Notice, language: Language) -> str | None:
+        """Find a provider's template id; one in another language is better than none, and None means none.
+
+        ``default`` stands for codes alone, as its template takes a code.
+        """
         tables = self._tables.get(provider, {})
         for spoken in (language, *(other for other in Language if other != language)):
             table = tables.get(spoken, {})
-            found = table.get(purpose) or table.get(_ANY_PURPOSE)
+            found = table.get(purpose) or (table.get(_ANY_PURPOSE) if isinstance(purpose, Purpose) else None)
             if found:
                 return found
         return None

@@ -24,6 +24,7 @@ def test_every_route_says_who_may_call_it(app: OpenAPI) -> None:
         "/api/v1/sms-codes": Access.OPTIONAL,
         "/api/v1/sms/receipts/<provider>/<secret>": Access.PUBLIC,
         "/internal/sms-codes/consume": Access.SERVICE,
+        "/internal/sms-notices": Access.SERVICE,
         "/internal/inbox/messages": Access.SERVICE,
     }
 
@@ -38,6 +39,8 @@ def test_the_openapi_document_is_the_checked_in_one(app: OpenAPI, check_openapi:
         ("POST", "/api/v1/sms-codes", "user-service"),
         ("POST", "/internal/sms-codes/consume", "gateway"),
         ("POST", "/internal/sms-codes/consume", "news-service"),
+        ("POST", "/internal/sms-notices", "gateway"),
+        ("POST", "/internal/sms-notices", "news-service"),
         ("GET", "/internal/inbox/messages", "user-service"),
     ],
 )

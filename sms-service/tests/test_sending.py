@@ -19,7 +19,7 @@ from sms_service.kill_switch import KillSwitch
 from sms_service.providers.inbox import Inbox
 from sms_service.providers.outcomes import Outcome, ProviderAnswer
 from sms_service.providers.provider import OutgoingSms
-from sms_service.purposes import Purpose
+from sms_service.purposes import Notice, Purpose
 from sms_service.queues.job_queue import NotPublished, PublishFailure
 from sms_service.queues.redis_stream import DELAYED
 from sms_service.queues.redis_stream_consumer import RedisStreamConsumer
@@ -42,6 +42,9 @@ class ScriptedProvider:
     def send(self, sms: OutgoingSms) -> ProviderAnswer:
         self.sent.append(sms)
         return ProviderAnswer(self.outcomes.pop(0) if self.outcomes else Outcome.ACCEPTED)
+
+    def carries(self, purpose: Purpose | Notice) -> bool:
+        return isinstance(purpose, Purpose)
 
     def repeats_safely(self, *, first_sent_at: datetime, at: datetime) -> bool:
         return self.is_idempotent

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from sms_service.purposes import Purpose
+from sms_service.purposes import Notice, Purpose
 from sms_service.templates import Language, Templates, TemplatesMalformed
 
 
@@ -29,6 +29,20 @@ def test_every_text_names_its_code_and_how_long_it_lives(purpose: Purpose, langu
     assert "5" in text.replace("042619", "")
 
 
+@pytest.mark.parametrize("notice", list(Notice))
+@pytest.mark.parametrize("language", list(Language))
+def test_every_notice_is_worded_without_a_code_to_fill_in(notice: Notice, language: Language) -> None:
+    text = Templates(web_otp_domain="example.com").notice(notice, language)
+    assert len(text) > 20
+    assert "@example.com" not in text
+
+
+def test_a_default_template_takes_a_code_and_carries_no_notice(own_file: Callable[[str], Path]) -> None:
+    templates = Templates(own_file('[aliyun.zh]\ndefault = "SMS_1"\nmobile_changed = "SMS_2"\n'))
+    assert templates.id_of("aliyun", Notice.PASSWORD_CHANGED, Language.ZH) is None
+    assert templates.id_of("aliyun", Notice.MOBILE_CHANGED, Language.EN) == "SMS_2"
+
+
 def test_the_last_line_binds_the_code_to_the_site() -> None:
     text = Templates(web_otp_domain="example.com").text(Purpose.LOGIN, Language.EN, code="042619", valid_minutes=5)
     assert text.splitlines()[-1] == "@example.com #042619"
@@ -48,7 +62,8 @@ def test_own_templates_take_the_place_of_the_shipped_ones(own_file: Callable[[st
 @pytest.mark.parametrize(
     "wrong",
     ["[text", "text = 1", "[text.fr]\nlogin = 'x'", "[text.zh]\nlogin = 5", "[text.zh]\nlogin = '{code'",
-     "[text.zh]\nlogin = '{codes}'", "[text.zh]\nlogin = '{minutes}'", "[aliyun]\nlogin = 'SMS_1'"],
+     "[text.zh]\nlogin = '{codes}'", "[text.zh]\nlogin = '{minutes}'", "[aliyun]\nlogin = 'SMS_1'",
+     "[notice.zh]\npassword_changed = '{code}'"],
 )  # fmt: skip
 def test_templates_that_cannot_be_used_are_refused_at_the_start(own_file: Callable[[str], Path], wrong: str) -> None:
     with pytest.raises(TemplatesMalformed):

@@ -37,32 +37,48 @@ CODE = "031415"
 
 @dataclass
 class SmsServiceStub:
-    """Plays sms-service at the socket: knows which codes are live, and keeps what it was asked."""
+    """Plays sms-service at the socket: knows which codes are live and for which user, and keeps what it was asked.
+
+    ``notices`` holds mobile, notice and language of each; with ``refuses_notices`` it takes none.
+    """
 
     url: str = ""
     live: dict[tuple[str, str], str] = field(default_factory=dict)
     requests: list[dict[str, Any]] = field(default_factory=list)
+    subjects: dict[tuple[str, str], str] = field(default_factory=dict)
+    notices: list[tuple[str, str, str]] = field(default_factory=list)
     broken: bool = False
+    refuses_notices: bool = False
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def answer(self, path: str, token: str, body: dict[str, Any]) -> tuple[str, dict[str, Any]]:
         with self._lock:
             self.requests.append({"path": path, "token": token, **body})
-            expected = self.live.get((body["mobile"], body["purpose"]))
+            key = (body["mobile"], body["purpose"])
+            expected = self.live.get(key)
             if self.broken:
                 return "500 Internal Server Error", {"code": "internal_error"}
-            if expected is None:
+            if expected is None or self.subjects.get(key, "") != body.get("subject", ""):
                 return "400 Bad Request", {"code": "sms_code_expired", "detail": "gone", "errors": []}
             if expected != body["code"]:
                 return "200 OK", {"verified": False, "attempts_left": 4}
-            del self.live[body["mobile"], body["purpose"]]
+            del self.live[key]
             return "200 OK", {"verified": True, "attempts_left": 0}
+
+    def take_notice(self, body: dict[str, Any], language: str) -> tuple[str, dict[str, Any] | None]:
+        if self.refuses_notices:
+            return "503 Service Unavailable", {"code": "sms_unavailable", "detail": "gone", "errors": []}
+        self.notices.append((body["mobile"], body["notice"], language))
+        return "204 No Content", None
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> list[bytes]:
         body = json.loads(environ["wsgi.input"].read(int(environ["CONTENT_LENGTH"])))
         token = environ["HTTP_" + INTERNAL_TOKEN_HEADER.upper().replace("-", "_")]
-        status, answer = self.answer(environ["PATH_INFO"], token, body)
-        payload = json.dumps(answer).encode()
+        if environ["PATH_INFO"] == "/internal/sms-notices":
+            status, answer = self.take_notice(body, environ.get("HTTP_ACCEPT_LANGUAGE", ""))
+        else:
+            status, answer = self.answer(environ["PATH_INFO"], token, body)
+        payload = b"" if answer is None else json.dumps(answer).encode()
         start_response(status, [("Content-Type", "application/json"), ("Content-Length", str(len(payload)))])
         return [payload]
 
@@ -168,6 +184,7 @@ def settings(
         internal_token_key=internal_token_key,
         refresh_token_key="a refresh token key of the tests only",
         password_keys="test:a-password-key-of-the-tests-only-1,older:a-password-key-of-the-tests-only-2",
+        media_dir=tmp_path / "media",
         signing_key_file=tmp_path / "keys" / "signing.pem",
         argon2_profile="weak_only_for_tests",
     )
@@ -317,6 +334,17 @@ def admin(
     register(mobile=ADMIN_MOBILE)
     change_user(ADMIN_MOBILE, is_admin=True)
     return visitor.signed_in(log_in(ADMIN_MOBILE))
+
+
+@pytest.fixture
+def stored_events(database: Database) -> Callable[[], list[AuditEvent]]:
+    """Read the audit log, oldest first."""
+
+    def read() -> list[AuditEvent]:
+        with database.read() as db:
+            return list(db.scalars(select(AuditEvent).order_by(AuditEvent.id)))
+
+    return read
 
 
 @pytest.fixture

@@ -39,6 +39,13 @@ def test_the_access_of_every_route_is_the_decided_one(app):
         ("GET", "/api/v1/users/<int:user_id>"): Access.PUBLIC,
         ("GET", "/api/v1/users/me"): Access.SIGNED_IN,
         ("PATCH", "/api/v1/users/me"): Access.SIGNED_IN,
+        ("DELETE", "/api/v1/users/me"): Access.SIGNED_IN,
+        ("PUT", "/api/v1/users/me/password"): Access.SIGNED_IN,
+        ("PUT", "/api/v1/users/me/mobile"): Access.SIGNED_IN,
+        ("PUT", "/api/v1/users/me/avatar"): Access.SIGNED_IN,
+        ("DELETE", "/api/v1/users/me/avatar"): Access.SIGNED_IN,
+        ("GET", "/api/v1/avatars/<name>"): Access.PUBLIC,
+        ("POST", "/api/v1/password-resets"): Access.PUBLIC,
         ("POST", "/api/v1/sessions"): Access.PUBLIC,
         ("GET", "/api/v1/sessions"): Access.SIGNED_IN,
         ("DELETE", "/api/v1/sessions"): Access.SIGNED_IN,
@@ -95,6 +102,10 @@ def test_without_redis_it_is_not_ready(app_without_redis):
             {"mobile": "13800138000", "sms_code": "1", "captcha_id": "xj00", "captcha_text": "AB3D"},
             {"body"},
         ),
+        ("/api/v1/sessions", {**LOGIN, "create_user": True}, {"body"}),
+        ("/api/v1/sessions", {"mobile": "1", "sms_code": "1", "create_user": "yes"}, {"create_user"}),
+        ("/api/v1/password-resets", {}, {"mobile", "sms_code", "password"}),
+        ("/api/v1/password-resets", {**REGISTER, "sms_code": 1, "user_id": 1}, {"sms_code", "user_id"}),
         ("/api/v1/tokens/refresh", {}, {"refresh_token"}),
         ("/api/v1/sessions", {"password": "x"}, {"mobile"}),
         ("/api/v1/tokens/refresh", {"refresh_token": "x" * 257}, {"refresh_token"}),
@@ -127,7 +138,9 @@ def test_a_wrong_page_is_refused(owner, query):
     assert owner.call("GET", "/api/v1/sessions" + query).status_code == 422
 
 
-@pytest.mark.parametrize("path", ["/api/v1/users", "/api/v1/sessions", "/api/v1/tokens/refresh"])
+@pytest.mark.parametrize(
+    "path", ["/api/v1/users", "/api/v1/sessions", "/api/v1/tokens/refresh", "/api/v1/password-resets"]
+)
 def test_a_body_that_is_no_json_object_is_refused(app, called_by, path):
     client, headers = app.test_client(), called_by("user-service")
     texts = ["", "{", "null", "[]", '"text"', '{"password": "\\ud800"}']
@@ -137,10 +150,10 @@ def test_a_body_that_is_no_json_object_is_refused(app, called_by, path):
     assert (form.status_code, form.json["code"]) == (415, "media_type_unsupported")
 
 
-@pytest.mark.parametrize("path", ["/api/v1/users", "/api/v1/sessions"])
+@pytest.mark.parametrize("path", ["/api/v1/users", "/api/v1/sessions", "/api/v1/password-resets"])
 @pytest.mark.parametrize("mobile", ["12345", "13800138000\n", "١٣٨٠٠١٣٨٠٠٠", "+19005550123", "010 6552 9988", "a"])
 def test_a_text_that_is_no_mobile_is_refused(visitor, path, mobile):
-    body = {**(REGISTER if path.endswith("users") else LOGIN), "mobile": mobile}
+    body = {**(LOGIN if path.endswith("sessions") else REGISTER), "mobile": mobile}
     answer = visitor.call("POST", path, body)
     assert (answer.status_code, answer.json["code"], answer.json["errno"]) == (400, "mobile_invalid", "4103")
 

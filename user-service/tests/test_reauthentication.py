@@ -51,6 +51,7 @@ def test_the_old_refresh_token_is_dead(visitor, register, refresh):
 
 def test_a_code_for_this_user_proves_it(owner, sms_service, audited):
     sms_service.live[MOBILE, "reauthenticate"] = CODE
+    sms_service.subjects[MOBILE, "reauthenticate"] = str(owner.user["user_id"])
     assert owner.call("POST", PATH, {"sms_code": CODE}).status_code == 200
     asked = {name: value for name, value in sms_service.requests[-1].items() if name not in ("token", "path")}
     assert asked == {"mobile": MOBILE, "purpose": "reauthenticate", "code": CODE, "subject": str(owner.user["user_id"])}

@@ -67,6 +67,7 @@ def test_T44_the_command_line_stops_too(database_url, redis_url, tmp_path):
         "USER_REFRESH_TOKEN_KEY": secrets.token_urlsafe(32),
         "USER_SIGNING_KEY_FILE": str(tmp_path / "ring.json"),
         "USER_CAPTCHA_SERVICE_URL": "http://127.0.0.1:9",
+        "USER_MEDIA_DIR": str(tmp_path),
         "USER_PASSWORD_KEYS": f"k1:{secrets.token_urlsafe(32)}",
         "FLASK_DEBUG": "1",
     }

@@ -12,6 +12,7 @@ GOOD = {
     "internal_token_key": KEY,
     "refresh_token_key": KEY.replace("one", "two"),
     "password_keys": "b:a-key-of-the-tests-only-number-three,a:a-key-of-the-tests-only-number-four-",
+    "media_dir": "/tmp/media",
     "signing_key_file": "/tmp/key.pem",
 }
 

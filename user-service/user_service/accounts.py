@@ -25,7 +25,19 @@ class ProfileChange:
 
 def find_by_mobile(db: Session, mobile: Mobile) -> User | None:
     """Return the account of a mobile, or None."""
-    return db.scalar(select(User).where(User.mobile == mobile))
+    return db.scalar(select(User).where(User.mobile == mobile, User.deleted_at.is_(None)))
+
+
+def locked_account(db: Session, user_id: int) -> User:
+    """Return the account of a signed-in user, locked against other changes until the transaction ends.
+
+    Raises:
+        Unauthenticated: it is gone, and the token outlived it.
+    """
+    user = db.get(User, user_id, with_for_update=True)
+    if user is None or user.deleted_at is not None:
+        raise Unauthenticated
+    return user
 
 
 def is_nick_name_free(db: Session, nick_name: str) -> bool:
@@ -47,7 +59,7 @@ class Accounts:
         """
         with self._database.read() as db:
             user = db.get(User, user_id)
-        if user is None:
+        if user is None or user.deleted_at is not None:
             raise Unauthenticated
         return user
 
@@ -55,16 +67,19 @@ class Accounts:
         """Return an account for its public profile.
 
         Raises:
-            NotFound: there is none.
+            NotFound: there is none, or it was deleted.
         """
         with self._database.read() as db:
             user = db.get(User, user_id)
-        if user is None:
+        if user is None or user.deleted_at is not None:
             raise NotFound
         return user
 
     def named(self, user_ids: Iterable[int]) -> Sequence[User]:
-        """Return the accounts of some ids in the order of their ids; unknown ids are left out."""
+        """Return the accounts of some ids in the order of their ids; unknown ids are left out.
+
+        Deleted ones are among them: what they wrote stays, under the name of a tombstone.
+        """
         with self._database.read() as db:
             return db.scalars(select(User).where(User.id.in_(set(user_ids))).order_by(User.id)).all()
 
@@ -79,9 +94,7 @@ class Accounts:
         nick_name = None if change.nick_name is None else checked_nick_name(change.nick_name)
         try:
             with self._database.write() as db:
-                user = db.get(User, user_id, with_for_update=True)
-                if user is None:
-                    raise Unauthenticated
+                user = locked_account(db, user_id)
                 user.nick_name = nick_name or user.nick_name
                 user.gender = change.gender or user.gender
                 if change.signature is not None:

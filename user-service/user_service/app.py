@@ -18,7 +18,9 @@ from chassis.redis_client import connect_redis
 from chassis.settings import load_settings
 from chassis.web import create_api
 from user_service import (
+    account_routes,
     admin_parts,
+    avatar_routes,
     commands,
     key_commands,
     reauthentication_routes,
@@ -27,6 +29,7 @@ from user_service import (
     session_routes,
 )
 from user_service.access_tokens import AccessTokens
+from user_service.account_parts import register_account_parts
 from user_service.accounts import Accounts
 from user_service.attempt_limits import AttemptLimits, Bounds
 from user_service.captchas import Captchas
@@ -36,6 +39,7 @@ from user_service.failure_streaks import FailureStreaks, Tarpit
 from user_service.herald import Herald
 from user_service.key_commands import KeyCommands
 from user_service.key_files import GivenKeys, KeyFile, SigningKeys
+from user_service.new_accounts import NewAccounts
 from user_service.password_attempts import PasswordAttempts
 from user_service.password_policy import PasswordPolicy
 from user_service.passwords import PROFILES, Passwords
@@ -74,6 +78,8 @@ def create_app(
     app.register_api(routes.api)
     app.register_api(session_routes.api)
     app.register_api(reauthentication_routes.api)
+    app.register_api(account_routes.api)
+    app.register_api(avatar_routes.api)
     app.after_request(_keep_out_of_caches)
     commands.install(app, settings)
     if is_served:
@@ -94,18 +100,8 @@ def _register_parts(
     sessions, renewing = _sessions(settings, database, access_tokens, revocations, clock)
     sms_service = Neighbour(settings.sms_service_url, name="sms-service", own_name=SERVICE, tokens=tokens)
     sms_codes = SmsCodes(sms_service)
-    passwords, limits = _passwords(settings), _limits(settings, redis)
+    passwords, policy, limits = _passwords(settings), PasswordPolicy(), _limits(settings, redis)
     failures = FailureLog(database, redis, per_hour=settings.audit_failures_per_hour, clock=clock)
-    registration = Registration(
-        database,
-        sessions,
-        sms_codes,
-        passwords=passwords,
-        policy=PasswordPolicy(),
-        limits=limits,
-        failures=failures,
-        clock=clock,
-    )
     captcha_service = Neighbour(settings.captcha_service_url, name="captcha-service", own_name=SERVICE, tokens=tokens)
     attempts = PasswordAttempts(
         limits,
@@ -114,17 +110,19 @@ def _register_parts(
         Tarpit(places=settings.tarpit_places, sleep=sleep),
         most_in_a_row=settings.login_failures_in_a_row,
     )
-    sign_in = SignIn(
-        database,
-        sessions,
-        sms_codes,
-        passwords=passwords,
-        limits=limits,
-        attempts=attempts,
-        failures=failures,
-        clock=clock,
+    new_accounts = NewAccounts(database, sessions, clock=clock)
+    registration = Registration(
+        database, new_accounts, sms_codes, passwords=passwords, policy=policy, limits=limits, failures=failures
     )
+    sign_in = SignIn(
+        database, sessions, sms_codes, new_accounts=new_accounts, passwords=passwords, limits=limits,
+        attempts=attempts, failures=failures, clock=clock,
+    )  # fmt: skip
     reauthentication = Reauthentication(database, sessions, sms_codes, passwords=passwords, limits=limits, clock=clock)
+    register_account_parts(
+        app, database, sessions, sms_service, passwords=passwords, policy=policy, limits=limits, attempts=attempts,
+        failures=failures, clock=clock, media_dir=settings.media_dir,
+    )  # fmt: skip
     svcs.flask.register_value(app, AccessTokens, access_tokens)
     svcs.flask.register_value(app, Sessions, sessions)
     svcs.flask.register_value(app, Renewing, renewing)

@@ -47,7 +47,7 @@ class Bucket:
     key: str
     most: int
     seconds: int
-    captcha_after: int
+    captcha_after: int | None = None
 
 
 @dataclass(frozen=True)
@@ -85,8 +85,7 @@ class AttemptLimits:
 
     def for_code(self, ip: str) -> list[Bucket]:
         """Name the bucket of presenting an SMS code; guesses per mobile are counted by sms-service."""
-        most = self._bounds.code_checks_per_ip
-        return [Bucket(f"user:code:ip:{limited_prefix(ip)}", most, 60, captcha_after=most)]
+        return [Bucket(f"user:code:ip:{limited_prefix(ip)}", self._bounds.code_checks_per_ip, 60)]
 
     def charge(self, buckets: Sequence[Bucket], *, asks_captcha: bool = False) -> None:
         """Charge one attempt to every bucket, or to none.
@@ -98,7 +97,7 @@ class AttemptLimits:
             CaptchaRequired: a captcha is asked for, and one of them is due one.
             DependencyUnavailable: Redis is away.
         """
-        numbers = [(bucket.most, bucket.seconds * 1000, bucket.captcha_after) for bucket in buckets]
+        numbers = [(bucket.most, bucket.seconds * 1000, bucket.captcha_after or bucket.most) for bucket in buckets]
         arguments = [int(asks_captcha), *(number for each in numbers for number in each)]
         with redis_errors():
             wait = int(self._charge(keys=[bucket.key for bucket in buckets], args=arguments))

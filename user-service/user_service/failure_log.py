@@ -6,6 +6,7 @@ first ``per_hour`` failures are written, then those whose number is a power of t
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import datetime
 
 from redis import Redis
@@ -18,7 +19,6 @@ from chassis.errors import (
     SmsCodeExpired,
     SmsCodeWrong,
     TooManyRequests,
-    XinjingError,
 )
 from chassis.mobiles import Mobile
 from chassis.redis_client import redis_errors
@@ -40,23 +40,26 @@ class FailureLog:
         self._clock = clock
 
     @contextmanager
-    def watch(self, event: str, mobile: Mobile, ip: str) -> Iterator[None]:
-        """Write down how the block ends, if somebody who is not signed in is refused in it; the error goes its way."""
+    def watch(self, event: str, mobile: Mobile, ip: str, *, user_id: int | None = None) -> Iterator[None]:
+        """Write down how the block ends, if somebody is refused in it; the error goes its way.
+
+        ``user_id`` is who is signed in, if somebody is; else the account is that of the mobile, if there is one.
+        """
         try:
             yield
         except TooManyRequests as error:
             if self._is_first(f"user:audit:limit:{event}:{limited_prefix(ip)}"):
-                self._write(event, mobile, error)
+                self._write(Happening(event, error.code, user_id, user_id, mobile))
             raise
         except _REFUSALS as error:
-            self._write(event, mobile, error)
+            self._write(Happening(event, error.code, user_id, user_id, mobile))
             raise
 
     def _is_first(self, key: str) -> bool:
         with redis_errors():
             return bool(self._redis.set(key, 1, nx=True, ex=_LIMIT_SECONDS))
 
-    def _write(self, event: str, mobile: Mobile, error: XinjingError) -> None:
+    def _write(self, happening: Happening) -> None:
         now = self._clock()
         number = self._number_in_hour(now)
         is_within = number <= self._per_hour
@@ -64,7 +67,7 @@ class FailureLog:
             return
         detail = "" if is_within else f"Failure {number} of this hour; most are left out."
         with self._database.write() as db:
-            record(db, Happening(event, error.code, mobile=mobile, detail=detail), now=now)
+            record(db, replace(happening, detail=detail), now=now)
 
     def _number_in_hour(self, now: datetime) -> int:
         key = f"user:audit:failures:{int(now.timestamp()) // _HOUR_SECONDS}"

@@ -42,6 +42,9 @@ class HashedPassword:
     phc: str
 
 
+NO_PASSWORD = HashedPassword("")  # Matches nothing: its owner signs in by code.
+
+
 class User(Base):
     """One account. Columns that the classic dumps leave NULL stay nullable."""
 

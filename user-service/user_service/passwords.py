@@ -72,8 +72,8 @@ class Passwords:
     def matches(self, stored: str | None, password: str) -> bool:
         """Say whether this is the password of a stored hash, of ours or of a known foreign form.
 
-        With no stored hash (no such account) the answer is no after the work that one of ours takes, so that time tells
-        nothing; likewise with a stored text that is not to be checked, or whose key is gone.
+        With no stored hash (no such account, or none with a password) the answer is no after the work that one of ours
+        takes, so that time tells nothing; likewise with a stored text that is not to be checked, or whose key is gone.
 
         Raises:
             DependencyUnavailable: as in `hash`.

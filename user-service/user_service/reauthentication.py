@@ -63,9 +63,9 @@ class Reauthentication:
         user = self._user(caller)
         buckets = self._limits.for_code(ip)
         self._limits.charge(buckets)
-        mobile, subject = Mobile(user.mobile), str(user.id)
+        mobile = Mobile(user.mobile)
         try:
-            verified = self._sms_codes.consume(mobile=mobile, purpose="reauthenticate", code=code, subject=subject)
+            verified = self._sms_codes.consume(mobile=mobile, purpose="reauthenticate", code=code, subject=user.id)
         except SmsCodeExpired as error:
             raise self._refusal(user, "sms_code") from error
         if not verified:

@@ -1,27 +1,19 @@
-"""Registering: policy, hash, SMS code, one insert, signed in."""
+"""Registering: policy, hash, SMS code, then the account is opened."""
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import datetime
-
-from sqlalchemy.exc import IntegrityError
 
 from chassis.database import Database
-from chassis.errors import InternalError, MobileTaken, NickNameTaken, SmsCodeWrong
+from chassis.errors import NickNameTaken, SmsCodeWrong
 from chassis.mobiles import Mobile
-from user_service.accounts import find_by_mobile, is_nick_name_free
+from user_service.accounts import is_nick_name_free
 from user_service.attempt_limits import AttemptLimits
-from user_service.audit import Happening, record
 from user_service.failure_log import FailureLog
 from user_service.grants import Device, SignedIn
-from user_service.models import HashedPassword, User
-from user_service.nick_names import checked_nick_name, draw_nick_name
+from user_service.new_accounts import NewAccounts
+from user_service.nick_names import checked_nick_name
 from user_service.password_policy import PasswordPolicy
 from user_service.passwords import Passwords
-from user_service.sessions import Sessions
 from user_service.sms_codes import SmsCodes
-
-_MOST_DRAWS = 6
 
 
 @dataclass(frozen=True)
@@ -40,23 +32,21 @@ class Registration:
     def __init__(
         self,
         database: Database,
-        sessions: Sessions,
+        new_accounts: NewAccounts,
         sms_codes: SmsCodes,
         *,
         passwords: Passwords,
         policy: PasswordPolicy,
         limits: AttemptLimits,
         failures: FailureLog,
-        clock: Callable[[], datetime],
     ) -> None:
         self._database = database
-        self._sessions = sessions
+        self._new_accounts = new_accounts
         self._sms_codes = sms_codes
         self._passwords = passwords
         self._policy = policy
         self._limits = limits
         self._failures = failures
-        self._clock = clock
 
     def register(self, application: Application, device: Device, ip: str) -> SignedIn:
         """Make an account and sign its owner in.
@@ -80,7 +70,7 @@ class Registration:
             if not self._sms_codes.consume(mobile=application.mobile, purpose="register", code=code):
                 raise SmsCodeWrong
             self._limits.refund(buckets)
-            return self._insert(application.mobile, hashed, nick_name, device)
+            return self._new_accounts.open(application.mobile, hashed, device, nick_name=nick_name)
 
     def _wanted_nick_name(self, application: Application) -> str | None:
         if application.nick_name is None:
@@ -90,26 +80,3 @@ class Registration:
             if not is_nick_name_free(db, nick_name):
                 raise NickNameTaken
         return nick_name
-
-    def _insert(self, mobile: Mobile, hashed: HashedPassword, nick_name: str | None, device: Device) -> SignedIn:
-        # The unique constraints decide, never a look before. Who loses the race for a nick name gets a drawn one:
-        # the code is used up by now, and a name can be changed later.
-        for attempt in range(_MOST_DRAWS):
-            name = nick_name if nick_name and attempt == 0 else draw_nick_name(attempt)
-            try:
-                return self._insert_once(mobile, hashed, name, device)
-            except IntegrityError as error:
-                with self._database.read() as db:
-                    if find_by_mobile(db, mobile) is not None:
-                        raise MobileTaken from error
-        raise InternalError("No free nick name was drawn.")
-
-    def _insert_once(self, mobile: Mobile, hashed: HashedPassword, nick_name: str, device: Device) -> SignedIn:
-        now = self._clock()
-        user = User(mobile=mobile, password=hashed, nick_name=nick_name)
-        user.create_time = user.update_time = user.last_login = now
-        with self._database.write() as db:
-            db.add(user)
-            db.flush()
-            record(db, Happening("registration", user_id=user.id, actor_id=user.id, mobile=mobile), now=now)
-            return SignedIn(user, self._sessions.begin(db, user, device))

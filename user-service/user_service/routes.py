@@ -1,4 +1,4 @@
-"""The HTTP edge of accounts: registering, the own profile, others' profiles, names for neighbours."""
+"""The HTTP edge of accounts: registering, the own account, others' profiles, names for neighbours."""
 
 from typing import Any  # Answers are JSON objects.
 
@@ -20,6 +20,7 @@ from user_service.contract import (
     UserPath,
     UsersQuery,
 )
+from user_service.deletion import Deletion
 from user_service.devices import current_device
 from user_service.models import Gender
 from user_service.registration import Application, Registration
@@ -71,6 +72,20 @@ def change_own_user(body: ProfileRequest) -> dict[str, Any]:
     gender = Gender(body.gender) if body.gender else None
     change = ProfileChange(nick_name=body.nick_name, signature=body.signature, gender=gender)
     return answers.own_user(svcs.flask.get(Accounts).change(current_user_id(), change))
+
+
+@endpoint(
+    api,
+    "DELETE",
+    "/api/v1/users/me",
+    access=Access.SIGNED_IN,
+    answers={204: None},
+    failures=[errors.StepUpRequired, errors.DependencyUnavailable],
+)
+def delete_account() -> tuple[str, int]:
+    """Delete the account for good: the person's data goes, a tombstone stays for what they wrote."""
+    svcs.flask.get(Deletion).delete(current_user_id())
+    return "", 204
 
 
 @endpoint(

@@ -15,11 +15,14 @@ class ReauthenticationRequest(Request):
 
     password: PasswordText | None = None
     sms_code: CodeText | None = None
+    create_user: Annotated[bool, Field(description="With sms_code: open an account if there is none.")] = False
 
     @model_validator(mode="after")
     def _check_proof(self) -> Self:
         if (self.password is None) == (self.sms_code is None):
             raise ValueError("send either password or sms_code")
+        if self.create_user and self.sms_code is None:
+            raise ValueError("create_user needs an sms_code")
         return self
 
 

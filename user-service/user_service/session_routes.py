@@ -62,7 +62,8 @@ def log_in(body: LoginRequest) -> tuple[dict[str, Any], int]:
         captcha = CaptchaAnswer(body.captcha_id, body.captcha_text) if body.captcha_id and body.captcha_text else None
         result = sign_in.by_password(mobile, body.password, current_device(), client_ip(), captcha=captcha)
     else:
-        result = sign_in.by_code(mobile, body.sms_code or "", current_device(), client_ip())
+        code, device = body.sms_code or "", current_device()
+        result = sign_in.by_code(mobile, code, device, client_ip(), create_user=body.create_user)
     return answers.signed_in(result), 201
 
 

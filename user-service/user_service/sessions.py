@@ -108,16 +108,21 @@ class Sessions:
         self._revocations.end_sessions([session_id], now)
 
     def end_others(self, user_id: int, *, but: str) -> None:
-        """End all sessions of a user but one."""
-        now = self._clock()
+        """End all sessions of a user but one in a transaction of its own."""
         with self._database.write() as db:
-            db.get(User, user_id, with_for_update=True)
-            others = (UserSession.user_id == user_id, UserSession.id != but)
-            # The ended ones too, as `end` does: the gateways may have missed them.
-            ids = db.scalars(select(UserSession.id).where(*others, _recent(now - self._revocations.kept))).all()
-            _revoke(db, now, *others)
-            record(db, Happening("sessions_ended", user_id=user_id, actor_id=user_id, detail="others"), now=now)
-        self._revocations.end_sessions(ids, now)
+            self.revoke_others(db, user_id, but=but)
+
+    def revoke_others(self, db: Session, user_id: int, *, but: str) -> None:
+        """End all sessions of a user but one with the caller's transaction."""
+        now = self._clock()
+        db.flush()
+        db.get(User, user_id, with_for_update=True)
+        others = (UserSession.user_id == user_id, UserSession.id != but)
+        # The ended ones too, as `end` does: the gateways may have missed them.
+        ids = db.scalars(select(UserSession.id).where(*others, _recent(now - self._revocations.kept))).all()
+        _revoke(db, now, *others)
+        record(db, Happening("sessions_ended", user_id=user_id, actor_id=user_id, detail="others"), now=now)
+        _after_commit(db, lambda: self._revocations.end_sessions(ids, now))
 
     def end_all(self, user_id: int, *, actor_id: int | None = None) -> None:
         """End all sessions of a user in a transaction of its own; for a use case with one, there is `revoke_all`."""
@@ -138,6 +143,15 @@ class Sessions:
         record(db, Happening("sessions_ended", user_id=user_id, actor_id=actor_id, detail="all"), now=now)
         if newest is not None:
             _after_commit(db, lambda: self._revocations.end_user(user_id, through=newest, now=now))
+
+    def forget_all(self, db: Session, user_id: int) -> None:
+        """End all sessions of a user who goes, and what they tell of the person, with the caller's transaction.
+
+        The rows stay: they are what the gateways are told from, should Redis be away now.
+        """
+        self.revoke_all(db, user_id, actor_id=user_id)
+        nothing = {"user_agent": "", "ip_prefix": ""}
+        db.execute(update(UserSession).where(UserSession.user_id == user_id).values(**nothing))
 
 
 def _recent(since: datetime) -> ColumnElement[bool]:

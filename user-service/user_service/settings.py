@@ -34,6 +34,7 @@ class Settings(BaseSettings):
     redis_url: str
     sms_service_url: str
     captcha_service_url: str
+    media_dir: Path  # Holds the avatars; all replicas share it.
     internal_token_key: Key
     refresh_token_key: Key
     # id:secret[,id:secret…]; the first is current, the others check the hashes made with them.

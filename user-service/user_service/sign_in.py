@@ -4,7 +4,7 @@ from collections.abc import Callable
 from datetime import datetime
 
 from chassis.database import Database
-from chassis.errors import CredentialsWrong, PasswordResetRequired, SmsCodeExpired
+from chassis.errors import CredentialsWrong, MobileTaken, PasswordResetRequired, SmsCodeExpired
 from chassis.mobiles import Mobile
 from user_service.accounts import find_by_mobile
 from user_service.attempt_limits import AttemptLimits
@@ -12,7 +12,8 @@ from user_service.audit import Happening, record
 from user_service.captchas import CaptchaAnswer
 from user_service.failure_log import FailureLog
 from user_service.grants import Device, SignedIn
-from user_service.models import HashedPassword, User
+from user_service.models import NO_PASSWORD, HashedPassword, User
+from user_service.new_accounts import NewAccounts
 from user_service.password_attempts import PasswordAttempts
 from user_service.passwords import Passwords
 from user_service.sessions import Sessions
@@ -30,6 +31,7 @@ class SignIn:
         sessions: Sessions,
         sms_codes: SmsCodes,
         *,
+        new_accounts: NewAccounts,
         passwords: Passwords,
         limits: AttemptLimits,
         attempts: PasswordAttempts,
@@ -39,6 +41,7 @@ class SignIn:
         self._database = database
         self._sessions = sessions
         self._sms_codes = sms_codes
+        self._new_accounts = new_accounts
         self._passwords = passwords
         self._limits = limits
         self._attempts = attempts
@@ -70,8 +73,10 @@ class SignIn:
             rehashed = self._passwords.hash(password) if outdated else None
             return self._enter(user, device, event=BY_PASSWORD, rehashed=rehashed)
 
-    def by_code(self, mobile: Mobile, code: str, device: Device, ip: str) -> SignedIn:
+    def by_code(self, mobile: Mobile, code: str, device: Device, ip: str, *, create_user: bool = False) -> SignedIn:
         """Sign in who got a code for the purpose ``login``; this also ends a row of wrong passwords.
+
+        With ``create_user`` also who has no account yet.
 
         Raises:
             CredentialsWrong: a wrong or expired code, or no such account, or a banned one.
@@ -81,18 +86,29 @@ class SignIn:
         with self._failures.watch(BY_CODE, mobile, ip):
             buckets = self._limits.for_code(ip)
             self._limits.charge(buckets)
-            user = self._find(mobile) if self._is_code(mobile, code) else None
-            if user is None or not user.may_enter(self._clock()):
+            is_right = self._is_code(mobile, code)
+            user = self._find(mobile) if is_right else None
+            is_new = is_right and create_user and user is None
+            if not is_new and (user is None or not user.may_enter(self._clock())):
                 raise CredentialsWrong
             self._limits.refund(buckets)
             self._attempts.end_streak(mobile)
-            return self._enter(user, device, event=BY_CODE)
+            return self._open(mobile, device) if user is None else self._enter(user, device, event=BY_CODE)
 
     def _is_code(self, mobile: Mobile, code: str) -> bool:
         try:
             return self._sms_codes.consume(mobile=mobile, purpose="login", code=code)
         except SmsCodeExpired:
             return False
+
+    def _open(self, mobile: Mobile, device: Device) -> SignedIn:
+        try:
+            return self._new_accounts.open(mobile, NO_PASSWORD, device)
+        except MobileTaken:  # By a registration a moment ago; its owner is the one who holds the code.
+            user = self._find(mobile)
+            if user is None:
+                raise
+            return self._enter(user, device, event=BY_CODE)
 
     def _find(self, mobile: Mobile) -> User | None:
         with self._database.read() as db:

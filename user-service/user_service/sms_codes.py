@@ -15,18 +15,20 @@ class SmsCodes:
     def __init__(self, sms_service: Neighbour) -> None:
         self._sms_service = sms_service
 
-    def consume(self, *, mobile: Mobile, purpose: str, code: str, subject: str | None = None) -> bool:
+    def consume(self, *, mobile: Mobile, purpose: str, code: str, subject: int | None = None) -> bool:
         """Use a code up if it is right; False for a wrong one, which counts as a try.
 
-        ``subject`` is the user's id, for the purposes that are bound to a signed-in user.
+        ``subject`` is the user who must have asked for it, for the purposes that are bound to one.
 
         Raises:
-            SmsCodeExpired: there is no live code for this mobile and purpose.
+            SmsCodeExpired: there is no live code for this mobile, purpose and subject.
             XinjingError: sms-service refused or failed.
         """
         if not _CODE.fullmatch(code):
             return False
-        question = {"mobile": mobile, "purpose": purpose, "code": code} | ({"subject": subject} if subject else {})
+        question = {"mobile": mobile, "purpose": purpose, "code": code}
+        if subject is not None:
+            question["subject"] = str(subject)
         answer = self._sms_service.call("POST", "/internal/sms-codes/consume", json=question)
         verified = answer.get("verified") if isinstance(answer, dict) else None
         if not isinstance(verified, bool):

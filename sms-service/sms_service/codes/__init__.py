@@ -1,1 +1,1 @@
-"""The state of every code and its send job, in Redis: six scripts and the keys they share."""
+"""The state of every code and its send job, in Redis: seven scripts and the keys they share."""

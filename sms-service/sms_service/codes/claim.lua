@@ -2,8 +2,8 @@
 -- KEYS: job, sends that no worker has claimed
 -- ARGV: job id, attempt of the message, least useful ms, claim window ms, prefix of the pointers
 -- Answer: {reason}, {'handed_over', current attempt}, or for 'won' and 'sending':
---         {reason, purpose, ms left, ms since the request, ms since the first send at the provider (-1: none yet),
---          mobile sealed, code sealed, language, country, provider that may have texted, outcome of the last attempt}
+--         {reason, purpose or notice, ms left, ms since the request, ms since the first send at the provider (-1: none
+--          yet), mobile sealed, code sealed, language, country, provider that may have texted, outcome of the last attempt}
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local job = redis.call('HMGET', KEYS[1], 'state', 'attempt', 'purpose', 'exp', 'reserved_at', 'send')
@@ -11,14 +11,14 @@ local state, attempt, purpose = job[1], tonumber(job[2]), job[3]
 if not state then return {'gone'} end
 if job[6] then redis.call('ZREM', KEYS[2], job[6]) end
 local exp, asked = tonumber(job[4]), tonumber(ARGV[2])
-local pointer = ARGV[5] .. purpose
+local pointer = purpose and ARGV[5] .. purpose -- A notice has no purpose: it holds no code that could be valid.
 
 local function with_data(reason)
   local data = redis.call('HMGET', KEYS[1], 'mobile_sealed', 'code_sealed', 'language', 'country', 'provider', 'outcome')
   local first = redis.call('HGET', KEYS[1], 'first_sent_at')
   local since_first = data[5] and first and now - first or -1
   for i = 1, 6 do data[i] = data[i] or '' end
-  return {reason, purpose, exp - now, now - job[5], since_first, unpack(data)}
+  return {reason, purpose or redis.call('HGET', KEYS[1], 'notice'), exp - now, now - job[5], since_first, unpack(data)}
 end
 
 if state == 'aborted' then return {'aborted'} end
@@ -43,7 +43,7 @@ if state == 'pending' then
     redis.call('HDEL', KEYS[1], 'mobile_sealed', 'code_sealed', 'code_digest')
     return {'late'}
   end
-else
+elseif pointer then
   local current = redis.call('GET', pointer)
   if not current then return {'spent'} end -- Burnt by wrong tries.
   if current ~= ARGV[1] then return {'superseded'} end -- A newer code is the valid one.
@@ -51,5 +51,5 @@ end
 redis.call('HSET', KEYS[1], 'state', 'sending')
 -- After a refusal any provider may be asked; after an uncertain end only the same one, with the same key.
 if redis.call('HGET', KEYS[1], 'outcome') ~= 'uncertain' then redis.call('HDEL', KEYS[1], 'provider') end
-redis.call('SET', pointer, ARGV[1], 'PXAT', exp)
+if pointer then redis.call('SET', pointer, ARGV[1], 'PXAT', exp) end
 return with_data('won')

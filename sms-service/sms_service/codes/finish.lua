@@ -22,7 +22,7 @@ if finish == 'retry' then
 end
 redis.call('HDEL', KEYS[1], 'mobile_sealed', 'code_sealed')
 redis.call('PEXPIREAT', KEYS[1], job[4] + KEEP)
-if finish == 'failed' then
+if finish == 'failed' and purpose then -- A notice has neither pointer nor cooldown.
   local pointer, cooldown = ARGV[5] .. purpose, ARGV[6] .. purpose
   if redis.call('GET', pointer) == ARGV[1] then redis.call('DEL', pointer) end
   if ARGV[4] == '1' then

@@ -47,6 +47,11 @@ def guesses_key(mobile_hash: str, group: str) -> str:
     return f"sms:guesses:{{{mobile_hash}}}:{group}"
 
 
+def notices_key(mobile_hash: str) -> str:
+    """Name the log of the notices to a mobile."""
+    return f"sms:notices:{{{mobile_hash}}}"
+
+
 def block_sends_key(block_hash: str) -> str:
     """Name the log of the sends to a block of numbers."""
     return f"sms:sends:block:{block_hash}"

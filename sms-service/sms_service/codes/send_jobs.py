@@ -20,7 +20,7 @@ from sms_service.codes.keys import (
 from sms_service.codes.sealing import CodeKeys
 from sms_service.jobs import SendJob
 from sms_service.lua import load_script
-from sms_service.purposes import Purpose
+from sms_service.purposes import Notice, Purpose
 from sms_service.templates import Language
 
 
@@ -42,7 +42,7 @@ class ClaimReason(enum.StrEnum):
 
 @dataclass(frozen=True)
 class Claimed:
-    """What a worker needs to send one text.
+    """What a worker needs to send one text; a notice has no code.
 
     ``provider`` is the one that may have texted already, or empty; ``since_first_send_seconds`` counts from then.
     ``is_uncertain``: the last attempt ended so, and only a safe repetition may follow.
@@ -50,7 +50,7 @@ class Claimed:
 
     mobile: Mobile
     code: str
-    purpose: Purpose
+    purpose: Purpose | Notice
     left_seconds: float
     waited_seconds: float
     language: Language = Language.ZH
@@ -122,8 +122,8 @@ class SendJobs:
         purpose, left_ms, waited_ms, since_first_ms, mobile, code, language, country, provider, outcome = fields
         return Claimed(
             mobile=Mobile(self._keys.open(mobile, context=f"{job.id} mobile")),
-            code=self._keys.open(code, context=f"{job.id} code"),
-            purpose=Purpose(purpose),
+            code=self._keys.open(code, context=f"{job.id} code") if code else "",
+            purpose=Notice(purpose) if purpose in set(Notice) else Purpose(purpose),
             left_seconds=left_ms / 1000,
             waited_seconds=waited_ms / 1000,
             language=Language(language or Language.ZH),

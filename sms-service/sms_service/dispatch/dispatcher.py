@@ -17,6 +17,7 @@ from sms_service.providers.provider import OutgoingSms, Provider
 
 _LONGEST_PAUSE_SECONDS = 1.0
 NO_PROVIDER = ProviderAnswer(Outcome.NOT_SENT, "no_provider")
+NO_TEMPLATE = ProviderAnswer(Outcome.REFUSED_CONFIG, "no_template")
 
 
 @dataclass(frozen=True)
@@ -77,7 +78,13 @@ class Dispatcher:
             JobOver, JobTaken: the job is not ours any more.
             TextsStopped: the kill switch is on.
         """
-        names, last = list(self.order(claimed)), Dispatched("", NO_PROVIDER)
+        order = self.order(claimed)
+        # Who has no template for it is never asked, so its gate learns nothing of it either.
+        names = [name for name in order if self.providers[name].carries(sms.purpose)]
+        if order and not names:
+            metrics.NO_TEMPLATES.inc()
+            return Dispatched("", NO_TEMPLATE)
+        last = Dispatched("", NO_PROVIDER)
         end = self._monotonic() + patience_seconds
         while names:
             entered = self._enter(job, names, is_repetition=bool(claimed.provider), end=end, pause=pause)

@@ -15,6 +15,7 @@ from sms_service.providers.outcomes import Outcome, ProviderAnswer
 from sms_service.providers.provider import OutgoingSms
 from sms_service.providers.template_ids import TemplateIds
 from sms_service.providers.vendor_http import Unreadable, VendorHttp, VendorReply, as_message_id
+from sms_service.purposes import Notice, Purpose
 from sms_service.templates import Templates
 
 
@@ -50,14 +51,19 @@ class Aliyun:
         return self._http.ask(url, body=b"", headers=headers_of(call, self._key), read=_read)
 
     def _order(self, sms: OutgoingSms) -> dict[str, str]:
-        parameters = {"code": sms.code, "minutes": str(sms.valid_minutes)}
-        return {
+        order = {
             "OutId": sms.job_id,  # Comes back in the receipt; the vendor does not tell repetitions by it.
             "PhoneNumbers": sms.mobile.removeprefix("+86").removeprefix("+"),  # Abroad: country code and number.
             "SignName": self._sign_name,
             "TemplateCode": self._template_ids.of(sms),
-            "TemplateParam": json.dumps(parameters, separators=(",", ":")),
         }
+        if sms.parameters:
+            order["TemplateParam"] = json.dumps(sms.parameters, separators=(",", ":"))
+        return order
+
+    def carries(self, purpose: Purpose | Notice) -> bool:
+        """Say whether the vendor keeps a template for it, as `Provider.carries`."""
+        return self._template_ids.has(purpose)
 
     def repeats_safely(self, *, first_sent_at: datetime, at: datetime) -> bool:  # noqa: ARG002 - Provider's
         """Say no: the vendor takes no idempotency key."""

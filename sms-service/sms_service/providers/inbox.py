@@ -13,6 +13,7 @@ from sms_service.codes.sealing import CodeKeys
 from sms_service.lua import load_script
 from sms_service.providers.outcomes import Outcome, ProviderAnswer
 from sms_service.providers.provider import OutgoingSms
+from sms_service.purposes import Notice, Purpose
 
 _LIST = "sms:inbox"
 _CONTEXT = "inbox"
@@ -76,6 +77,10 @@ class InboxProvider:
         except RedisError as error:
             return ProviderAnswer(Outcome.UNCERTAIN, type(error).__name__)
         return ProviderAnswer(Outcome.ACCEPTED, message_id=sms.job_id)
+
+    def carries(self, purpose: Purpose | Notice) -> bool:  # noqa: ARG002 - Provider's
+        """Say yes: the whole text is sent."""
+        return True
 
     def repeats_safely(self, *, first_sent_at: datetime, at: datetime) -> bool:  # noqa: ARG002 - Provider's
         """Say yes: the inbox keeps one message per job."""

@@ -3,22 +3,27 @@
 import itertools
 
 from sms_service.providers.provider import OutgoingSms, ProviderUnusable
-from sms_service.purposes import Purpose
+from sms_service.purposes import Notice, Purpose
 from sms_service.templates import Language, Templates
 
 
 class TemplateIds:
-    """A template id for every purpose and language, looked up once.
+    """A template id for every purpose and language, looked up once; notices may have none.
 
     Raises:
         ProviderUnusable: the file of templates has none for some purposes; the message names them.
     """
 
     def __init__(self, templates: Templates, provider: str) -> None:
-        found = {key: templates.id_of(provider, *key) for key in itertools.product(Purpose, Language)}
-        if missing := sorted({purpose.value for (purpose, _), template_id in found.items() if template_id is None}):
+        everything = itertools.product((*Purpose, *Notice), Language)
+        found = {key: template_id for key in everything if (template_id := templates.id_of(provider, *key)) is not None}
+        self._ids: dict[tuple[Purpose | Notice, Language], str] = found
+        if missing := sorted(purpose.value for purpose in Purpose if not self.has(purpose)):
             raise ProviderUnusable(f"{provider} has no template id for {', '.join(missing)} (SMS_TEMPLATES_FILE)")
-        self._ids = {key: template_id for key, template_id in found.items() if template_id is not None}
+
+    def has(self, purpose: Purpose | Notice) -> bool:
+        """Say whether there is an id; one in any language stands for all."""
+        return (purpose, Language.ZH) in self._ids
 
     def of(self, sms: OutgoingSms) -> str:
         """Find the id for a text."""

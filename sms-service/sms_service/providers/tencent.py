@@ -16,6 +16,7 @@ from sms_service.providers.template_ids import TemplateIds
 from sms_service.providers.tencent_codes import CODES
 from sms_service.providers.tencent_signing import CONTENT_TYPE, TencentCall, TencentKey, authorization
 from sms_service.providers.vendor_http import Unreadable, VendorHttp, VendorReply, as_message_id
+from sms_service.purposes import Notice, Purpose
 from sms_service.templates import Templates
 
 
@@ -71,10 +72,14 @@ class Tencent:
             "SmsSdkAppId": self._app.sdk_app_id,
             "SignName": self._app.sign_name,
             "TemplateId": self._template_ids.of(sms),
-            "TemplateParamSet": [sms.code, str(sms.valid_minutes)],
+            "TemplateParamSet": [*sms.parameters.values()],
             "SessionContext": sms.job_id,  # Comes back in the receipt; the vendor does not tell repetitions by it.
         }
         return json.dumps(order, separators=(",", ":")).encode()
+
+    def carries(self, purpose: Purpose | Notice) -> bool:
+        """Say whether the vendor keeps a template for it, as `Provider.carries`."""
+        return self._template_ids.has(purpose)
 
     def repeats_safely(self, *, first_sent_at: datetime, at: datetime) -> bool:  # noqa: ARG002 - Provider's
         """Say no: the vendor takes no idempotency key."""

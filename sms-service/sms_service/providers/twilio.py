@@ -12,6 +12,7 @@ from sms_service.providers.outcomes import ProviderAnswer
 from sms_service.providers.provider import OutgoingSms
 from sms_service.providers.twilio_codes import ACCEPTED, CODES
 from sms_service.providers.vendor_http import Unreadable, VendorHttp, VendorReply, as_message_id
+from sms_service.purposes import Notice, Purpose
 
 _LONGEST_VALIDITY_SECONDS = 36_000
 _MESSAGING_SERVICE = "MG"
@@ -51,6 +52,10 @@ class Twilio:
         callback = f"{self._receipts_address}?{urlencode({'job': sms.job_id})}" if self._receipts_address else None
         form = form_of(sms, sender=self._sender, status_callback=callback)
         return self._http.ask(self._url, body=form, headers=self._headers, read=_read)
+
+    def carries(self, purpose: Purpose | Notice) -> bool:  # noqa: ARG002 - Provider's
+        """Say yes: the whole text is sent."""
+        return True
 
     def repeats_safely(self, *, first_sent_at: datetime, at: datetime) -> bool:  # noqa: ARG002 - Provider's
         """Say no: the vendor takes no idempotency key."""

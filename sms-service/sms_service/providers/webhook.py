@@ -5,8 +5,9 @@ It gets a POST, signed as Standard Webhooks says (`standard_webhooks`)::
     {"type": "sms.send", "id": …, "to": "+8613800138000", "template": "login_code", "params": ["042619", "5"],
      "text": "[Demo] 042619", "expires_at": 1700000290}
 
-``params`` are the code and the minutes. ``id``, which is also ``webhook-id`` and ``Idempotency-Key``, is the same
-whenever we repeat a text: the receiver must not text it again, and may answer 409.
+``params`` are the code and the minutes; a notice has none, and is its own template (``password_changed``). ``id``,
+which is also ``webhook-id`` and ``Idempotency-Key``, is the same whenever we repeat a text: the receiver must not text
+it again, and may answer 409.
 """
 
 import json
@@ -19,6 +20,7 @@ from sms_service.providers.provider import OutgoingSms
 from sms_service.providers.standard_webhooks import signed_headers
 from sms_service.providers.vendor_http import VendorHttp, VendorReply, http_code
 from sms_service.providers.webhook_codes import CODES
+from sms_service.purposes import Notice, Purpose
 
 
 class Webhook:
@@ -46,6 +48,10 @@ class Webhook:
         answer = self._http.ask(self._url, body=body, headers=headers, read=_read)
         return replace(answer, message_id=sms.job_id) if answer.outcome is Outcome.ACCEPTED else answer
 
+    def carries(self, purpose: Purpose | Notice) -> bool:  # noqa: ARG002 - Provider's
+        """Say yes: the whole text is sent."""
+        return True
+
     def repeats_safely(self, *, first_sent_at: datetime, at: datetime) -> bool:  # noqa: ARG002 - Provider's
         """Say yes: the receiver knows a job again by its id."""
         return True
@@ -60,8 +66,8 @@ def _order(sms: OutgoingSms, *, expires_at: int) -> bytes:
         "type": "sms.send",
         "id": sms.job_id,
         "to": sms.mobile,
-        "template": f"{sms.purpose}_code",
-        "params": [sms.code, str(sms.valid_minutes)],
+        "template": f"{sms.purpose}_code" if sms.code else str(sms.purpose),
+        "params": [*sms.parameters.values()],
         "text": sms.text,
         "expires_at": expires_at,
     }

@@ -17,6 +17,7 @@ from sms_service.providers.template_ids import TemplateIds
 from sms_service.providers.vendor_http import Unreadable, VendorHttp, VendorReply, as_message_id
 from sms_service.providers.yuntongxun_codes import ALERTING, CODES
 from sms_service.providers.yuntongxun_signing import YuntongxunAccount, authorization, signature
+from sms_service.purposes import Notice, Purpose
 from sms_service.templates import Templates
 
 log = get_logger(__name__)
@@ -66,10 +67,14 @@ class Yuntongxun:
             "to": sms.mobile.removeprefix(_CHINA),
             "appId": self._account.app_id,
             "templateId": self._template_ids.of(sms),
-            "datas": [sms.code, str(sms.valid_minutes)],
+            "datas": [*sms.parameters.values()],
             "reqId": sms.job_id,
         }
         return json.dumps(order, separators=(",", ":")).encode()
+
+    def carries(self, purpose: Purpose | Notice) -> bool:
+        """Say whether the vendor keeps a template for it, as `Provider.carries`."""
+        return self._template_ids.has(purpose)
 
     def repeats_safely(self, *, first_sent_at: datetime, at: datetime) -> bool:
         """Say whether both times are on one day in Beijing, as the vendor forgets its reqIds at midnight."""

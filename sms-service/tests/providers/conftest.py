@@ -158,7 +158,11 @@ def sms(make_sms: Callable[..., OutgoingSms]) -> OutgoingSms:
 @pytest.fixture
 def templates(tmp_path: Path) -> Templates:
     path = tmp_path / "templates.toml"
-    path.write_text('[aliyun.zh]\ndefault = "SMS_154950909"\n[tencent.zh]\ndefault = "1234"\nlogin = "5678"\n')
+    path.write_text(
+        '[aliyun.zh]\ndefault = "SMS_154950909"\nmobile_changed = "SMS_7"\n'
+        '[tencent.zh]\ndefault = "1234"\nlogin = "5678"\npassword_changed = "91011"\n'
+        '[yuntongxun.zh]\ndefault = "1"\nmobile_changed = "8"\n'
+    )
     return Templates(path)
 
 

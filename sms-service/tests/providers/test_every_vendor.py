@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from sms_service.providers.outcomes import Outcome, ProviderAnswer
+from sms_service.purposes import Notice, Purpose
 
 ACCEPTED_CODES = {
     "yuntongxun": "000000",
@@ -93,3 +94,35 @@ def test_who_can_tell_a_repetition_after_midnight_in_beijing(make_provider) -> N
     midnight = datetime(2026, 1, 1, 16, tzinfo=UTC)
     later = {"first_sent_at": midnight - timedelta(seconds=1), "at": midnight + timedelta(seconds=1)}
     assert [name for name in ACCEPTED_CODES if make_provider(name).repeats_safely(**later)] == ["webhook"]
+
+
+NOTICE: dict[str, object] = {"purpose": Notice.PASSWORD_CHANGED, "code": "", "text": "[Demo] changed"}
+
+
+def test_vendors_with_templates_carry_notices_only_with_a_template_for_them(make_provider) -> None:
+    carrying = [name for name in ACCEPTED_CODES if make_provider(name).carries(Notice.PASSWORD_CHANGED)]
+    assert carrying == ["tencent", "twilio", "webhook"]
+    assert all(make_provider(name).carries(purpose) for name in ACCEPTED_CODES for purpose in Purpose)
+
+
+@pytest.mark.parametrize(
+    ("name", "sent"),
+    [
+        ("tencent", b'"TemplateId":"91011","TemplateParamSet":[],'),
+        ("twilio", b"Body=%5BDemo%5D+changed"),
+        ("webhook", b'"template":"password_changed","params":[],"text":"[Demo] changed"'),
+    ],
+)
+def test_a_notice_has_no_parameters(make_provider, make_sms, vendor, name: str, sent: bytes) -> None:
+    assert make_provider(name).send(make_sms(**NOTICE)).outcome is Outcome.ACCEPTED
+    assert sent in vendor.requests[0][2]
+
+
+def test_a_notice_at_aliyun_has_no_parameters(make_provider, make_sms, vendor) -> None:
+    make_provider("aliyun").send(make_sms(**NOTICE | {"purpose": Notice.MOBILE_CHANGED}))
+    assert vendor.requests[0][0].endswith("&TemplateCode=SMS_7")
+
+
+def test_a_notice_at_yuntongxun_has_no_parameters(make_provider, make_sms, vendor) -> None:
+    make_provider("yuntongxun").send(make_sms(**NOTICE | {"purpose": Notice.MOBILE_CHANGED}))
+    assert b'"templateId":"8","datas":[],' in vendor.requests[0][2]
