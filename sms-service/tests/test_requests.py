@@ -65,6 +65,14 @@ def test_a_code_works_before_its_text_is_sent(ask, consume, redis: Redis) -> Non
     assert consume("not the code").json == {"verified": False, "attempts_left": 4}
 
 
+def test_a_texted_code_that_was_right_is_unused_no_longer(ask, consume, work, inbox: Inbox, redis: Redis) -> None:
+    ask()
+    work()
+    assert redis.zcard("sms:unverified:ip:192.0.2.1") == 1
+    consume(code_in(inbox.messages()[0].text))
+    assert redis.zcard("sms:unverified:ip:192.0.2.1") == 0
+
+
 def test_five_wrong_tries_burn_the_code(ask, consume, work, inbox: Inbox) -> None:
     ask()
     work()

@@ -8,7 +8,7 @@ local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 redis.call('ZREM', KEYS[3], ARGV[1])
 -- Nobody has been texted, so another provider may be asked, unless another worker repeats this send right now.
-if ARGV[3] == '1' and redis.call('HGET', KEYS[1], 'send') == ARGV[1] then redis.call('HDEL', KEYS[1], 'provider') end
+if ARGV[3] == '1' and redis.call('HGET', KEYS[1], 'try') == ARGV[1] then redis.call('HDEL', KEYS[1], 'provider') end
 
 local lesson = ARGV[2]
 local fields = redis.call('HMGET', KEYS[2], 'failures', 'open_until', 'rest_ms', 'down_since', 'health', 'health_at')
