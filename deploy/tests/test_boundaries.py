@@ -135,7 +135,8 @@ def test_the_chassis_stays_small(root: Path) -> None:
     lines = [
         line
         for path in (root / "chassis" / "chassis").glob("*.py")
+        if path.name != "errors.py"  # A table: one entry for each failure of the whole system.
         for line in re.sub(r'""".*?"""', "", path.read_text(), flags=re.DOTALL).splitlines()
         if line.strip() and not line.strip().startswith("#")
     ]
-    assert len(lines) < 850
+    assert len(lines) < 760
