@@ -159,11 +159,16 @@ def _environment(folder: Path, redis_url: str, sms_service: str) -> dict[str, st
         "USER_DATABASE_URL": f"sqlite:///{folder / 'user.db'}",
         "USER_REDIS_URL": redis_url,
         "USER_SMS_SERVICE_URL": sms_service,
+        "USER_CAPTCHA_SERVICE_URL": "http://127.0.0.1:9",
+        "USER_MEDIA_DIR": str(folder / "media"),
+        "USER_PASSWORD_KEYS": f"k1:{secrets.token_urlsafe(32)}",
         "USER_INTERNAL_TOKEN_KEY": key,
         "USER_REFRESH_TOKEN_KEY": secrets.token_urlsafe(32),
         "USER_SIGNING_KEY_FILE": str(folder / "keys" / "ring.json"),
         "USER_ARGON2_PROFILE": "weak_only_for_tests",
         "USER_LOGIN_FAILURES_PER_IP_PER_MINUTE": "100000",
+        "USER_LOGIN_CAPTCHA_AFTER_FAILURES_PER_ACCOUNT": "100000",
+        "USER_LOGIN_CAPTCHA_AFTER_FAILURES_PER_IP": "100000",
         "USER_CODE_CHECKS_PER_IP_PER_MINUTE": "100000",
     }
 
