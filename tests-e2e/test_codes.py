@@ -69,7 +69,7 @@ def test_an_expired_captcha_opens_nothing(stack: Any, ask_code: Get, solved_capt
     assert (answer.status_code, answer.json()["code"]) == (400, "captcha_expired")
 
 
-def test_a_made_up_captcha_opens_nothing(ask_code: Get, mobile: str) -> None:
+def test_T15_a_made_up_captcha_opens_nothing(ask_code: Get, mobile: str) -> None:
     answer = ask_code(mobile, captcha_id="../../healthz", captcha_text="ADG34")
     assert answer.status_code in (400, 422)
     assert answer.headers["Content-Type"] == "application/problem+json"

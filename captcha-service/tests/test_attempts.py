@@ -67,14 +67,14 @@ def test_look_alikes_that_no_picture_shows_count_as_one(attempt: Attempt, redis:
     assert attempt("xj01", "o1s").json == {"passed": True}
 
 
-def test_a_right_attempt_uses_the_captcha_up(captcha_id: str, attempt: Attempt) -> None:
+def test_T14_a_right_attempt_uses_the_captcha_up(captcha_id: str, attempt: Attempt) -> None:
     assert attempt(captcha_id, "ADG34").json == {"passed": True}
     again = attempt(captcha_id, "ADG34")
     assert (again.status_code, again.json["code"], again.json["errno"]) == (400, "captcha_expired", "4002")
 
 
 @pytest.mark.parametrize("wrong", ["XXXXX", "X" * 17])
-def test_a_wrong_attempt_uses_the_captcha_up(captcha_id: str, attempt: Attempt, wrong: str) -> None:
+def test_T14_a_wrong_attempt_uses_the_captcha_up(captcha_id: str, attempt: Attempt, wrong: str) -> None:
     assert attempt(captcha_id, wrong).json == {"passed": False}
     assert attempt(captcha_id, "ADG34").json["code"] == "captcha_expired"
 

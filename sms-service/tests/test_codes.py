@@ -1,9 +1,12 @@
 """The state machine in Redis: limits, races, and what makes a code valid."""
 
+import re
 import threading
+from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,6 +17,7 @@ from redis import Redis
 from chassis.errors import DependencyUnavailable, SmsCodeExpired
 from chassis.mobiles import Mobile
 from chassis.redis_client import connect_redis
+from sms_service.codes import sms_codes
 from sms_service.codes.reservation import LimitReached, Reservation
 from sms_service.codes.send_jobs import ClaimReason, Finish, FinishState, SendJobs
 from sms_service.codes.sms_codes import SmsCodes, random_code
@@ -55,10 +59,27 @@ def jobs(make_send_jobs: Callable[..., SendJobs]) -> SendJobs:
     return make_send_jobs()
 
 
-def test_random_codes_have_six_digits() -> None:
-    drawn = {random_code() for _ in range(1000)}
-    assert all(len(code) == 6 and code.isdigit() for code in drawn)
-    assert len(drawn) > 900
+def test_T1_codes_are_drawn_evenly_from_the_systems_random_source() -> None:
+    drawn = [random_code() for _ in range(10_000)]
+    assert all(re.fullmatch("[0-9]{6}", code) for code in drawn)
+    for place in range(6):
+        counts = Counter(code[place] for code in drawn)
+        chi_square = sum((counts[digit] - 1000) ** 2 / 1000 for digit in "0123456789")
+        assert chi_square < 45, "nine degrees of freedom: one even draw in a million is so uneven"
+    package = Path(sms_codes.__file__).parents[1]
+    drawing = {path.name for path in package.rglob("*.py") if re.search("^(import|from) random", path.read_text(), re.M)}
+    assert drawing <= {"routing.py", "dispatcher.py", "rabbitmq_channel.py"}, "those choose providers and pauses"
+
+
+def test_T4_a_code_dies_with_its_life(codes: SmsCodes, redis: Redis) -> None:
+    reservation = reserve(codes)
+    codes.commit(reservation)
+    seconds, microseconds = redis.time()
+    now = seconds * 1000 + microseconds // 1000
+    redis.hset(reservation.charged_keys[0], "exp", now - 1)
+    assert not is_valid(codes)
+    redis.hset(reservation.charged_keys[0], "exp", now + 60_000)
+    assert is_valid(codes)
 
 
 def test_a_reserved_code_is_not_valid(codes: SmsCodes) -> None:
@@ -120,7 +141,7 @@ def test_a_burnt_code_is_not_texted(codes: SmsCodes, jobs: SendJobs) -> None:
     assert not is_valid(codes)
 
 
-def test_a_newer_code_takes_the_place_of_an_older_one(make_codes, jobs: SendJobs, redis: Redis) -> None:
+def test_T10_a_newer_code_takes_the_place_of_an_older_one(make_codes, jobs: SendJobs, redis: Redis) -> None:
     codes = make_codes()
     older = reserve(codes)
     codes.commit(older)
@@ -281,14 +302,14 @@ def test_an_abort_gives_everything_back(make_codes) -> None:
     assert reserve(codes)
 
 
-def test_one_right_code_is_accepted_once_by_50_threads(codes: SmsCodes) -> None:
+def test_T2_one_right_code_is_accepted_once_by_50_threads(codes: SmsCodes) -> None:
     codes.commit(reserve(codes))
     with ThreadPoolExecutor(50) as pool:
         results = list(pool.map(lambda _: is_valid(codes), range(50)))
     assert results.count(True) == 1
 
 
-def test_50_wrong_guesses_are_tried_five_times_at_most(codes: SmsCodes, redis: Redis) -> None:
+def test_T3_50_wrong_guesses_are_tried_five_times_at_most(codes: SmsCodes, redis: Redis) -> None:
     reservation = reserve(codes)
     codes.commit(reservation)
     with ThreadPoolExecutor(50) as pool:

@@ -40,7 +40,7 @@ def wait_after(act: Callable[[], Any]) -> int:
     return refused.value.retry_after_seconds or 0
 
 
-def test_wrong_tries_over_several_codes_make_a_mobile_rest(make_codes, new_code) -> None:
+def test_T7_wrong_tries_over_several_codes_make_a_mobile_rest(make_codes, new_code) -> None:
     codes = make_codes(wrong_tries_before_rest=7, rest_seconds=1800)
     new_code(codes)
     tries = [check(codes) for _ in range(5)]

@@ -35,7 +35,7 @@ def idempotency(redis: Redis, keys: CodeKeys) -> IdempotencyKeys:
     return IdempotencyKeys(redis, keys, keep_hours=24)
 
 
-def test_a_repeated_request_gets_the_same_answer_and_one_text(post, captcha_stub, work, inbox: Inbox) -> None:
+def test_T20_a_repeated_request_gets_the_same_answer_and_one_text(post, captcha_stub, work, inbox: Inbox) -> None:
     captcha_stub.answers["one"] = "AB3D"
     answers = [post("a-key") for _ in range(3)]
     assert [(answer.status_code, answer.json) for answer in answers] == [(202, PROMISE)] * 3
@@ -56,7 +56,7 @@ def test_a_refused_captcha_is_refused_again_without_being_asked(post, captcha_st
 @pytest.mark.parametrize(
     "change", [{"mobile": "13900139000"}, {"purpose": "login"}, {"captcha_id": "two"}, {"captcha_text": "XY"}]
 )
-def test_another_body_is_refused(post, captcha_stub, change: dict[str, str]) -> None:
+def test_T20_another_body_is_refused(post, captcha_stub, change: dict[str, str]) -> None:
     captcha_stub.answers |= {"one": "AB3D", "two": "AB3D"}
     assert post("a-key").status_code == 202
     answer = post("a-key", **change)
@@ -85,7 +85,7 @@ def test_any_visible_ascii_is_a_key(post, captcha_stub, key: str) -> None:
     assert post(key).status_code == 202
 
 
-def test_two_at_once_make_one_text(settings, called_by, captcha_stub, stream_publisher, work, inbox: Inbox) -> None:
+def test_T20_two_at_once_make_one_text(settings, called_by, captcha_stub, stream_publisher, work, inbox: Inbox) -> None:
     class SlowPublisher:
         """Holds the first request until the second one is answered."""
 

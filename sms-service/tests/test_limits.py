@@ -129,7 +129,7 @@ def test_the_promised_wait_is_the_true_one(make_codes) -> None:
 @pytest.mark.parametrize(
     ("limit", "wait"), [({"sends_per_block_per_hour": 2}, HOUR), ({"sends_per_block_per_day": 2}, DAY)]
 )
-def test_a_block_of_numbers_has_a_limit(make_codes, limit: dict[str, int], wait: int) -> None:
+def test_T17_a_block_of_numbers_has_a_limit(make_codes, limit: dict[str, int], wait: int) -> None:
     codes = make_codes(**limit)
     reserve(codes, "+8613800138000", ip="192.0.2.1")
     reserve(codes, "+8613800138001", ip="192.0.2.2")
@@ -224,7 +224,7 @@ def test_home_has_no_budget_that_strangers_could_close(make_codes, count_before)
 
 
 @pytest.mark.parametrize(("name", "window", "setting"), [("minute", 60, 120), ("day", DAY, 1000)])
-def test_all_texts_together_have_a_budget(make_codes, count_before, name: str, window: int, setting: int) -> None:
+def test_T17_all_texts_together_have_a_budget(make_codes, count_before, name: str, window: int, setting: int) -> None:
     codes = make_codes()
     count_before(f"sms:budget:{name}:", window, sent=setting)
     refused = refusal(codes)
@@ -275,7 +275,7 @@ def test_an_abort_gives_everything_back_exactly(make_codes, redis: Redis) -> Non
     ],
     ids=["mobile", "block", "address", "fuse"],
 )
-def test_50_threads_get_no_more_than_the_limit(make_codes, redis: Redis, limits, mobiles, allowed: int) -> None:
+def test_T17_50_threads_get_no_more_than_the_limit(make_codes, redis: Redis, limits, mobiles, allowed: int) -> None:
     codes = make_codes(**limits)
 
     def is_reserved(mobile: str) -> bool:

@@ -38,7 +38,7 @@ def jobs(redis: Redis) -> list[Any]:
     "mobile",
     ["+12025550123", "+447400123456", "+1 900 555 0123", "010 6552 9988", "+8811234567", "+86 138 0013 8000 x1"],
 )
-def test_what_is_outside_of_the_allow_list_is_refused_before_the_captcha(post, captcha_stub, mobile: str) -> None:
+def test_T19_what_is_outside_of_the_allow_list_is_refused_before_the_captcha(post, captcha_stub, mobile: str) -> None:
     answer = post(mobile)
     assert (answer.status_code, answer.json["code"]) == (400, "mobile_invalid")
     assert captcha_stub.calls == []
@@ -49,7 +49,7 @@ def test_a_country_can_be_allowed(post, redis: Redis) -> None:
     assert [job["country"] for job in jobs(redis)] == ["GB"]
 
 
-def test_a_premium_number_is_refused_in_an_allowed_country(post) -> None:
+def test_T19_a_premium_number_is_refused_in_an_allowed_country(post) -> None:
     assert post("+1 900 555 0123", countries="CN,US").json["code"] == "mobile_invalid"
 
 

@@ -1,0 +1,169 @@
+"""Accounts as processes on this machine: Redis, user-service, gateways, and a stub of sms-service."""
+
+import json
+import os
+import secrets
+import shutil
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from wsgiref.simple_server import WSGIRequestHandler, make_server
+
+import requests
+
+from local.redis_server import RedisServer
+from local.settings import free_ports
+
+ROOT = Path(__file__).parents[2]
+START_SECONDS = 60
+STALE_SECONDS, LOST_SECONDS = 2.0, 6.0
+
+
+def _every_code_is_right(environ: dict[str, Any], start_response: Any) -> list[bytes]:
+    environ["wsgi.input"].read(int(environ["CONTENT_LENGTH"]))
+    body = json.dumps({"verified": True, "attempts_left": 0}).encode()
+    start_response("200 OK", [("Content-Type", "application/json"), ("Content-Length", str(len(body)))])
+    return [body]
+
+
+class _Quiet(WSGIRequestHandler):
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the name is the library's.
+        return
+
+
+@contextmanager
+def code_stub() -> Iterator[str]:
+    """Give the address of a stub of sms-service that finds every code right."""
+    with make_server("127.0.0.1", 0, _every_code_is_right, handler_class=_Quiet) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+        thread.join()
+
+
+class Process:
+    """One service under gunicorn, as in production."""
+
+    def __init__(self, service: str, env: dict[str, str], folder: Path, *, workers: int) -> None:
+        self.port, metrics_port = free_ports(2)
+        self.url = f"http://127.0.0.1:{self.port}"
+        self._log = folder / f"{service}-{self.port}.log"
+        own = {"SERVICE": service, "PORT": str(self.port), "METRICS_PORT": str(metrics_port)}
+        self._env = {**os.environ, **env, **own, "WEB_CONCURRENCY": str(workers), "THREADS": "8"}
+        self.start()
+
+    def start(self) -> None:
+        """Start it and wait until it is ready."""
+        command = [sys.executable, "-m", "gunicorn", "-c", "deploy/gunicorn.conf.py"]
+        with self._log.open("ab") as log:
+            self._process = subprocess.Popen(command, env=self._env, cwd=ROOT, stdout=log, stderr=log)
+        end = time.monotonic() + START_SECONDS
+        while not self._is_ready():
+            assert self._process.poll() is None, self._log.read_text()[-4000:]
+            assert time.monotonic() < end, self._log.read_text()[-4000:]
+            time.sleep(0.1)
+
+    def stop(self) -> None:
+        """Stop it in order."""
+        self._process.terminate()
+        self._process.wait(30)
+
+    def _is_ready(self) -> bool:
+        try:
+            return requests.get(f"{self.url}/readyz", timeout=5).status_code == 200
+        except requests.RequestException:
+            return False
+
+
+@dataclass
+class Accounts:
+    """The processes, and how to start one more."""
+
+    folder: Path
+    redis: RedisServer
+    env: dict[str, str]
+    user: Process
+    gateways: list[Process] = field(default_factory=list)
+
+    def start_gateway(self) -> Process:
+        """Start one more gateway."""
+        return Process("gateway", self.env, self.folder, workers=1)
+
+    def lose_redis_data(self) -> None:
+        """Start Redis anew, without anything that it knew."""
+        self.redis.stop()
+        shutil.rmtree(self.folder / "redis")
+        self.redis.start()
+
+    def command(self, *words: str) -> str:
+        """Run a command of user-service's operator."""
+        command = [sys.executable, "-m", "flask", "--app", "user_service.app", *words]
+        env = {**os.environ, **self.env}
+        return subprocess.run(command, env=env, check=True, capture_output=True, text=True, timeout=60).stdout
+
+
+@contextmanager
+def running_accounts(*, gateways: int, **changed: str) -> Iterator[Accounts]:
+    """Run it all in an empty folder; ``changed`` are further variables."""
+    with code_stub() as sms_service:
+        yield from _run(sms_service, gateways, changed)
+
+
+def _run(sms_service: str, gateways: int, changed: dict[str, str]) -> Iterator[Accounts]:
+    folder = Path(tempfile.mkdtemp(prefix="xj"))
+    redis = RedisServer(folder / "redis", folder / "redis.sock")
+    redis.start()
+    processes: list[Process] = []
+    try:
+        env = _environment(folder, redis.url, sms_service) | changed
+        migrate = [sys.executable, "-m", "flask", "--app", "user_service.app", "migrate"]
+        subprocess.run(migrate, env={**os.environ, **env}, check=True, capture_output=True, timeout=60)
+        processes.append(Process("user-service", env, folder, workers=2))
+        env["GATEWAY_USER_SERVICE_URL"] = processes[0].url
+        found = Accounts(folder, redis, env, processes[0])
+        for _ in range(gateways):
+            found.gateways.append(found.start_gateway())
+            processes.append(found.gateways[-1])
+        yield found
+    finally:
+        for process in reversed(processes):
+            process.stop()
+        redis.stop()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _environment(folder: Path, redis_url: str, sms_service: str) -> dict[str, str]:
+    key = secrets.token_urlsafe(32)
+    limits = ("CAPTCHAS", "SMS_CODES", "USERS", "SESSIONS", "REFRESHES")
+    nowhere = {f"GATEWAY_{name}_SERVICE_URL": "http://127.0.0.1:9" for name in ("CAPTCHA", "SMS", "NEWS")}
+    return {
+        **nowhere,
+        **{f"GATEWAY_{name}_PER_IP_PER_MINUTE": "100000" for name in limits},
+        "GATEWAY_REDIS_URL": redis_url,
+        "GATEWAY_INTERNAL_TOKEN_KEY": key,
+        "GATEWAY_COOKIES_SECURE": "false",
+        "GATEWAY_REVOCATIONS_STALE_SECONDS": str(STALE_SECONDS),
+        "GATEWAY_REVOCATIONS_LOST_SECONDS": str(LOST_SECONDS),
+        "USER_DATABASE_URL": f"sqlite:///{folder / 'user.db'}",
+        "USER_REDIS_URL": redis_url,
+        "USER_SMS_SERVICE_URL": sms_service,
+        "USER_CAPTCHA_SERVICE_URL": "http://127.0.0.1:9",
+        "USER_MEDIA_DIR": str(folder / "media"),
+        "USER_PASSWORD_KEYS": f"k1:{secrets.token_urlsafe(32)}",
+        "USER_INTERNAL_TOKEN_KEY": key,
+        "USER_REFRESH_TOKEN_KEY": secrets.token_urlsafe(32),
+        "USER_SIGNING_KEY_FILE": str(folder / "keys" / "ring.json"),
+        "USER_ARGON2_PROFILE": "weak_only_for_tests",
+        "USER_LOGIN_FAILURES_PER_IP_PER_MINUTE": "100000",
+        "USER_LOGIN_CAPTCHA_AFTER_FAILURES_PER_ACCOUNT": "100000",
+        "USER_LOGIN_CAPTCHA_AFTER_FAILURES_PER_IP": "100000",
+        "USER_CODE_CHECKS_PER_IP_PER_MINUTE": "100000",
+    }

@@ -1,0 +1,11 @@
+"""The yardstick of the benchmarks: the least that Flask can answer."""
+
+from flask import Flask
+
+app = Flask(__name__)
+
+
+@app.get("/")
+def hello() -> dict[str, str]:
+    """Answer a few bytes of JSON."""
+    return {"hello": "world"}
