@@ -66,8 +66,8 @@ def test_T1_codes_are_drawn_evenly_from_the_systems_random_source() -> None:
         counts = Counter(code[place] for code in drawn)
         chi_square = sum((counts[digit] - 1000) ** 2 / 1000 for digit in "0123456789")
         assert chi_square < 45, "nine degrees of freedom: one even draw in a million is so uneven"
-    package = Path(sms_codes.__file__).parents[1]
-    drawing = {path.name for path in package.rglob("*.py") if re.search("^(import|from) random", path.read_text(), re.M)}
+    modules = Path(sms_codes.__file__).parents[1].rglob("*.py")
+    drawing = {path.name for path in modules if re.search("^(import|from) random", path.read_text(), re.M)}
     assert drawing <= {"routing.py", "dispatcher.py", "rabbitmq_channel.py"}, "those choose providers and pauses"
 
 
