@@ -27,6 +27,7 @@ test-all: test ## the rest: RabbitMQ, MariaDB, PostgreSQL, the compose stack, a 
 bench: $(VENV)/.development ## speed, as ratios against a yardstick in the same run
 	@PYTHONPATH=tests-e2e $(BIN)/python -m bench.sms
 	@PYTHONPATH=tests-e2e $(BIN)/python -m bench.accounts
+	@PYTHONPATH=tests-e2e $(BIN)/python -m bench.enumeration
 	REVOCATION_TRIALS=1000 $(BIN)/pytest -q tests-e2e/tokens -k T33_a_session
 
 check-deploy: $(VENV)/.development ## check the compose file and the YAML

@@ -1,4 +1,4 @@
-"""Does the time of an answer tell whether a mobile has an account? (T22: ``python tests-e2e/bench/enumeration.py``)
+"""Does the time of an answer tell whether a mobile has an account? (T22: a part of ``make bench``)
 
 One user-service on an empty folder, full argon2, real Redis. Each comparison asks in pairs, in random order, about a
 mobile with an account and one without; each request comes from an address of its own and no mobile is tried more than
