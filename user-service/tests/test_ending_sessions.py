@@ -195,6 +195,20 @@ def test_an_operator_must_say_whose_sessions(app, devices, live_ids, words):
     assert len(live_ids()) == 3
 
 
+def test_old_sessions_are_purged_once_they_expired(app, devices, clock, log_in, stored_sessions):
+    def purge(*words):
+        return app.test_cli_runner().invoke(args=["sessions", "purge", *words])
+
+    clock.move(days=91)
+    log_in()
+    clock.move(days=29)
+    log_in()
+    assert purge().output == "3 expired sessions older than 90 days are deleted.\n"
+    assert len(stored_sessions()) == 2
+    assert purge("--days", "29").exit_code == 2
+    assert purge("--days", "30").output.startswith("0 expired")
+
+
 def test_a_cut_off_catches_exactly_the_sessions_that_began_before_it(
     owner, sessions, database, stored_sessions, revoked
 ):

@@ -1,9 +1,9 @@
-"""Signing everybody out at once, when keys or the database may be in wrong hands."""
+"""Signing everybody out at once, when keys or the database may be in wrong hands; and purging what is long over."""
 
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 
-from sqlalchemy import func, select, update
+from sqlalchemy import delete, func, select, update
 
 from chassis.database import Database
 from user_service.audit import Happening, record
@@ -40,6 +40,25 @@ class Everybody:
         with self._database.read() as db:
             newest = db.scalar(select(func.max(UserSession.id))) or ""
         self._revocations.end_everybody(through=max(newest, last_session_id(now)), now=now)
+
+    def purge(self, *, days: int) -> int:
+        """Delete the expired sessions that began more than so many days ago, and return how many; in batches too.
+
+        A refresh token of theirs is refused as one that never was.
+        """
+        now = self._clock()
+        purged = 0
+        while batch := self._purge_batch(now, last_session_id(now - timedelta(days=days))):
+            purged += batch
+        return purged
+
+    def _purge_batch(self, now: datetime, through: str) -> int:
+        # By id, which sorts by time and has an index.
+        query = select(UserSession.id).where(UserSession.id <= through, UserSession.expires_at < now).limit(_BATCH)
+        with self._database.write() as db:
+            ids = db.scalars(query).all()
+            db.execute(delete(UserSession).where(UserSession.id.in_(ids)))
+        return len(ids)
 
     def _end_batch(self, after_id: str) -> str | None:
         """End the next sessions by id, and return the last id, or None at the end; ids sort by time."""

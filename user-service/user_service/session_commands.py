@@ -1,4 +1,4 @@
-"""``flask --app user_service.app sessions …``: ending sessions by an operator."""
+"""``flask --app user_service.app sessions …``: ending sessions by an operator, and purging old ones."""
 
 import click
 from flask import Flask
@@ -6,6 +6,8 @@ from flask.cli import AppGroup
 
 from user_service.everybody import Everybody
 from user_service.sessions import Sessions
+
+_FEWEST_DAYS = 30
 
 
 def install(app: Flask, sessions: Sessions, all_users: Everybody) -> None:
@@ -24,5 +26,11 @@ def install(app: Flask, sessions: Sessions, all_users: Everybody) -> None:
         else:
             sessions.end_all(user_id)
         click.echo("The sessions have ended.")
+
+    @group.command("purge")
+    @click.option("--days", default=90, show_default=True, type=click.IntRange(min=_FEWEST_DAYS), help="Kept days.")
+    def purge_command(days: int) -> None:
+        """Delete the expired sessions that began earlier. Run it daily."""
+        click.echo(f"{all_users.purge(days=days)} expired sessions older than {days} days are deleted.")
 
     app.cli.add_command(group)
