@@ -34,7 +34,7 @@ class _Plain:
 
     def __init__(self, inner: Provider) -> None:
         self._inner = inner
-        self.name = inner.name
+        self.name, self.carries = inner.name, inner.carries
 
     def send(self, sms: OutgoingSms) -> ProviderAnswer:
         return self._inner.send(sms)
