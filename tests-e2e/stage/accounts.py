@@ -8,7 +8,6 @@ import subprocess
 import sys
 import tempfile
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -16,12 +15,10 @@ from pathlib import Path
 from typing import Any
 from wsgiref.simple_server import WSGIRequestHandler, make_server
 
-import requests
-
 from local.redis_server import RedisServer
 from local.settings import free_ports
+from stage.processes import ROOT, wait_until_ready
 
-ROOT = Path(__file__).parents[2]
 START_SECONDS = 60
 STALE_SECONDS, LOST_SECONDS = 2.0, 6.0
 
@@ -65,22 +62,12 @@ class Process:
         command = [sys.executable, "-m", "gunicorn", "-c", "deploy/gunicorn.conf.py"]
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(command, env=self._env, cwd=ROOT, stdout=log, stderr=log)
-        end = time.monotonic() + START_SECONDS
-        while not self._is_ready():
-            assert self._process.poll() is None, self._log.read_text()[-4000:]
-            assert time.monotonic() < end, self._log.read_text()[-4000:]
-            time.sleep(0.1)
+        wait_until_ready(self._process, self.port, self._log, seconds=START_SECONDS)
 
     def stop(self) -> None:
         """Stop it in order."""
         self._process.terminate()
         self._process.wait(30)
-
-    def _is_ready(self) -> bool:
-        try:
-            return requests.get(f"{self.url}/readyz", timeout=5).status_code == 200
-        except requests.RequestException:
-            return False
 
 
 @dataclass

@@ -18,6 +18,23 @@ _BIN = Path(sys.executable).parent
 _START_SECONDS, _END_SECONDS = 30, 30
 
 
+def is_ready(port: int) -> bool:
+    """Ask `/readyz`."""
+    try:
+        return requests.get(f"http://127.0.0.1:{port}/readyz", timeout=5).status_code == 200
+    except requests.RequestException:
+        return False
+
+
+def wait_until_ready(process: "subprocess.Popen[bytes]", port: int, log: Path, *, seconds: float) -> None:
+    """Return when a process is ready; fail with the end of its log if it ends, or is late."""
+    end = time.monotonic() + seconds
+    while not is_ready(port):
+        assert process.poll() is None, log.read_text()[-4000:]
+        assert time.monotonic() < end, log.read_text()[-4000:]
+        time.sleep(0.05)
+
+
 class Service:
     """One process with two ports; a worker has the second one alone."""
 
@@ -35,18 +52,11 @@ class Service:
 
     def is_ready(self) -> bool:
         """Ask `/readyz`."""
-        try:
-            return requests.get(f"http://127.0.0.1:{self._ready_port}/readyz", timeout=5).ok
-        except requests.RequestException:
-            return False
+        return is_ready(self._ready_port)
 
     def wait_until_ready(self) -> "Service":
         """Return when it is ready."""
-        end = time.monotonic() + _START_SECONDS
-        while not self.is_ready():
-            assert self.process.poll() is None, self.log.read_text()[-4000:]
-            assert time.monotonic() < end, self.log.read_text()[-4000:]
-            time.sleep(0.05)
+        wait_until_ready(self.process, self._ready_port, self.log, seconds=_START_SECONDS)
         return self
 
     def metric(self, name: str) -> float:
