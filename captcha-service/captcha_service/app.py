@@ -10,6 +10,7 @@ from redis import Redis
 from captcha_service.answers import RedisAnswerStore
 from captcha_service.captchas import Captchas
 from captcha_service.issue_limit import IssueLimit
+from captcha_service.proofs import Proofs
 from captcha_service.routes import api
 from captcha_service.settings import Settings
 from chassis.identity import InternalTokens
@@ -31,12 +32,14 @@ def create_app(settings: Settings | None = None) -> OpenAPI:
         __name__, service=NAME, tokens=InternalTokens(key), metrics_port=settings.metrics_port, static_folder=None
     )
     redis = connect_redis(settings.redis_url)
-    # A key of its own for the pictures, from the one secret that all processes of this service share.
+    # Keys of their own for pictures and proofs, from the one secret that all processes of this service share.
     picture_key = hmac.digest(key.encode(), b"captcha pictures", sha256)
+    proof_key = hmac.digest(key.encode(), b"captcha proofs of work", sha256)
     captchas = Captchas(RedisAnswerStore(redis), picture_key=picture_key, characters=settings.characters)
     svcs.flask.register_value(app, Settings, settings)
     svcs.flask.register_value(app, Redis, redis, ping=lambda client: client.ping())
     svcs.flask.register_value(app, Captchas, captchas)
+    svcs.flask.register_value(app, Proofs, Proofs(redis, key=proof_key, work_bits=settings.work_bits))
     svcs.flask.register_value(app, IssueLimit, IssueLimit(redis, per_minute=settings.issues_per_ip_per_minute))
     app.register_api(api)
     return app

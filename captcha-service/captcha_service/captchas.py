@@ -7,6 +7,7 @@ from hashlib import sha256
 
 from captcha_service.answers import RedisAnswerStore
 from captcha_service.drawing import Picture, draw
+from captcha_service.spelling import folded
 from captcha_service.style import CLASSIC_JPEG, PNG
 from chassis.errors import CaptchaExpired, NotFound
 
@@ -14,13 +15,10 @@ from chassis.errors import CaptchaExpired, NotFound
 ALPHABET = "ADEFGHJKLMNPRTUWXY34679"
 CLASSIC_ID = r"^[A-Za-z0-9-]{1,64}$"
 LONGEST_ATTEMPT = 16
-# Our own ids start so that a classic client's own id can never be one of them.
-_OWN_ID = re.compile(r"xj[0-9a-f]{32}")
+# Our own ids start so that a classic client's own id, a UUID, can never be one of them.
+_OWN_PREFIX = "xj"
+_OWN_ID = re.compile(_OWN_PREFIX + r"[0-9a-f]{32}")
 _ANY_ID = re.compile(CLASSIC_ID.strip("^$"))
-# Full-width forms as Chinese keyboards type them (U+FF01 to U+FF5E and U+3000); no other Unicode form is taken.
-_NARROW = {0xFF00 + code: 0x20 + code for code in range(1, 95)} | {0x3000: 0x20}
-_UPPER = {ord(small): ord(small) - 32 for small in "abcdefghijklmnopqrstuvwxyz"}
-_LOOK_ALIKES = str.maketrans("OQIZSB", "001258")
 
 
 class Captchas:
@@ -37,7 +35,7 @@ class Captchas:
 
     def issue(self, *, ttl_seconds: int) -> str:
         """Make a captcha and return its id of 128 random bits."""
-        captcha_id = f"xj{secrets.token_hex(16)}"
+        captcha_id = f"{_OWN_PREFIX}{secrets.token_hex(16)}"
         self._answers.put(captcha_id, self._new_text(), ttl_seconds=ttl_seconds)
         return captcha_id
 
@@ -83,7 +81,7 @@ class Captchas:
             raise CaptchaExpired
         if len(text) > LONGEST_ATTEMPT:
             return False
-        return hmac.compare_digest(_folded(text).encode(), _folded(answer).encode())
+        return hmac.compare_digest(folded(text).encode(), folded(answer).encode())
 
     def _new_text(self) -> str:
         return "".join(secrets.choice(ALPHABET) for _ in range(self._characters))
@@ -92,10 +90,5 @@ class Captchas:
         return int.from_bytes(hmac.digest(self._picture_key, f"{captcha_id} {text}".encode(), sha256))
 
     def _check_classic(self, classic_id: str) -> None:
-        if not _ANY_ID.fullmatch(classic_id) or _OWN_ID.fullmatch(classic_id):
+        if not _ANY_ID.fullmatch(classic_id) or classic_id.startswith(_OWN_PREFIX):
             raise NotFound
-
-
-def _folded(text: str) -> str:
-    """Bring a text to the one spelling that is compared: narrow, upper case, one of each pair of look-alikes."""
-    return text.translate(_NARROW).strip(" ").translate(_UPPER).translate(_LOOK_ALIKES)

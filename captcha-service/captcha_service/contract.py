@@ -1,23 +1,49 @@
 """What callers of the captcha service send and get."""
 
-from pydantic import BaseModel, ConfigDict, Field
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, RootModel
 
 from captcha_service.captchas import CLASSIC_ID
 
 
 class CaptchaRequest(BaseModel):
-    """Nothing has to be said to get a captcha."""
+    """Nothing has to be said to get a captcha to look at or to listen to; ``pow`` is a proof of work."""
 
     model_config = ConfigDict(extra="forbid")
 
+    kind: Literal["picture", "pow"] = "picture"
 
-class IssuedCaptcha(BaseModel):
+
+class IssuedPicture(BaseModel):
     """A captcha and where it is seen; ``expires_in`` is in seconds."""
 
     id: str
+    kind: Literal["picture"]
     image_url: str
     audio_url: str | None
     expires_in: int
+
+
+class WorkChallenge(BaseModel):
+    """Count from 0 until SHA-256 of ``{id}:{n}``, in hexadecimal, is the target; n is below ``numbers``."""
+
+    algorithm: Literal["SHA-256"]
+    target: str = Field(pattern="^[0-9a-f]{64}$")
+    numbers: int
+
+
+class IssuedWork(BaseModel):
+    """A captcha for a device: the number that it finds, in decimal, is sent like the text of a picture."""
+
+    id: str
+    kind: Literal["pow"]
+    challenge: WorkChallenge
+    expires_in: int
+
+
+class IssuedCaptcha(RootModel[Annotated[IssuedPicture | IssuedWork, Field(discriminator="kind")]]):
+    """A captcha of the kind that was asked for."""
 
 
 class CaptchaPath(BaseModel):
@@ -33,7 +59,7 @@ class ClassicPath(BaseModel):
 
 
 class Attempt(BaseModel):
-    """What a person read in the picture."""
+    """What a person read in the picture, or the number that a device found."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
 

@@ -8,6 +8,7 @@ from captcha_service.captchas import Captchas
 from captcha_service.contract import Attempt, CaptchaPath, CaptchaRequest, ClassicPath, IssuedCaptcha, Judgement
 from captcha_service.drawing import Picture
 from captcha_service.issue_limit import IssueLimit
+from captcha_service.proofs import PREFIX, Proofs
 from captcha_service.settings import Settings
 from chassis import errors
 from chassis.identity import GATEWAY, client_ip
@@ -26,14 +27,12 @@ _JUDGED_FOR = frozenset({"sms-service", "user-service"})
     answers={201: IssuedCaptcha},
     failures=[errors.TooManyRequests, errors.DependencyUnavailable],
 )
-def issue_captcha(body: CaptchaRequest) -> Response:  # noqa: ARG001 - it is read for its shape alone.
+def issue_captcha(body: CaptchaRequest) -> Response:
     """Get a new captcha."""
     svcs.flask.get(IssueLimit).charge(client_ip())
     ttl_seconds = svcs.flask.get(Settings).ttl_seconds
-    captcha_id = svcs.flask.get(Captchas).issue(ttl_seconds=ttl_seconds)
-    answer = jsonify(
-        id=captcha_id, image_url=f"/api/v1/captchas/{captcha_id}/image", audio_url=None, expires_in=ttl_seconds
-    )
+    issued = _new_work(ttl_seconds) if body.kind == "pow" else _new_picture(ttl_seconds)
+    answer = jsonify(issued | {"kind": body.kind, "expires_in": ttl_seconds})
     answer.headers["Cache-Control"] = "no-store"
     answer.status_code = 201
     return answer
@@ -63,7 +62,8 @@ def captcha_image(path: CaptchaPath) -> Response:
 )
 def attempt_captcha(path: CaptchaPath, body: Attempt) -> dict[str, bool]:
     """Judge the one attempt at a captcha."""
-    return {"passed": svcs.flask.get(Captchas).attempt(path.id, body.text)}
+    judge: Proofs | Captchas = svcs.flask.get(Proofs) if path.id.startswith(PREFIX) else svcs.flask.get(Captchas)
+    return {"passed": judge.attempt(path.id, body.text)}
 
 
 @endpoint(
@@ -95,6 +95,17 @@ def drop_classic_captcha(path: ClassicPath) -> tuple[str, int]:
     """Forget a classic client's captcha, whether it exists or not."""
     svcs.flask.get(Captchas).drop(path.id)
     return "", 204
+
+
+def _new_picture(ttl_seconds: int) -> dict[str, object]:
+    captcha_id = svcs.flask.get(Captchas).issue(ttl_seconds=ttl_seconds)
+    return {"id": captcha_id, "image_url": f"/api/v1/captchas/{captcha_id}/image", "audio_url": None}
+
+
+def _new_work(ttl_seconds: int) -> dict[str, object]:
+    challenge = svcs.flask.get(Proofs).issue(ttl_seconds=ttl_seconds)
+    work = {"algorithm": "SHA-256", "target": challenge.target, "numbers": challenge.numbers}
+    return {"id": challenge.challenge_id, "challenge": work}
 
 
 def _shown(picture: Picture) -> Response:
