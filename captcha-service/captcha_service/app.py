@@ -35,7 +35,9 @@ def create_app(settings: Settings | None = None) -> OpenAPI:
     # Keys of their own for pictures and proofs, from the one secret that all processes of this service share.
     picture_key = hmac.digest(key.encode(), b"captcha pictures", sha256)
     proof_key = hmac.digest(key.encode(), b"captcha proofs of work", sha256)
-    captchas = Captchas(RedisAnswerStore(redis), picture_key=picture_key, characters=settings.characters)
+    captchas = Captchas(
+        RedisAnswerStore(redis), picture_key=picture_key, characters=settings.characters, content=settings.content
+    )
     svcs.flask.register_value(app, Settings, settings)
     svcs.flask.register_value(app, Redis, redis, ping=lambda client: client.ping())
     svcs.flask.register_value(app, Captchas, captchas)

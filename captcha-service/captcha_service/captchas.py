@@ -1,4 +1,4 @@
-"""Captchas: a short text in a picture, known for minutes, and one attempt at it ever."""
+"""Captchas: a short text or sum in a picture, known for minutes, and one attempt at it ever."""
 
 import hmac
 import re
@@ -7,6 +7,7 @@ from hashlib import sha256
 
 from captcha_service.answers import RedisAnswerStore
 from captcha_service.drawing import Picture, draw
+from captcha_service.questions import Content, new_result, question_for
 from captcha_service.spelling import folded
 from captcha_service.style import CLASSIC_JPEG, PNG
 from chassis.errors import CaptchaExpired, NotFound
@@ -28,15 +29,16 @@ class Captchas:
     can draw to compare.
     """
 
-    def __init__(self, answers: RedisAnswerStore, *, picture_key: bytes, characters: int) -> None:
+    def __init__(self, answers: RedisAnswerStore, *, picture_key: bytes, characters: int, content: Content) -> None:
         self._answers = answers
         self._picture_key = picture_key
         self._characters = characters
+        self._content = content
 
     def issue(self, *, ttl_seconds: int) -> str:
         """Make a captcha and return its id of 128 random bits."""
         captcha_id = f"{_OWN_PREFIX}{secrets.token_hex(16)}"
-        self._answers.put(captcha_id, self._new_text(), ttl_seconds=ttl_seconds)
+        self._answers.put(captcha_id, self._new_answer(), ttl_seconds=ttl_seconds)
         return captcha_id
 
     def picture(self, captcha_id: str) -> Picture:
@@ -45,10 +47,11 @@ class Captchas:
         Raises:
             NotFound: unknown, expired, used, or a classic one, whose only picture came when it was made.
         """
-        text = self._answers.look(captcha_id) if _OWN_ID.fullmatch(captcha_id) else None
-        if text is None:
+        answer = self._answers.look(captcha_id) if _OWN_ID.fullmatch(captcha_id) else None
+        if answer is None:
             raise NotFound
-        return draw(text, style=PNG, seed=self._seed(captcha_id, text))
+        seed = self._seed(captcha_id, answer)
+        return draw(question_for(answer, seed=seed), style=PNG, seed=seed)
 
     def bind(self, classic_id: str, *, ttl_seconds: int) -> Picture:
         """Make a captcha under an id that a classic client chose, in place of an older one, and draw it as JPEG.
@@ -57,9 +60,10 @@ class Captchas:
             NotFound: the id is not a classic one.
         """
         self._check_classic(classic_id)
-        text = self._new_text()
-        self._answers.put(classic_id, text, ttl_seconds=ttl_seconds)
-        return draw(text, style=CLASSIC_JPEG, seed=self._seed(classic_id, text))
+        answer = self._new_answer()
+        self._answers.put(classic_id, answer, ttl_seconds=ttl_seconds)
+        seed = self._seed(classic_id, answer)
+        return draw(question_for(answer, seed=seed), style=CLASSIC_JPEG, seed=seed)
 
     def drop(self, classic_id: str) -> None:
         """Forget a classic captcha, whether it exists or not.
@@ -83,11 +87,13 @@ class Captchas:
             return False
         return hmac.compare_digest(folded(text).encode(), folded(answer).encode())
 
-    def _new_text(self) -> str:
+    def _new_answer(self) -> str:
+        if self._content is Content.ARITHMETIC:
+            return new_result()
         return "".join(secrets.choice(ALPHABET) for _ in range(self._characters))
 
-    def _seed(self, captcha_id: str, text: str) -> int:
-        return int.from_bytes(hmac.digest(self._picture_key, f"{captcha_id} {text}".encode(), sha256))
+    def _seed(self, captcha_id: str, answer: str) -> int:
+        return int.from_bytes(hmac.digest(self._picture_key, f"{captcha_id} {answer}".encode(), sha256))
 
     def _check_classic(self, classic_id: str) -> None:
         if not _ANY_ID.fullmatch(classic_id) or classic_id.startswith(_OWN_PREFIX):

@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, RootModel
 
 from captcha_service.captchas import CLASSIC_ID
+from captcha_service.questions import Content
 
 
 class CaptchaRequest(BaseModel):
@@ -16,10 +17,14 @@ class CaptchaRequest(BaseModel):
 
 
 class IssuedPicture(BaseModel):
-    """A captcha and where it is seen; ``expires_in`` is in seconds."""
+    """A captcha and where it is seen; ``content`` says whether to copy a text or to work out a sum.
+
+    ``expires_in`` is in seconds.
+    """
 
     id: str
     kind: Literal["picture"]
+    content: Content
     image_url: str
     audio_url: str | None
     expires_in: int

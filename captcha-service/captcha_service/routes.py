@@ -99,7 +99,12 @@ def drop_classic_captcha(path: ClassicPath) -> tuple[str, int]:
 
 def _new_picture(ttl_seconds: int) -> dict[str, object]:
     captcha_id = svcs.flask.get(Captchas).issue(ttl_seconds=ttl_seconds)
-    return {"id": captcha_id, "image_url": f"/api/v1/captchas/{captcha_id}/image", "audio_url": None}
+    return {
+        "id": captcha_id,
+        "content": svcs.flask.get(Settings).content,
+        "image_url": f"/api/v1/captchas/{captcha_id}/image",
+        "audio_url": None,
+    }
 
 
 def _new_work(ttl_seconds: int) -> dict[str, object]:

@@ -3,6 +3,7 @@
 from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings
 
+from captcha_service.questions import Content
 from chassis.settings import settings_config
 
 
@@ -15,6 +16,7 @@ class Settings(BaseSettings):
     internal_token_key: SecretStr = Field(min_length=32)
     log_level: str = "INFO"
     metrics_port: int = Field(default=9100, validation_alias="METRICS_PORT")
+    content: Content = Content.TEXT
     characters: int = Field(default=5, ge=4, le=8)
     ttl_seconds: int = Field(default=180, gt=0)
     classic_ttl_seconds: int = Field(default=300, gt=0)

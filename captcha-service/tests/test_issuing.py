@@ -21,6 +21,7 @@ def test_an_issued_captcha_says_where_it_is_seen_and_how_long_it_lives(issue: As
     assert answer.json == {
         "id": captcha_id,
         "kind": "picture",
+        "content": "text",
         "image_url": f"/api/v1/captchas/{captcha_id}/image",
         "audio_url": None,
         "expires_in": 180,
