@@ -2,6 +2,7 @@
 
 import secrets
 from collections.abc import Callable
+from hashlib import sha256
 from typing import Any
 
 import pytest
@@ -60,6 +61,25 @@ def test_a_captcha_opens_one_request(ask_code: Get, solved_captcha: Get, new_mob
     assert ask_code(new_mobile(), **captcha).status_code == 202
     used = ask_code(new_mobile(), **captcha)
     assert (used.status_code, used.json()["code"], used.json()["errno"]) == (400, "captcha_expired", "4002")
+
+
+def test_a_device_that_computes_gets_one_code(app: Get, ask_code: Get, new_mobile: Get) -> None:
+    issued = app("POST", "/api/v1/captchas", json={"kind": "pow"})
+    assert issued.status_code == 201
+    captcha_id, challenge = issued.json()["id"], issued.json()["challenge"]
+    candidates = (str(n) for n in range(challenge["numbers"]))
+    number = next(n for n in candidates if sha256(f"{captcha_id}:{n}".encode()).hexdigest() == challenge["target"])
+    answer = {"captcha_id": captcha_id, "captcha_text": number}
+    assert ask_code(new_mobile(), **answer).status_code == 202
+    used = ask_code(new_mobile(), **answer)
+    assert (used.status_code, used.json()["code"]) == (400, "captcha_expired")
+    assert app("GET", f"/api/v1/captchas/{captcha_id}/image").status_code == 404
+
+
+def test_a_guessed_number_gets_no_code(app: Get, ask_code: Get, mobile: str) -> None:
+    captcha_id = app("POST", "/api/v1/captchas", json={"kind": "pow"}).json()["id"]
+    wrong = ask_code(mobile, captcha_id=captcha_id, captcha_text="-1")
+    assert (wrong.status_code, wrong.json()["code"], wrong.json()["errno"]) == (400, "captcha_wrong", "4103")
 
 
 def test_an_expired_captcha_opens_nothing(stack: Any, ask_code: Get, solved_captcha: Get, mobile: str) -> None:

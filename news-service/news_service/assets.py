@@ -10,6 +10,8 @@ from chassis.errors import NotFound
 
 _FOLDER = Path(__file__).parent / "static"
 _FOR_EVER = "public, max-age=31536000, immutable"
+# A worker lives under the policy of its own file, not of its page: it may fetch and load nothing.
+_ALONE = "default-src 'none'"
 # Not the tables of Python or the machine: they differ by version, and a wrong type breaks a module under `nosniff`.
 _MEDIA_TYPES = {
     ".css": "text/css; charset=utf-8",
@@ -65,6 +67,7 @@ def _read(path: Path) -> Asset:
 def _response(asset: Asset, cache_control: str) -> Response:
     answer = Response(asset.content, content_type=asset.media_type)
     answer.headers["Cache-Control"] = cache_control
+    answer.headers["Content-Security-Policy"] = _ALONE
     answer.set_etag(asset.digest)
     answer.make_conditional(request)
     return answer

@@ -229,13 +229,20 @@ def test_a_program_gets_a_problem_for_a_missing_page(client: FlaskClient) -> Non
 
 
 @pytest.mark.parametrize(
-    ("name", "media_type"), [("app.css", "text/css"), ("app.js", "text/javascript"), ("icon.svg", "image/svg+xml")]
+    ("name", "media_type"),
+    [
+        ("app.css", "text/css"),
+        ("app.js", "text/javascript"),
+        ("proof.js", "text/javascript"),
+        ("icon.svg", "image/svg+xml"),
+    ],
 )
 def test_static_files_are_kept_for_ever_under_their_hash(client: FlaskClient, name: str, media_type: str) -> None:
     answer = client.get(_asset_url(client, name))
     assert answer.data == (PACKAGE / "static" / name).read_bytes()
     assert answer.mimetype == media_type
     assert answer.headers["Cache-Control"] == "public, max-age=31536000, immutable"
+    assert answer.headers["Content-Security-Policy"] == "default-src 'none'"
     again = client.get(_asset_url(client, name), headers={"If-None-Match": answer.headers["ETag"]})
     assert (again.status_code, again.data) == (304, b"")
 
@@ -263,8 +270,9 @@ def test_only_the_body_of_an_article_is_written_as_markup() -> None:
     assert trusting == [("article.html", '<div class="body">{{ article.content | safe }}</div>')]
 
 
-def test_the_script_makes_no_markup_from_text() -> None:
-    script = (PACKAGE / "static" / "app.js").read_text()
+@pytest.mark.parametrize("name", ["app.js", "proof.js"])
+def test_no_script_makes_markup_from_text(name: str) -> None:
+    script = (PACKAGE / "static" / name).read_text()
     assert not re.search(r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|eval\(|[一-鿿]", script)
 
 

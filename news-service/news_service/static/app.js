@@ -50,61 +50,191 @@ function waitText({ seconds, minutes }, left) {
     : seconds.replace("{n}", left);
 }
 
-/** A captcha picture with its answer field. A captcha is good for one try, so others call load() after each. */
+// A worker needs an address that Trusted Types believe: our static files alone.
+const workerAddresses = globalThis.trustedTypes?.createPolicy("workers", {
+  createScriptURL(address) {
+    if (!/^\/static\/[\w.]+$/.test(address)) throw new TypeError("not one of our static files");
+    return address;
+  },
+});
+
+/**
+ * A captcha and its answer: a picture to look at, a sound to listen to, or work for the device (kind "pow").
+ * A captcha is good for one try, so others call load() after each.
+ */
 class Captcha extends HTMLElement {
   #generation = 0;
   #expiry;
+  #kind = "picture";
+  #worker = null;
   captchaId = null;
 
   connectedCallback() {
     this.picture = this.querySelector("img");
     this.input = this.querySelector("input");
-    this.button = this.querySelector("button");
-    this.button.addEventListener("click", async () => {
-      if (await this.load()) this.input.focus();
-    });
+    this.label = this.querySelector("label");
+    this.offer = this.querySelector("[data-offer]");
+    this.sound = this.querySelector("audio");
+    this.progress = this.querySelector("progress");
+    this.status = this.querySelector("[role=status]");
+    this.#connectButtons();
+    this.#connectSound();
     // No captcha is spent on readers who never open the form.
     new IntersectionObserver((entries) => {
       if (entries.some((entry) => entry.isIntersecting) && this.captchaId === null) this.load();
     }).observe(this);
   }
 
-  async load() {
-    const generation = ++this.#generation;
-    clearTimeout(this.#expiry);
-    this.input.value = "";
-    this.input.disabled = false;
-    this.button.hidden = false;
-    this.captchaId = "";
-    const answer = await call("POST", "/api/v1/captchas", {});
+  #connectButtons() {
+    const button = (name) => this.querySelector(`[data-do=${name}]`);
+    [this.listenButton, this.computeButton, this.stopButton] = ["listen", "compute", "stop"].map(button);
+    button("renew").addEventListener("click", async () => {
+      if (await this.load()) this.input.focus();
+    });
+    this.listenButton.addEventListener("click", () => {
+      if (this.sound.paused) this.#play();
+      else this.sound.pause();
+    });
+    this.computeButton.addEventListener("click", () => this.load("pow"));
+    this.stopButton.addEventListener("click", () => this.load("picture"));
+  }
+
+  #connectSound() {
+    const { listen, listening } = this.listenButton.dataset;
+    for (const event of ["play", "pause"]) {
+      this.sound.addEventListener(event, () => {
+        this.listenButton.textContent = this.sound.paused ? listen : listening;
+      });
+    }
+    this.closest("dialog").addEventListener("close", () => this.sound.pause());
+  }
+
+  /** Get a new captcha, of the kind that the reader used last if none is said; false if there is none. */
+  async load(kind = this.#kind) {
+    const generation = this.#forget();
+    this.#kind = kind;
+    this.#show(kind);
+    const answer = await call("POST", "/api/v1/captchas", { kind });
     if (generation !== this.#generation) return false;
     if (!answer.ok) {
+      this.#show("picture");
       this.picture.hidden = true;
       this.captchaId = null;
       this.closest("x-form").fail(answer, { focus: false });
       return false;
     }
     this.captchaId = answer.body.id;
-    this.picture.src = answer.body.image_url;
-    this.picture.hidden = false;
     this.#expiry = setTimeout(() => this.#renew(), answer.body.expires_in * 1000);
+    if (kind === "pow") this.#compute(answer.body);
+    else this.#present(answer.body);
     return true;
+  }
+
+  /** Whether there is an answer to send. If not, the reader is told what is missing, or gets a new captcha. */
+  isAnswered() {
+    if (this.#worker) {
+      this.status.textContent = this.dataset.patience;
+      return false;
+    }
+    // Asked for here only: to submit the whole form may need an SMS code, and no captcha any more.
+    const { required } = this.input;
+    this.input.required = true;
+    const complete = this.input.reportValidity();
+    this.input.required = required;
+    if (complete && !this.captchaId) this.load();
+    return complete && Boolean(this.captchaId);
   }
 
   /** Take the used captcha away; the next one comes when a code may be asked for again. */
   spend() {
-    ++this.#generation;
-    clearTimeout(this.#expiry);
-    this.captchaId = "";
-    this.input.value = "";
+    this.#forget();
+    this.#show("picture");
     this.input.disabled = true;
-    this.button.hidden = true;
+    this.offer.hidden = true;
     this.picture.hidden = true;
   }
 
   #renew() {
-    if (this.checkVisibility()) this.load();
-    else this.captchaId = null;
+    if (this.checkVisibility()) {
+      this.load();
+    } else {
+      this.#forget();
+      this.captchaId = null;
+    }
+  }
+
+  /** End all that belongs to the captcha before; what is still under way for it finds another generation. */
+  #forget() {
+    clearTimeout(this.#expiry);
+    this.#worker?.terminate();
+    this.#worker = null;
+    this.sound.pause();
+    this.status.textContent = "";
+    this.input.value = "";
+    this.captchaId = "";
+    return ++this.#generation;
+  }
+
+  #show(kind) {
+    const [gone, shown] = kind === "pow" ? [this.computeButton, this.stopButton] : [this.stopButton, this.computeButton];
+    const isFocused = document.activeElement === gone;
+    for (const part of this.querySelectorAll("[data-kind]")) part.hidden = part.dataset.kind !== kind;
+    this.offer.hidden = false;
+    if (isFocused) shown.focus(); // Without it the keyboard would be back at the top of the page.
+    this.input.disabled = kind === "pow"; // What the device found is not for the reader to check.
+    this.progress.value = 0;
+    this.stopButton.textContent = this.stopButton.dataset.stop;
+  }
+
+  #present({ content, image_url: image, audio_url: audio }) {
+    const question = this.dataset[content] ?? this.dataset.text;
+    this.label.textContent = question;
+    this.input.placeholder = question;
+    this.input.inputMode = content === "arithmetic" ? "numeric" : "text";
+    this.picture.srcset = `${image} 1x, ${image}?scale=2 2x`;
+    this.picture.src = image;
+    this.picture.hidden = false;
+    this.listenButton.hidden = !audio;
+    if (audio) this.sound.src = `${audio}?lang=${document.documentElement.lang.split("-")[0]}`;
+  }
+
+  async #play() {
+    this.status.textContent = "";
+    if (this.sound.error) this.sound.load(); // Or it would not try again.
+    this.sound.currentTime = 0;
+    try {
+      await this.sound.play();
+    } catch (error) {
+      if (error.name === "AbortError") return; // By pause().
+      this.sound.pause();
+      this.status.textContent = this.dataset.silent;
+    }
+  }
+
+  #compute({ id, challenge }) {
+    this.status.textContent = this.dataset.computing;
+    const address = this.dataset.worker;
+    this.#worker = new Worker(workerAddresses?.createScriptURL(address) ?? address);
+    this.#worker.onmessage = ({ data: { tried, number } }) => {
+      if (number === undefined) this.progress.value = tried / challenge.numbers;
+      else this.#computed(number);
+    };
+    this.#worker.onerror = () => this.#computed(null);
+    this.#worker.postMessage({ id, target: challenge.target, numbers: challenge.numbers });
+  }
+
+  #computed(number) {
+    this.#worker.terminate();
+    this.#worker = null;
+    if (number === null) {
+      this.load("picture");
+      this.status.textContent = this.dataset.unsolved;
+      return;
+    }
+    this.input.value = String(number);
+    this.progress.value = 1;
+    this.status.textContent = this.dataset.computed;
+    this.stopButton.textContent = this.stopButton.dataset.picture;
   }
 }
 
@@ -128,23 +258,14 @@ class SmsCode extends HTMLElement {
 
   async #send() {
     const { mobile } = this.form.elements;
-    const answerField = this.captcha.input;
-    // Asked for here only: to submit the whole form needs the code, not the captcha.
-    answerField.required = true;
-    const complete = mobile.reportValidity() && answerField.reportValidity();
-    answerField.required = false;
-    if (!complete) return;
-    if (!this.captcha.captchaId) {
-      await this.captcha.load();
-      return;
-    }
+    if (!mobile.reportValidity() || !this.captcha.isAnswered()) return;
     this.button.disabled = true;
     this.closest("x-form").clear();
     const answer = await call("POST", "/api/v1/sms-codes", {
       mobile: mobile.value.trim(),
       purpose: this.dataset.purpose,
       captcha_id: this.captcha.captchaId,
-      captcha_text: answerField.value.trim(),
+      captcha_text: this.captcha.input.value.trim(),
     });
     this.button.disabled = false;
     if (answer.ok) this.#sent(mobile.value, answer.body.resend_after);
@@ -209,10 +330,7 @@ class JsonForm extends HTMLElement {
   }
 
   async #submit() {
-    if (this.captcha?.hidden === false && !this.captcha.captchaId) {
-      await this.captcha.load();
-      return;
-    }
+    if (this.captcha?.hidden === false && !this.captcha.isAnswered()) return;
     this.clear();
     const label = this.submitButton.textContent;
     this.submitButton.disabled = true;
