@@ -20,6 +20,7 @@ class Settings(BaseSettings):
     characters: int = Field(default=5, ge=4, le=8)
     ttl_seconds: int = Field(default=180, gt=0)
     classic_ttl_seconds: int = Field(default=300, gt=0)
-    # A proof of work takes up to 2^work_bits steps: a phone's browser does some 2^18 in a second.
+    # A proof of work takes up to 2^work_bits steps: a phone's browser does some 2^18 in a second, so that with 24 and
+    # more ttl_seconds must grow too.
     work_bits: int = Field(default=20, ge=10, le=26)
     issues_per_ip_per_minute: int = Field(default=20, gt=0)
