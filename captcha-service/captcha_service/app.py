@@ -8,9 +8,11 @@ from flask_openapi3 import OpenAPI
 from redis import Redis
 
 from captcha_service.answers import RedisAnswerStore
-from captcha_service.captchas import Captchas
+from captcha_service.atlas import Atlases
+from captcha_service.captchas import ALPHABET, Captchas
 from captcha_service.issue_limit import IssueLimit
 from captcha_service.proofs import Proofs
+from captcha_service.questions import SIGNS
 from captcha_service.routes import api
 from captcha_service.settings import Settings
 from chassis.identity import InternalTokens
@@ -23,7 +25,8 @@ NAME = "captcha-service"
 
 
 def create_app(settings: Settings | None = None) -> OpenAPI:
-    """Make the app; without settings it reads them from the environment and starts the logs."""
+    """Make the app; without settings it reads them from the environment and starts the logs, as gunicorn does."""
+    is_served = settings is None
     if settings is None:
         settings = load_settings(Settings)
         configure_logs(NAME, settings.log_level)
@@ -35,8 +38,13 @@ def create_app(settings: Settings | None = None) -> OpenAPI:
     # Keys of their own for pictures and proofs, from the one secret that all processes of this service share.
     picture_key = hmac.digest(key.encode(), b"captcha pictures", sha256)
     proof_key = hmac.digest(key.encode(), b"captcha proofs of work", sha256)
+    atlases = Atlases(ALPHABET + SIGNS, key=picture_key)
     captchas = Captchas(
-        RedisAnswerStore(redis), picture_key=picture_key, characters=settings.characters, content=settings.content
+        RedisAnswerStore(redis),
+        atlases,
+        picture_key=picture_key,
+        characters=settings.characters,
+        content=settings.content,
     )
     svcs.flask.register_value(app, Settings, settings)
     svcs.flask.register_value(app, Redis, redis, ping=lambda client: client.ping())
@@ -44,4 +52,6 @@ def create_app(settings: Settings | None = None) -> OpenAPI:
     svcs.flask.register_value(app, Proofs, Proofs(redis, key=proof_key, work_bits=settings.work_bits))
     svcs.flask.register_value(app, IssueLimit, IssueLimit(redis, per_minute=settings.issues_per_ip_per_minute))
     app.register_api(api)
+    if is_served:
+        atlases.prepare()
     return app

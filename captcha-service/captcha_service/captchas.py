@@ -6,19 +6,20 @@ import secrets
 from hashlib import sha256
 
 from captcha_service.answers import RedisAnswerStore
-from captcha_service.drawing import Picture, draw
+from captcha_service.atlas import Atlases
+from captcha_service.drawing import Picture, draw, draw_classic
 from captcha_service.questions import Content, new_result, question_for
 from captcha_service.spelling import folded
-from captcha_service.style import CLASSIC_JPEG, PNG
 from chassis.errors import CaptchaExpired, NotFound
 
-# No two of these look alike when warped: no 0 and O, 1 and I, 2 and Z, 5 and S, 8 and B, no C, Q, V.
-ALPHABET = "ADEFGHJKLMNPRTUWXY34679"
+# No two of these look alike when warped: no 0 and O, 1 and I, 2 and Z, 5 and S, 8 and B, J and U, W and M, no C, Q, V.
+ALPHABET = "ADEFGHKLMNPRTUXY34679"
 CLASSIC_ID = r"^[A-Za-z0-9-]{1,64}$"
 LONGEST_ATTEMPT = 16
 # Our own ids start so that a classic client's own id, a UUID, can never be one of them.
 _OWN_PREFIX = "xj"
-_OWN_ID = re.compile(_OWN_PREFIX + r"[0-9a-f]{32}")
+# It says in which period the captcha was made, so that its picture is drawn from that period's atlas every time.
+_OWN_ID = re.compile(_OWN_PREFIX + r"(?P<period>[0-9a-f]{6})[0-9a-f]{32}")
 _ANY_ID = re.compile(CLASSIC_ID.strip("^$"))
 
 
@@ -26,32 +27,44 @@ class Captchas:
     """Issues captchas, draws them and judges attempts. Threads may share it.
 
     ``picture_key`` is a secret that all processes share: it makes one id always give one picture, which nobody else
-    can draw to compare.
+    can draw to compare. Texts have ``characters`` characters or one fewer, so that a program can't count on a length.
     """
 
-    def __init__(self, answers: RedisAnswerStore, *, picture_key: bytes, characters: int, content: Content) -> None:
+    def __init__(
+        self,
+        answers: RedisAnswerStore,
+        atlases: Atlases,
+        *,
+        picture_key: bytes,
+        characters: int,
+        content: Content,
+    ) -> None:
         self._answers = answers
+        self._atlases = atlases
         self._picture_key = picture_key
         self._characters = characters
         self._content = content
 
     def issue(self, *, ttl_seconds: int) -> str:
         """Make a captcha and return its id of 128 random bits."""
-        captcha_id = f"{_OWN_PREFIX}{secrets.token_hex(16)}"
+        captcha_id = f"{_OWN_PREFIX}{self._atlases.period():06x}{secrets.token_hex(16)}"
         self._answers.put(captcha_id, self._new_answer(), ttl_seconds=ttl_seconds)
         return captcha_id
 
-    def picture(self, captcha_id: str) -> Picture:
-        """Draw an issued captcha as PNG; every call gives the same bytes, so fetching again shows nothing new.
+    def picture(self, captcha_id: str, *, scale: int) -> Picture:
+        """Draw an issued captcha as PNG; every call gives the same picture, so fetching again shows nothing new.
+
+        ``scale`` is 1 or 2: how many pixels it has for one of the page.
 
         Raises:
             NotFound: unknown, expired, used, or a classic one, whose only picture came when it was made.
         """
-        answer = self._answers.look(captcha_id) if _OWN_ID.fullmatch(captcha_id) else None
-        if answer is None:
+        own = _OWN_ID.fullmatch(captcha_id)
+        answer = self._answers.look(captcha_id) if own else None
+        if not own or answer is None:
             raise NotFound
-        seed = self._seed(captcha_id, answer)
-        return draw(question_for(answer, seed=seed), style=PNG, seed=seed)
+        seed, atlas = self._seed(captcha_id, answer), self._atlases.of(int(own["period"], 16))
+        return draw(question_for(answer, seed=seed), atlas=atlas, seed=seed, scale=scale)
 
     def bind(self, classic_id: str, *, ttl_seconds: int) -> Picture:
         """Make a captcha under an id that a classic client chose, in place of an older one, and draw it as JPEG.
@@ -62,8 +75,8 @@ class Captchas:
         self._check_classic(classic_id)
         answer = self._new_answer()
         self._answers.put(classic_id, answer, ttl_seconds=ttl_seconds)
-        seed = self._seed(classic_id, answer)
-        return draw(question_for(answer, seed=seed), style=CLASSIC_JPEG, seed=seed)
+        seed, atlas = self._seed(classic_id, answer), self._atlases.of(self._atlases.period())
+        return draw_classic(question_for(answer, seed=seed), atlas=atlas, seed=seed)
 
     def drop(self, classic_id: str) -> None:
         """Forget a classic captcha, whether it exists or not.
@@ -90,7 +103,8 @@ class Captchas:
     def _new_answer(self) -> str:
         if self._content is Content.ARITHMETIC:
             return new_result()
-        return "".join(secrets.choice(ALPHABET) for _ in range(self._characters))
+        length = self._characters - secrets.randbelow(2)
+        return "".join(secrets.choice(ALPHABET) for _ in range(length))
 
     def _seed(self, captcha_id: str, answer: str) -> int:
         return int.from_bytes(hmac.digest(self._picture_key, f"{captcha_id} {answer}".encode(), sha256))

@@ -57,6 +57,12 @@ class CaptchaPath(BaseModel):
     id: str
 
 
+class ImageQuery(BaseModel):
+    """How many pixels the picture has for one of the page: 2 is for dense screens."""
+
+    scale: int = Field(default=1, ge=1, le=2)
+
+
 class ClassicPath(BaseModel):
     """The id that a classic client made for its captcha."""
 

@@ -1,19 +1,31 @@
-"""Draws a text as a two-colour picture that people read and simple scripts do not.
+"""Draws a text as a two-colour picture that people read and programs mostly do not.
 
-Every part (glyphs, the half behind a wavy border, curves) exchanges the two colours of what it covers: people complete
-the letters, programs lose strokes. A trained program reads them all the same; the limits are the real defence.
+All parts of a picture (glyphs, patches, arcs) flip the two colours of what they cover: people see the outlines go on
+and complete the letters, programs lose strokes. The parts stand ready in an atlas as whole numbers, so drawing is a few
+dozen shifts and XORs. A program that is trained on such pictures reads them all the same; the limits are the real
+defence.
 """
 
 import io
-import math
-from collections.abc import Callable
+import struct
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from random import Random
+from hashlib import shake_128
+from typing import TypeVar
 
-from PIL import Image, ImageChops, ImageDraw
+from PIL import Image
 
-from captcha_service.lettering import lettering
-from captcha_service.style import Range, Style
+from captcha_service.atlas import Atlas
+from captcha_service.bitmaps import Canvas, Shape
+from captcha_service.png import png
+from captcha_service.style import Style
+
+_Part = TypeVar("_Part")
+_Place = tuple[Shape, int, int]  # A shape, and the x and y of its upper left corner in pixels of scale 1.
+_MARGIN_PX = 5
+# What the classic frontends expect.
+_CLASSIC_SIZE_PX = (200, 75)
+_CLASSIC_QUALITY = 80
 
 
 @dataclass(frozen=True)
@@ -24,73 +36,94 @@ class Picture:
     media_type: str
 
 
-def draw(text: str, *, style: Style, seed: int) -> Picture:
-    """Draw a text. The same text, style and seed give the same bytes."""
-    random = Random(seed)  # noqa: S311 - the caller's seed is what must be unguessable.
-    mask = _bent(lettering(text, style, random), style, random)
-    mask = ImageChops.difference(mask, _half(style, random))
-    for _ in range(style.curves):
-        mask = ImageChops.difference(mask, _curve(style, random))
-    mask = mask.resize((style.width_px, style.height_px), Image.Resampling.LANCZOS)
-    return Picture(_encoded(mask, style, random), style.media_type)
+class _Dice:
+    """A fixed run of chances, thrown ahead: far more of them than the longest text takes."""
+
+    def __init__(self, seed: int) -> None:
+        self._thrown: Iterator[int] = iter(struct.unpack(">128H", shake_128(seed.to_bytes(32, "big")).digest(256)))
+
+    def below(self, count: int) -> int:
+        return next(self._thrown) * count >> 16
+
+    def between(self, least: int, most: int) -> int:
+        return least + (next(self._thrown) * (most - least + 1) >> 16)
+
+    def one_of(self, parts: Sequence[_Part]) -> _Part:
+        return parts[next(self._thrown) * len(parts) >> 16]
 
 
-def _wave(height: Range, length: Range, style: Style, random: Random) -> Callable[[float], float]:
-    """Make a sine wave around 0, in oversampled pixels; ``height`` and ``length`` are shares."""
-    scale = style.height_px * style.oversampling
-    amplitude = random.uniform(*height) * scale
-    frequency = 2 * math.pi / (random.uniform(*length) * scale)
-    phase = random.uniform(0, 2 * math.pi)
-    return lambda x: amplitude * math.sin(frequency * x + phase)
+def draw(text: str, *, atlas: Atlas, seed: int, scale: int = 1) -> Picture:
+    """Draw a text of the atlas's characters as PNG; ``scale`` 2 is the same picture in twice the pixels each way.
+
+    The same text, atlas and seed (below 2^256) give the same bytes.
+    """
+    canvas, dice = Canvas.of(atlas.style, scale), _Dice(seed)
+    rows = _rows(text, atlas, dice, canvas)
+    return Picture(png(rows, canvas=canvas, palette=_palette(atlas.style, dice)), "image/png")
 
 
-def _bent(mask: Image.Image, style: Style, random: Random) -> Image.Image:
-    """Shift narrow columns up and down along a wave."""
-    wave = _wave(style.bend_share, style.bend_length_share, style, random)
-    width, height = mask.size
-    step = 4 * style.oversampling
-    columns = []
-    for left in range(0, width, step):
-        right = min(left + step, width)
-        up, down = wave(left), wave(right)
-        columns.append(((left, 0, right, height), (left, up, left, height + up, right, height + down, right, down)))
-    return mask.transform(mask.size, Image.Transform.MESH, columns, Image.Resampling.BICUBIC)
-
-
-def _half(style: Style, random: Random) -> Image.Image:
-    """Cover what lies below a wavy border through the middle."""
-    mask, line = _line(style, style.border_share, random)
-    width, height = mask.size
-    ImageDraw.Draw(mask).polygon([*line, (width, height), (0, height)], fill=255)
-    return mask
-
-
-def _curve(style: Style, random: Random) -> Image.Image:
-    mask, line = _line(style, style.curve_share, random)
-    thickness_px = random.uniform(*style.curve_width_px) * style.oversampling
-    ImageDraw.Draw(mask).line(line, fill=255, width=round(thickness_px), joint="curve")
-    return mask
-
-
-def _line(style: Style, height: Range, random: Random) -> tuple[Image.Image, list[tuple[float, float]]]:
-    mask = Image.new("L", (style.width_px * style.oversampling, style.height_px * style.oversampling))
-    wave = _wave(height, style.wave_length_share, style, random)
-    middle = mask.height * random.uniform(0.4, 0.6)
-    return mask, [(x, middle + wave(x)) for x in range(-4, mask.width + 5, 4)]
-
-
-def _encoded(mask: Image.Image, style: Style, random: Random) -> bytes:
-    dark = [random.randint(*style.dark_channel) for _ in "rgb"]
-    light = [random.randint(*style.light_channel) for _ in "rgb"]
-    paper, ink = random.sample((dark, light), 2)
-    most = style.shades - 1
-    picture = mask.point([round(value * most / 255) for value in range(256)])
-    picture.putpalette(
-        [round(p + (i - p) * shade / most) for shade in range(style.shades) for p, i in zip(paper, ink, strict=True)]
-    )
+def draw_classic(text: str, *, atlas: Atlas, seed: int) -> Picture:
+    """Draw a text as the JPEG that classic frontends expect: 200 by 75 pixels."""
+    canvas, dice = Canvas.of(atlas.style, 2), _Dice(seed)
+    rows = _rows(text, atlas, dice, canvas)
+    # Pillow is given the rows one byte on, so that each begins after its filter.
+    size, packing = (canvas.width_px, canvas.height_px), f"P;{canvas.bits_per_pixel}"
+    picture = Image.frombytes("P", size, rows[1:] + b"\0", "raw", packing, canvas.row_bytes)
+    picture.putpalette(_palette(atlas.style, dice))
     encoded = io.BytesIO()
-    if style.media_type == "image/png":
-        picture.save(encoded, "PNG", bits=4, compress_level=6)
-    else:
-        picture.convert("RGB").save(encoded, "JPEG", quality=style.jpeg_quality)
-    return encoded.getvalue()
+    picture.convert("RGB").resize(_CLASSIC_SIZE_PX, Image.Resampling.BICUBIC, reducing_gap=2.0).save(
+        encoded, "JPEG", quality=_CLASSIC_QUALITY
+    )
+    return Picture(encoded.getvalue(), "image/jpeg")
+
+
+def _rows(text: str, atlas: Atlas, dice: _Dice, canvas: Canvas) -> bytes:
+    style = atlas.style
+    line = _line([dice.one_of(atlas.glyphs[character]) for character in text], style, dice)
+    last, last_x, _ = line[-1]
+    span = line[0][1], last_x + last.width_px
+    picture = 0
+    for shape, x, y in line:
+        picture ^= shape.at(x, y, canvas)
+    for count, covers in ((style.patches, atlas.patches), (style.arcs, atlas.arcs)):
+        for shape, x, y in _along(span, [dice.one_of(covers) for _ in range(count)], style, dice):
+            picture ^= shape.at(x, y, canvas)
+    return canvas.rows(picture)
+
+
+def _line(glyphs: list[Shape], style: Style, dice: _Dice) -> list[_Place]:
+    """Set glyphs side by side; a text that is too long for the picture is pushed together."""
+    least, most = (round(1000 * share) for share in style.advance_share)
+    steps = [glyph.width_px * dice.between(least, most) // 1000 for glyph in glyphs[:-1]]
+    room = style.width_px - 2 * _MARGIN_PX - glyphs[-1].width_px
+    if sum(steps) > room:
+        steps = [step * room // sum(steps) for step in steps]
+    free = room - sum(steps)
+    x = _MARGIN_PX + free // 4 + dice.below(free // 2 + 1)
+    places = []
+    for glyph, step in zip(glyphs, [*steps, 0], strict=True):
+        jump = min(style.jump_px, (style.height_px - glyph.height_px) // 2)
+        places.append((glyph, x, (style.height_px - glyph.height_px) // 2 + dice.between(-jump, jump)))
+        x += step
+    return places
+
+
+def _along(span: tuple[int, int], covers: list[Shape], style: Style, dice: _Dice) -> Iterator[_Place]:
+    """Spread patches or arcs over a text from its left to its right end."""
+    left, right = span
+    slot = (right - left) // len(covers)
+    for number, cover in enumerate(covers):
+        middle_x = left + slot * number + slot // 2 + dice.between(-(slot // 3), slot // 3)
+        middle_y = style.height_px // 2 + dice.between(-style.rise_px, style.rise_px)
+        x = min(max(middle_x - cover.width_px // 2, 0), style.width_px - cover.width_px)
+        y = min(max(middle_y - cover.height_px // 2, 0), style.height_px - cover.height_px)
+        yield cover, x, y
+
+
+def _palette(style: Style, dice: _Dice) -> bytes:
+    """Write red, green and blue of every shade from paper to ink."""
+    dark = [dice.between(*style.dark_channel) for _ in "rgb"]
+    light = [dice.between(*style.light_channel) for _ in "rgb"]
+    paper, ink = (dark, light) if dice.below(2) else (light, dark)
+    most = (1 << style.bits_per_pixel) - 1
+    return bytes(p + (i - p) * shade // most for shade in range(most + 1) for p, i in zip(paper, ink, strict=True))

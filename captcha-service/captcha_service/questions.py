@@ -14,6 +14,7 @@ import re
 import secrets
 from random import Random
 
+SIGNS = "+-×="
 _DIGITS = (3, 4, 6, 7, 9)
 _NUMBERS = frozenset(_DIGITS) | {10 * tens + ones for tens in _DIGITS for ones in _DIGITS}
 _LIMIT = 100

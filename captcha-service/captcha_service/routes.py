@@ -5,7 +5,15 @@ from flask import Response, jsonify
 from flask_openapi3 import APIBlueprint
 
 from captcha_service.captchas import Captchas
-from captcha_service.contract import Attempt, CaptchaPath, CaptchaRequest, ClassicPath, IssuedCaptcha, Judgement
+from captcha_service.contract import (
+    Attempt,
+    CaptchaPath,
+    CaptchaRequest,
+    ClassicPath,
+    ImageQuery,
+    IssuedCaptcha,
+    Judgement,
+)
 from captcha_service.drawing import Picture
 from captcha_service.issue_limit import IssueLimit
 from captcha_service.proofs import PREFIX, Proofs
@@ -46,9 +54,9 @@ def issue_captcha(body: CaptchaRequest) -> Response:
     answers={200: None},
     failures=[errors.NotFound, errors.DependencyUnavailable],
 )
-def captcha_image(path: CaptchaPath) -> Response:
+def captcha_image(path: CaptchaPath, query: ImageQuery) -> Response:
     """See a captcha, as image/png; the same picture each time."""
-    return _shown(svcs.flask.get(Captchas).picture(path.id))
+    return _shown(svcs.flask.get(Captchas).picture(path.id, scale=query.scale))
 
 
 @endpoint(

@@ -3,6 +3,7 @@
 from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings
 
+from captcha_service.atlas import PERIOD_SECONDS
 from captcha_service.questions import Content
 from chassis.settings import settings_config
 
@@ -17,9 +18,9 @@ class Settings(BaseSettings):
     log_level: str = "INFO"
     metrics_port: int = Field(default=9100, validation_alias="METRICS_PORT")
     content: Content = Content.TEXT
-    characters: int = Field(default=5, ge=4, le=8)
-    ttl_seconds: int = Field(default=180, gt=0)
-    classic_ttl_seconds: int = Field(default=300, gt=0)
+    characters: int = Field(default=6, ge=4, le=8)
+    ttl_seconds: int = Field(default=180, gt=0, le=PERIOD_SECONDS)
+    classic_ttl_seconds: int = Field(default=300, gt=0, le=PERIOD_SECONDS)
     # A proof of work takes up to 2^work_bits steps: a phone's browser does some 2^18 in a second, so that with 24 and
     # more ttl_seconds must grow too.
     work_bits: int = Field(default=20, ge=10, le=26)

@@ -8,7 +8,11 @@ from redis import Redis
 from werkzeug.test import TestResponse
 
 from captcha_service.app import create_app
+from captcha_service.atlas import Atlas, make_atlas
+from captcha_service.captchas import ALPHABET
+from captcha_service.questions import SIGNS
 from captcha_service.settings import Settings
+from captcha_service.style import Style
 
 MakeApp = Callable[..., OpenAPI]
 Headers = Callable[..., dict[str, str]]
@@ -23,6 +27,12 @@ def make_app(redis: Redis, redis_url: str, internal_token_key: str) -> MakeApp:
         return create_app(Settings(**values))
 
     return make
+
+
+@pytest.fixture(scope="session")
+def atlas() -> Atlas:
+    """Parts of pictures for every text and sum."""
+    return make_atlas(ALPHABET + SIGNS, style=Style(), seed=b"any")
 
 
 @pytest.fixture

@@ -6,14 +6,14 @@ import pytest
 import svcs
 from flask.testing import FlaskClient
 from flask_openapi3 import OpenAPI
-from PIL import Image
+from PIL import Image, ImageChops, ImageStat
 from pydantic import SecretStr
 from redis import Redis
 from werkzeug.test import TestResponse
 
+from captcha_service.atlas import Atlas
 from captcha_service.captchas import ALPHABET, Captchas
-from captcha_service.drawing import draw
-from captcha_service.style import CLASSIC_JPEG, PNG, Style
+from captcha_service.drawing import Picture, draw, draw_classic
 
 Ask = Callable[..., TestResponse]
 Headers = Callable[..., dict[str, str]]
@@ -45,13 +45,13 @@ def test_every_fetch_and_every_process_gives_the_same_picture(
 
 
 def test_the_picture_depends_on_the_key(make_app: Callable[..., OpenAPI], redis: Redis) -> None:
-    redis.set("captcha:answer:xj" + "0" * 32, "ADG34")
+    redis.set("captcha:answer:xj" + "0" * 38, "ADG34")
     other = make_app(internal_token_key=SecretStr("another key that also has 32 bytes"))
     own = make_app()
     pictures = []
     for app in (own, other):
         with app.app_context():
-            pictures.append(svcs.flask.get(Captchas).picture("xj" + "0" * 32).content)
+            pictures.append(svcs.flask.get(Captchas).picture("xj" + "0" * 38, scale=1).content)
     assert pictures[0] != pictures[1]
 
 
@@ -64,7 +64,7 @@ def test_looking_does_not_use_the_captcha_up(
     assert attempt(captcha["id"], redis.get(f"captcha:answer:{captcha['id']}")).json == {"passed": True}
 
 
-@pytest.mark.parametrize("captcha_id", ["xj" + "0" * 32, "unknown", "a" * 5000, "%0A", "*", "xj0%EF%BC%90"])
+@pytest.mark.parametrize("captcha_id", ["xj" + "0" * 38, "unknown", "a" * 5000, "%0A", "*", "xj0%EF%BC%90"])
 def test_an_unknown_or_malformed_id_is_a_404_problem(
     client: FlaskClient, from_gateway: Headers, captcha_id: str
 ) -> None:
@@ -92,25 +92,49 @@ def test_a_classic_picture_is_a_jpeg_of_the_classic_size(bind: Ask) -> None:
         assert (picture.format, picture.size) == ("JPEG", (200, 75))
 
 
-@pytest.mark.parametrize("style", [PNG, CLASSIC_JPEG])
-@pytest.mark.parametrize("text", ["W" * 8, "L", "MWMWM", ALPHABET])
-def test_any_text_fits(style: Style, text: str) -> None:
-    assert draw(text, style=style, seed=1).content
+def test_a_dense_screen_gets_the_same_picture_in_twice_the_pixels(
+    client: FlaskClient, issue: Ask, from_gateway: Headers
+) -> None:
+    address = issue().json["image_url"]
+    pictures = []
+    for query in ("", "?scale=1", "?scale=2"):
+        answer = client.get(address + query, headers=from_gateway())
+        with Image.open(io.BytesIO(answer.data)) as picture:
+            pictures.append(picture.convert("L"))
+    plain, same, dense = pictures
+    assert same.tobytes() == plain.tobytes()
+    assert dense.size == (480, 180)
+    difference = ImageChops.difference(dense.reduce(2), plain)
+    assert ImageStat.Stat(difference).mean[0] < 8  # Of 255: what four shades round away at the edges.
 
 
-def test_another_seed_gives_another_picture() -> None:
-    assert len({draw("ADG34", style=PNG, seed=seed).content for seed in range(10)}) == 10
+@pytest.mark.parametrize("scale", ["0", "3", "2.0", "x", ""])
+def test_another_scale_is_refused(client: FlaskClient, issue: Ask, from_gateway: Headers, scale: str) -> None:
+    answer = client.get(f"{issue().json['image_url']}?scale={scale}", headers=from_gateway())
+    assert (answer.status_code, answer.json["code"]) == (422, "request_invalid")
 
 
-def test_a_picture_has_two_colours_of_enough_contrast() -> None:
+@pytest.mark.parametrize("draw_it", [draw, draw_classic])
+@pytest.mark.parametrize("text", ["M" * 8, "L", "MUMUM", ALPHABET, "97-4=", "6×7="])
+def test_any_text_fits(atlas: Atlas, draw_it: Callable[..., Picture], text: str) -> None:
+    for seed in range(20):
+        with Image.open(io.BytesIO(draw_it(text, atlas=atlas, seed=seed).content)) as picture:
+            picture.load()
+
+
+def test_another_seed_gives_another_picture(atlas: Atlas) -> None:
+    assert len({draw("ADG34", atlas=atlas, seed=seed).content for seed in range(10)}) == 10
+
+
+def test_a_picture_has_two_colours_of_enough_contrast(atlas: Atlas) -> None:
     for seed in range(50):
-        with Image.open(io.BytesIO(draw("ADG34", style=PNG, seed=seed).content)) as picture:
+        with Image.open(io.BytesIO(draw("ADG34", atlas=atlas, seed=seed).content)) as picture:
             palette = picture.getpalette()
-        ends = sorted([luminance(tuple(palette[:3])), luminance(tuple(palette[45:48]))])
+        ends = sorted([luminance(tuple(palette[:3])), luminance(tuple(palette[9:12]))])
         assert (ends[1] + 0.05) / (ends[0] + 0.05) >= 4.5
 
 
-def test_a_picture_is_small() -> None:
+def test_a_picture_is_small(atlas: Atlas) -> None:
     chance = random.Random(1)
-    texts = ["".join(chance.choices(ALPHABET, k=5)) for _ in range(10)]
-    assert max(len(draw(text, style=PNG, seed=chance.getrandbits(64)).content) for text in texts) < 6000
+    texts = ["".join(chance.choices(ALPHABET, k=6)) for _ in range(10)]
+    assert max(len(draw(text, atlas=atlas, seed=chance.getrandbits(64)).content) for text in texts) < 3000

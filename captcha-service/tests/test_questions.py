@@ -15,10 +15,8 @@ from pydantic import SecretStr, ValidationError
 from redis import Redis
 from werkzeug.test import TestResponse
 
-from captcha_service.drawing import draw
 from captcha_service.questions import Content, new_result, question_for
 from captcha_service.settings import Settings
-from captcha_service.style import CLASSIC_JPEG, PNG
 
 Headers = Callable[..., dict[str, str]]
 REACHABLE = [str(number) for number in range(100) if question_for(str(number), seed=0) != str(number)]
@@ -45,7 +43,7 @@ def test_the_same_captcha_always_asks_the_same(answer: str, seed: int) -> None:
     assert question_for(answer, seed=seed) == question_for(answer, seed=seed)
 
 
-@given(st.text(alphabet="ADEFGHJKLMNPRTUWXY34679", min_size=4, max_size=8), seeds)
+@given(st.text(alphabet="ADEFGHKLMNPRTUXY34679", min_size=4, max_size=8), seeds)
 def test_a_text_is_asked_as_it_is(text: str, seed: int) -> None:
     assert question_for(text, seed=seed) == text
 
@@ -107,12 +105,6 @@ def test_a_classic_client_is_asked_for_a_result_too(
     result = redis.get("captcha:answer:an-id")
     assert result in REACHABLE
     assert attempt("an-id", result).json == {"passed": True}
-
-
-@pytest.mark.parametrize("style", [PNG, CLASSIC_JPEG])
-@pytest.mark.parametrize("question", ["99+9=", "97-4=", "6×7=", "3-3="])
-def test_every_sign_can_be_drawn(style: object, question: str) -> None:
-    assert draw(question, style=style, seed=1).content  # type: ignore[arg-type]
 
 
 def test_texts_are_asked_for_unless_the_operator_says_otherwise(redis_url: str, internal_token_key: str) -> None:

@@ -1,0 +1,70 @@
+"""The parts of pictures, and their renewal."""
+
+from itertools import pairwise
+
+import pytest
+
+from captcha_service.atlas import PERIOD_SECONDS, Atlas, Atlases, make_atlas
+from captcha_service.style import Style
+
+
+class Clock:
+    """A clock that a test sets."""
+
+    def __init__(self) -> None:
+        self.seconds = 1_000_000.0
+
+    def __call__(self) -> float:
+        return self.seconds
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+def test_every_part_of_an_atlas_fits_into_the_picture(atlas: Atlas) -> None:
+    parts = [*atlas.patches, *atlas.arcs, *(glyph for variants in atlas.glyphs.values() for glyph in variants)]
+    assert max(part.width_px for part in parts) < atlas.style.width_px // 2
+    assert max(part.height_px for part in parts) <= atlas.style.height_px
+
+
+def test_the_variants_of_a_character_differ(atlas: Atlas) -> None:
+    for variants in atlas.glyphs.values():
+        assert len({glyph.masks for glyph in variants}) == atlas.style.glyph_variants
+
+
+def test_the_same_seed_gives_the_same_atlas_and_another_another() -> None:
+    first, again, other = (make_atlas("A4", style=Style(), seed=seed) for seed in (b"1", b"1", b"2"))
+    assert first == again
+    assert first != other
+
+
+def test_processes_that_share_a_key_have_the_same_atlas(clock: Clock) -> None:
+    one, two, stranger = (Atlases("A", key=key, clock=clock) for key in (b"key", b"key", b"another"))
+    assert one.of(7) == two.of(7)
+    assert one.of(7) != stranger.of(7)
+
+
+def test_an_atlas_is_renewed_every_period_and_the_last_one_still_there(clock: Clock) -> None:
+    atlases = Atlases("A", key=b"key", clock=clock)
+    seen = []
+    for _ in range(3):
+        seen.append(atlases.of(atlases.period()))
+        clock.seconds += PERIOD_SECONDS
+        assert atlases.of(atlases.period() - 1) is seen[-1]
+    assert all(old != new for old, new in pairwise(seen))
+
+
+def test_the_next_atlas_is_ready_before_its_time(clock: Clock) -> None:
+    atlases = Atlases("A", key=b"key", clock=clock)
+    atlases.of(atlases.period())
+    begun = dict(atlases._begun)
+    assert sorted(begun) == [atlases.period(), atlases.period() + 1]
+
+
+def test_old_atlases_are_forgotten(clock: Clock) -> None:
+    atlases = Atlases("A", key=b"key", clock=clock)
+    for period in range(6):
+        atlases.of(period)
+    assert sorted(atlases._begun) == [4, 5, 6]
