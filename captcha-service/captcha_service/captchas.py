@@ -1,4 +1,4 @@
-"""Captchas: a short text in a picture, known for minutes, and one attempt at it ever."""
+"""Captchas: a short text in a picture and in a sound, known for minutes, and one attempt at it ever."""
 
 import hmac
 import re
@@ -6,7 +6,9 @@ import secrets
 from hashlib import sha256
 
 from captcha_service.answers import RedisAnswerStore
+from captcha_service.clips import Language
 from captcha_service.drawing import Picture, draw
+from captcha_service.speech import Sound, speak
 from captcha_service.style import CLASSIC_JPEG, PNG
 from chassis.errors import CaptchaExpired, NotFound
 
@@ -26,8 +28,8 @@ _LOOK_ALIKES = str.maketrans("OQIZSB", "001258")
 class Captchas:
     """Issues captchas, draws them and judges attempts. Threads may share it.
 
-    ``picture_key`` is a secret that all processes share: it makes one id always give one picture, which nobody else
-    can draw to compare.
+    ``picture_key`` is a secret that all processes share: it makes one id always give one picture and one sound in
+    each language, which nobody else can make to compare.
     """
 
     def __init__(self, answers: RedisAnswerStore, *, picture_key: bytes, characters: int) -> None:
@@ -47,10 +49,17 @@ class Captchas:
         Raises:
             NotFound: unknown, expired, used, or a classic one, whose only picture came when it was made.
         """
-        text = self._answers.look(captcha_id) if _OWN_ID.fullmatch(captcha_id) else None
-        if text is None:
-            raise NotFound
+        text = self._text(captcha_id)
         return draw(text, style=PNG, seed=self._seed(captcha_id, text))
+
+    def sound(self, captcha_id: str, *, language: Language) -> Sound:
+        """Speak an issued captcha; every call gives the same bytes for one language, as with `picture`.
+
+        Raises:
+            NotFound: as `picture`.
+        """
+        text = self._text(captcha_id)
+        return speak(text, language=language, seed=self._seed(f"{captcha_id}/audio/{language}", text))
 
     def bind(self, classic_id: str, *, ttl_seconds: int) -> Picture:
         """Make a captcha under an id that a classic client chose, in place of an older one, and draw it as JPEG.
@@ -84,6 +93,12 @@ class Captchas:
         if len(text) > LONGEST_ATTEMPT:
             return False
         return hmac.compare_digest(_folded(text).encode(), _folded(answer).encode())
+
+    def _text(self, captcha_id: str) -> str:
+        text = self._answers.look(captcha_id) if _OWN_ID.fullmatch(captcha_id) else None
+        if text is None:
+            raise NotFound
+        return text
 
     def _new_text(self) -> str:
         return "".join(secrets.choice(ALPHABET) for _ in range(self._characters))

@@ -3,6 +3,7 @@
 from pydantic import BaseModel, ConfigDict, Field
 
 from captcha_service.captchas import CLASSIC_ID
+from captcha_service.clips import Language
 
 
 class CaptchaRequest(BaseModel):
@@ -12,11 +13,11 @@ class CaptchaRequest(BaseModel):
 
 
 class IssuedCaptcha(BaseModel):
-    """A captcha and where it is seen; ``expires_in`` is in seconds."""
+    """A captcha and where it is seen and heard; ``expires_in`` is in seconds."""
 
     id: str
     image_url: str
-    audio_url: str | None
+    audio_url: str
     expires_in: int
 
 
@@ -26,6 +27,14 @@ class CaptchaPath(BaseModel):
     id: str
 
 
+class SoundQuery(BaseModel):
+    """The language that a captcha is spoken in."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    lang: Language = "zh"
+
+
 class ClassicPath(BaseModel):
     """The id that a classic client made for its captcha."""
 
@@ -33,7 +42,7 @@ class ClassicPath(BaseModel):
 
 
 class Attempt(BaseModel):
-    """What a person read in the picture."""
+    """What a person read in the picture or heard in the sound."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
 

@@ -1,14 +1,23 @@
-"""The captcha service's HTTP: issuing and showing for everybody, judging for the neighbours."""
+"""The captcha service's HTTP: issuing, showing and speaking for everybody, judging for the neighbours."""
 
 import svcs
-from flask import Response, jsonify
+from flask import Response, jsonify, request
 from flask_openapi3 import APIBlueprint
 
 from captcha_service.captchas import Captchas
-from captcha_service.contract import Attempt, CaptchaPath, CaptchaRequest, ClassicPath, IssuedCaptcha, Judgement
+from captcha_service.contract import (
+    Attempt,
+    CaptchaPath,
+    CaptchaRequest,
+    ClassicPath,
+    IssuedCaptcha,
+    Judgement,
+    SoundQuery,
+)
 from captcha_service.drawing import Picture
 from captcha_service.issue_limit import IssueLimit
 from captcha_service.settings import Settings
+from captcha_service.speech import Sound
 from chassis import errors
 from chassis.identity import GATEWAY, client_ip
 from chassis.web import Access, endpoint
@@ -32,7 +41,10 @@ def issue_captcha(body: CaptchaRequest) -> Response:  # noqa: ARG001 - it is rea
     ttl_seconds = svcs.flask.get(Settings).ttl_seconds
     captcha_id = svcs.flask.get(Captchas).issue(ttl_seconds=ttl_seconds)
     answer = jsonify(
-        id=captcha_id, image_url=f"/api/v1/captchas/{captcha_id}/image", audio_url=None, expires_in=ttl_seconds
+        id=captcha_id,
+        image_url=f"/api/v1/captchas/{captcha_id}/image",
+        audio_url=f"/api/v1/captchas/{captcha_id}/audio",
+        expires_in=ttl_seconds,
     )
     answer.headers["Cache-Control"] = "no-store"
     answer.status_code = 201
@@ -50,6 +62,23 @@ def issue_captcha(body: CaptchaRequest) -> Response:  # noqa: ARG001 - it is rea
 def captcha_image(path: CaptchaPath) -> Response:
     """See a captcha, as image/png; the same picture each time."""
     return _shown(svcs.flask.get(Captchas).picture(path.id))
+
+
+@endpoint(
+    api,
+    "GET",
+    "/api/v1/captchas/<id>/audio",
+    access=Access.PUBLIC,
+    answers={200: None},
+    failures=[errors.NotFound, errors.DependencyUnavailable],
+)
+def captcha_audio(path: CaptchaPath, query: SoundQuery) -> Response:
+    """Hear a captcha, as audio/wav; the same sound each time."""
+    sound = svcs.flask.get(Captchas).sound(path.id, language=query.lang)
+    answer = _shown(sound)
+    # Safari plays nothing from a server that does not answer requests for parts of it (RFC 9110, 14).
+    answer.make_conditional(request, accept_ranges=True, complete_length=len(sound.content))
+    return answer
 
 
 @endpoint(
@@ -97,5 +126,5 @@ def drop_classic_captcha(path: ClassicPath) -> tuple[str, int]:
     return "", 204
 
 
-def _shown(picture: Picture) -> Response:
-    return Response(picture.content, headers={"Cache-Control": "no-store"}, content_type=picture.media_type)
+def _shown(shown: Picture | Sound) -> Response:
+    return Response(shown.content, headers={"Cache-Control": "no-store"}, content_type=shown.media_type)
