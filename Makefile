@@ -40,6 +40,9 @@ openapi: $(VENV)/.development ## write the services' openapi.json anew
 common-passwords: $(VENV)/.development ## make the list of common passwords anew
 	$(BIN)/python user-service/make_common_passwords.py
 
+captcha-clips: $(VENV)/.development ## make the spoken characters of captchas anew (needs espeak-ng)
+	PYTHONPATH=captcha-service $(BIN)/python captcha-service/make_clips.py
+
 secrets: ## make the secrets of the compose stack, once
 	@deploy/make-secrets
 
@@ -61,4 +64,4 @@ $(VENV)/.development: deploy/requirements-dev.txt $(VENV)/.runtime
 	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r deploy/requirements-dev.txt
 	@touch $@
 
-.PHONY: help run test test-all bench check-deploy openapi common-passwords secrets lock clean
+.PHONY: help run test test-all bench check-deploy openapi common-passwords captcha-clips secrets lock clean

@@ -20,12 +20,22 @@ def test_a_captcha_is_a_picture_that_stays_the_same(app: Get) -> None:
     captcha = app("POST", "/api/v1/captchas", json={})
     assert captcha.status_code == 201
     assert captcha.json()["expires_in"] == 180
-    assert captcha.json()["audio_url"] is None
     pictures = [app("GET", captcha.json()["image_url"]) for _ in range(2)]
     assert [picture.status_code for picture in pictures] == [200, 200]
     assert pictures[0].headers["Content-Type"] == "image/png"
     assert pictures[0].headers["Cache-Control"] == "no-store"
     assert pictures[0].content == pictures[1].content
+
+
+def test_a_captcha_is_a_sound_that_stays_the_same_and_comes_in_parts_too(app: Get) -> None:
+    address = app("POST", "/api/v1/captchas", json={}).json()["audio_url"]
+    sounds = [app("GET", f"{address}?lang={language}") for language in ("zh", "zh", "en")]
+    assert [sound.status_code for sound in sounds] == [200] * 3
+    assert sounds[0].headers["Content-Type"] == "audio/wav"
+    assert sounds[0].headers["Cache-Control"] == "no-store"
+    assert sounds[0].content == sounds[1].content != sounds[2].content
+    part = app("GET", address, headers={"Range": "bytes=0-1"})
+    assert (part.status_code, part.content) == (206, sounds[0].content[:2])
 
 
 def test_an_accepted_request_says_when_to_ask_again(ask_code: Get, mobile: str) -> None:

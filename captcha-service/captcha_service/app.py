@@ -7,13 +7,13 @@ import svcs
 from flask_openapi3 import OpenAPI
 from redis import Redis
 
+from captcha_service import internal_routes, routes
 from captcha_service.answers import RedisAnswerStore
 from captcha_service.atlas import Atlases
 from captcha_service.captchas import ALPHABET, Captchas
 from captcha_service.issue_limit import IssueLimit
 from captcha_service.proofs import Proofs
 from captcha_service.questions import SIGNS
-from captcha_service.routes import api
 from captcha_service.settings import Settings
 from chassis.identity import InternalTokens
 from chassis.logs import configure_logs
@@ -51,7 +51,8 @@ def create_app(settings: Settings | None = None) -> OpenAPI:
     svcs.flask.register_value(app, Captchas, captchas)
     svcs.flask.register_value(app, Proofs, Proofs(redis, key=proof_key, work_bits=settings.work_bits))
     svcs.flask.register_value(app, IssueLimit, IssueLimit(redis, per_minute=settings.issues_per_ip_per_minute))
-    app.register_api(api)
+    app.register_api(routes.api)
+    app.register_api(internal_routes.api)
     if is_served:
         atlases.prepare()
     return app

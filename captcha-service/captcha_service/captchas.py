@@ -1,4 +1,4 @@
-"""Captchas: a short text or sum in a picture, known for minutes, and one attempt at it ever."""
+"""Captchas: a short text or sum to be seen or heard, known for minutes, and one attempt at it ever."""
 
 import hmac
 import re
@@ -7,8 +7,10 @@ from hashlib import sha256
 
 from captcha_service.answers import RedisAnswerStore
 from captcha_service.atlas import Atlases
+from captcha_service.clips import Language
 from captcha_service.drawing import Picture, draw, draw_classic
 from captcha_service.questions import Content, new_result, question_for
+from captcha_service.speech import Sound, speak
 from captcha_service.spelling import folded
 from chassis.errors import CaptchaExpired, NotFound
 
@@ -26,8 +28,9 @@ _ANY_ID = re.compile(CLASSIC_ID.strip("^$"))
 class Captchas:
     """Issues captchas, draws them and judges attempts. Threads may share it.
 
-    ``picture_key`` is a secret that all processes share: it makes one id always give one picture, which nobody else
-    can draw to compare. Texts have ``characters`` characters or one fewer, so that a program can't count on a length.
+    ``picture_key`` is a secret that all processes share: it makes one id always give one picture and one sound in
+    each language, which nobody else can make to compare. Texts have ``characters`` characters or one fewer, so that a
+    program can't count on a length.
     """
 
     def __init__(
@@ -59,12 +62,17 @@ class Captchas:
         Raises:
             NotFound: unknown, expired, used, or a classic one, whose only picture came when it was made.
         """
-        own = _OWN_ID.fullmatch(captcha_id)
-        answer = self._answers.look(captcha_id) if own else None
-        if not own or answer is None:
-            raise NotFound
-        seed, atlas = self._seed(captcha_id, answer), self._atlases.of(int(own["period"], 16))
-        return draw(question_for(answer, seed=seed), atlas=atlas, seed=seed, scale=scale)
+        question, seed, period = self._asked(captcha_id)
+        return draw(question, atlas=self._atlases.of(period), seed=seed, scale=scale)
+
+    def sound(self, captcha_id: str, *, language: Language) -> Sound:
+        """Speak an issued captcha; every call gives the same bytes for one language, as with `picture`.
+
+        Raises:
+            NotFound: as `picture`.
+        """
+        question, _, _ = self._asked(captcha_id)
+        return speak(question, language=language, seed=self._seed(f"{captcha_id}/audio/{language}", question))
 
     def bind(self, classic_id: str, *, ttl_seconds: int) -> Picture:
         """Make a captcha under an id that a classic client chose, in place of an older one, and draw it as JPEG.
@@ -99,6 +107,15 @@ class Captchas:
         if len(text) > LONGEST_ATTEMPT:
             return False
         return hmac.compare_digest(folded(text).encode(), folded(answer).encode())
+
+    def _asked(self, captcha_id: str) -> tuple[str, int, int]:
+        """Find what an issued captcha asks, the seed of its picture, and the period that it was made in."""
+        own = _OWN_ID.fullmatch(captcha_id)
+        answer = self._answers.look(captcha_id) if own else None
+        if not own or answer is None:
+            raise NotFound
+        seed = self._seed(captcha_id, answer)
+        return question_for(answer, seed=seed), seed, int(own["period"], 16)
 
     def _new_answer(self) -> str:
         if self._content is Content.ARITHMETIC:

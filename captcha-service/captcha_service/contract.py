@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, RootModel
 
 from captcha_service.captchas import CLASSIC_ID
+from captcha_service.clips import Language
 from captcha_service.questions import Content
 
 
@@ -17,7 +18,7 @@ class CaptchaRequest(BaseModel):
 
 
 class IssuedPicture(BaseModel):
-    """A captcha and where it is seen; ``content`` says whether to copy a text or to work out a sum.
+    """A captcha and where it is seen and heard; ``content`` says whether to copy a text or to work out a sum.
 
     ``expires_in`` is in seconds.
     """
@@ -26,7 +27,7 @@ class IssuedPicture(BaseModel):
     kind: Literal["picture"]
     content: Content
     image_url: str
-    audio_url: str | None
+    audio_url: str
     expires_in: int
 
 
@@ -63,6 +64,14 @@ class ImageQuery(BaseModel):
     scale: int = Field(default=1, ge=1, le=2)
 
 
+class SoundQuery(BaseModel):
+    """The language that a captcha is spoken in."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    lang: Language = "zh"
+
+
 class ClassicPath(BaseModel):
     """The id that a classic client made for its captcha."""
 
@@ -70,7 +79,7 @@ class ClassicPath(BaseModel):
 
 
 class Attempt(BaseModel):
-    """What a person read in the picture, or the number that a device found."""
+    """What a person read in the picture or heard in the sound, or the number that a device found."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
 

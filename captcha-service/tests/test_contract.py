@@ -34,6 +34,7 @@ def test_only_health_checks_are_open(app: OpenAPI) -> None:
     [
         ("POST", "/api/v1/captchas", {}),
         ("GET", "/api/v1/captchas/xj00/image", None),
+        ("GET", "/api/v1/captchas/xj00/audio", None),
         ("POST", "/internal/captchas/xj00/attempts", {"text": "x"}),
         ("PUT", "/internal/captchas/an-id", None),
         ("DELETE", "/internal/captchas/an-id", None),

@@ -25,6 +25,7 @@ def client(make_app: Callable[..., OpenAPI], tmp_path: Path) -> Iterator[FlaskCl
         ("POST", "/api/v1/captchas", {}, "gateway"),
         ("POST", "/api/v1/captchas", {"kind": "pow"}, "gateway"),
         ("GET", "/api/v1/captchas/xj00000000000000000000000000000000000000/image", None, "gateway"),
+        ("GET", "/api/v1/captchas/xj00000000000000000000000000000000000000/audio", None, "gateway"),
         ("POST", "/internal/captchas/xj00/attempts", {"text": "x"}, "sms-service"),
         ("PUT", "/internal/captchas/an-id", None, "gateway"),
         ("DELETE", "/internal/captchas/an-id", None, "gateway"),

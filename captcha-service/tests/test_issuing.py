@@ -13,7 +13,7 @@ Ask = Callable[..., TestResponse]
 Headers = Callable[..., dict[str, str]]
 
 
-def test_an_issued_captcha_says_where_it_is_seen_and_how_long_it_lives(issue: Ask) -> None:
+def test_an_issued_captcha_says_where_it_is_seen_and_heard_and_how_long_it_lives(issue: Ask) -> None:
     answer = issue()
     captcha_id = answer.json["id"]
     assert answer.status_code == 201
@@ -23,7 +23,7 @@ def test_an_issued_captcha_says_where_it_is_seen_and_how_long_it_lives(issue: As
         "kind": "picture",
         "content": "text",
         "image_url": f"/api/v1/captchas/{captcha_id}/image",
-        "audio_url": None,
+        "audio_url": f"/api/v1/captchas/{captcha_id}/audio",
         "expires_in": 180,
     }
 

@@ -108,7 +108,7 @@ def test_a_dense_screen_gets_the_same_picture_in_twice_the_pixels(
     assert ImageStat.Stat(difference).mean[0] < 8  # Of 255: what four shades round away at the edges.
 
 
-@pytest.mark.parametrize("scale", ["0", "3", "2.0", "x", ""])
+@pytest.mark.parametrize("scale", ["0", "3", "1.5", "x", ""])
 def test_another_scale_is_refused(client: FlaskClient, issue: Ask, from_gateway: Headers, scale: str) -> None:
     answer = client.get(f"{issue().json['image_url']}?scale={scale}", headers=from_gateway())
     assert (answer.status_code, answer.json["code"]) == (422, "request_invalid")

@@ -29,6 +29,7 @@ class Limit(enum.StrEnum):
     """What is counted per address of the client; `Settings` has ``{limit}_per_ip_per_minute`` for each."""
 
     CAPTCHAS = "captchas"
+    CAPTCHA_SOUNDS = "captcha_sounds"
     SMS_CODES = "sms_codes"
     USERS = "users"
     SESSIONS = "sessions"
@@ -66,6 +67,7 @@ _V1 = "/api/v1"
 RULES: tuple[Rule, ...] = (
     Rule("POST", f"{_V1}/captchas", Service.CAPTCHA, PUBLIC, Limit.CAPTCHAS),
     Rule("GET", f"{_V1}/captchas/{{id}}/image", Service.CAPTCHA, PUBLIC),
+    Rule("GET", f"{_V1}/captchas/{{id}}/audio", Service.CAPTCHA, PUBLIC, Limit.CAPTCHA_SOUNDS),
     Rule("POST", f"{_V1}/sms-codes", Service.SMS, OPTIONAL, Limit.SMS_CODES),
     Rule("POST", f"{_V1}/sms/receipts/{{provider}}/{{secret}}", Service.SMS, PUBLIC),
     Rule("POST", f"{_V1}/users", Service.USER, PUBLIC, Limit.USERS, Effect.STARTS),

@@ -53,6 +53,7 @@ class Settings(BaseSettings):
     trusted_proxies: Annotated[tuple[Network, ...], NoDecode, BeforeValidator(_commas)] = ()
 
     captchas_per_ip_per_minute: PerMinute = 20
+    captcha_sounds_per_ip_per_minute: PerMinute = 60  # Each costs 3 ms of a core; some browsers ask twice.
     sms_codes_per_ip_per_minute: PerMinute = 10
     users_per_ip_per_minute: PerMinute = 10
     sessions_per_ip_per_minute: PerMinute = 30

@@ -20,6 +20,7 @@ SIGNED_IN = [
 ]
 OPEN = [
     ("GET", "/api/v1/captchas/1/image", "captcha"),
+    ("GET", "/api/v1/captchas/1/audio?lang=en", "captcha"),
     ("POST", "/api/v1/captchas", "captcha"),
     ("POST", "/api/v1/sms-codes", "sms"),
     ("GET", "/api/v1/users/7", "user"),
@@ -52,6 +53,13 @@ def test_open_rules_reach_their_service_without_a_token(
     assert (seen.method, seen.target) == (method, target)
     claims = read_internal(seen.values("X-Internal-Token")[0], f"{service}-service")
     assert claims["sub"] == claims["iss"] == "gateway"
+
+
+def test_sounds_of_captchas_are_counted_by_themselves(start_gateway: Any) -> None:
+    gateway = start_gateway(captcha_sounds_per_ip_per_minute="2", cookies_secure="false")
+    sounds = [gateway.ask("GET", "/api/v1/captchas/1/audio").status for _ in range(3)]
+    assert sounds == [200, 200, 429]
+    assert gateway.ask("POST", "/api/v1/captchas").status == 200
 
 
 @pytest.mark.parametrize(("method", "path"), SIGNED_IN)
