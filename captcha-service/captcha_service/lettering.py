@@ -52,6 +52,7 @@ def letter(character: str, font: Font, style: Style, random: Random) -> Image.Im
     """Draw one variant of a character as an oversampled mask."""
     cap_height_px = random.uniform(*style.cap_height_px) * OVERSAMPLING
     mask = font.write(_TYPED.get(character, character), cap_height_px=cap_height_px)
+    mask = mask.resize((round(mask.width * random.uniform(*style.stretch_share)), mask.height))
     mask = _skewed(_bent(mask, style, random), style, random)
     angle = random.uniform(-style.rotation_degrees, style.rotation_degrees)
     mask = mask.rotate(angle, Image.Resampling.BILINEAR, expand=True)

@@ -69,7 +69,7 @@ def test_every_fetch_and_every_process_gives_the_same_sound(
 
 
 def test_ids_and_languages_have_sounds_of_their_own(hear: Hear, redis: Redis) -> None:
-    ids = ["xj" + digit * 32 for digit in "01"]
+    ids = ["xj" + digit * 38 for digit in "01"]
     for captcha_id in ids:
         redis.set(f"captcha:answer:{captcha_id}", "ADG34")
     sounds = {hear(f"/api/v1/captchas/{each}/audio?lang={lang}").data for each in ids for lang in LANGUAGES}
