@@ -29,7 +29,8 @@ def note_login(db: Session, user: User, now: datetime, *, rehashed: HashedPasswo
     """Set the time of the last login, and perhaps a new hash of the same password, in the caller's transaction.
 
     ``user`` was read before, outside of it. Says whether that may go on: no if the account was meanwhile banned or
-    deleted, or got another password, mobile or role. If yes, the transaction holds the row's lock.
+    deleted, or got another password, mobile or role, or must reset its password now. If yes, the transaction holds the
+    row's lock.
     """
     new_hash = user.password_hash if rehashed is None else rehashed.phc
     found = db.connection().execute(
