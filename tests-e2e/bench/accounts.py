@@ -1,7 +1,7 @@
 """The speed of accounts, as ratios against yardsticks in the same run: ``python -m bench.accounts``.
 
-Logins against bare argon2 on the same cores, the check of a token against PyJWT alone, and ``users/me`` through the
-gateway against a bare Flask answer under the same gunicorn. Rounds take turns, so that noise meets both alike.
+Logins against bare argon2 (see `logins`), the check of a token against PyJWT alone, and ``users/me`` through the
+gateway against a bare Flask answer under the same gunicorn.
 """
 
 import os
@@ -11,52 +11,24 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import UTC, datetime
 
 import jwt
 import urllib3
-from argon2 import PasswordHasher
 
-from chassis.identity import GATEWAY, INTERNAL_TOKEN_HEADER, Caller, InternalTokens
+from bench.logins import measure_logins
+from bench.rounds import CLIENTS, ROUNDS, compared, per_second
 from chassis.logs import configure_logs
 from gateway.keys import PublicKeys
 from gateway.verifier import TokenVerifier
 from local.settings import free_ports
 from stage.accounts import ROOT, Accounts, running_accounts
-from user_service.passwords import PROFILES
 from user_service.signing_keys import new_key
 
 _PASSWORD = "correct horse battery"
-_ROUNDS, _ROUND_SECONDS = 3, 4.0
-_CLIENTS = 8
-_PEOPLE = 16
 _TOKENS = 400
-_http = urllib3.PoolManager(maxsize=2 * _CLIENTS, retries=False, timeout=30)
-
-
-def per_second(act: Callable[[int], None], *, threads: int = _CLIENTS) -> float:
-    """Have threads act for one round, and return how often they did in a second."""
-    begun_at = time.monotonic()
-
-    def work(thread: int) -> int:
-        done = 0
-        while time.monotonic() - begun_at < _ROUND_SECONDS:
-            act(thread + done * threads)
-            done += 1
-        return done
-
-    with ThreadPoolExecutor(threads) as pool:
-        total = sum(pool.map(work, range(threads)))
-    return total / (time.monotonic() - begun_at)
-
-
-def compared(name: str, ours: Callable[[], float], yardstick: Callable[[], float], *, unit: str, goal: str = "") -> str:
-    """Measure in turns, and write the ratio with the raw figures beside it."""
-    pairs = [(ours(), yardstick()) for _ in range(_ROUNDS)]
-    mine, other = (statistics.median(each) for each in zip(*pairs, strict=True))
-    return f"{name:44} {mine / other:6.2f}  ({mine:,.0f} to {other:,.0f} {unit}){goal}"
+_http = urllib3.PoolManager(maxsize=2 * CLIENTS, retries=False, timeout=30)
 
 
 def post(url: str, body: dict[str, str], headers: dict[str, str], expected: int) -> dict[str, object]:
@@ -66,33 +38,6 @@ def post(url: str, body: dict[str, str], headers: dict[str, str], expected: int)
         raise RuntimeError(f"{answer.status}: {answer.data[:300]!r}")
     found: dict[str, object] = answer.json()
     return found
-
-
-def measure_logins(system: Accounts) -> str:
-    """Log in at user-service itself, as the gateway does."""
-    tokens = InternalTokens(system.env["USER_INTERNAL_TOKEN_KEY"])
-
-    def headers() -> dict[str, str]:
-        return {INTERNAL_TOKEN_HEADER: tokens.write(Caller(GATEWAY), audience="user-service")}
-
-    for number in range(_PEOPLE):
-        body = {"mobile": f"138001{number:05}", "sms_code": "031415", "password": _PASSWORD}
-        post(f"{system.user.url}/api/v1/users", body, headers(), 201)
-
-    def log_in(number: int) -> None:
-        body = {"mobile": f"138001{number % _PEOPLE:05}", "password": _PASSWORD}
-        post(f"{system.user.url}/api/v1/sessions", body, headers(), 201)
-
-    profile = PROFILES["owasp"]
-    hasher = PasswordHasher(time_cost=profile.passes, memory_cost=profile.memory_kib, parallelism=1)
-    stored, cores = hasher.hash(_PASSWORD), os.cpu_count() or 1
-    return compared(
-        "logins to bare argon2 on all cores",
-        lambda: per_second(log_in),
-        lambda: per_second(lambda _: hasher.verify(stored, _PASSWORD) and None, threads=cores),
-        unit="a second",
-        goal="   goal 0.90",
-    )
 
 
 @contextmanager
@@ -160,7 +105,7 @@ def measure_verifying() -> list[str]:
     lines = []
     for name, times in (("first check of a token to PyJWT alone", 1), ("later checks of a token to PyJWT alone", 50)):
         pairs = []
-        for _ in range(_ROUNDS):
+        for _ in range(ROUNDS):
             verifier = TokenVerifier(keys, issuer="xinjing", audience="xinjing")
             if times > 1:
                 seconds(verifier.verify, 1)
@@ -176,7 +121,7 @@ def main() -> int:
     configure_logs("bench", "ERROR")
     print(f"\nAccounts on {os.cpu_count()} cores, one machine for everything")
     with running_accounts(gateways=1, USER_ARGON2_PROFILE="owasp", USER_LOG_LEVEL="WARNING") as system:
-        print(" ", measure_logins(system))
+        print(*(f"  {line}" for line in measure_logins(system)), sep="\n")
         print(" ", measure_reading(system))
     print(*(f"  {line}" for line in measure_verifying()), sep="\n")
     return 0

@@ -32,10 +32,12 @@ from local.redis_server import RedisServer
 from local.settings import free_ports
 from user_service.commands import MIGRATIONS
 from user_service.models import FOR_EVER, User
+from user_service.password_keys import PasswordKeys
 from user_service.passwords import PROFILES, Passwords
 
 ROOT = Path(__file__).parents[2]
 KEY = "a key of this benchmark, never used elsewhere"
+PASSWORD_KEYS = "bench:another-key-of-this-benchmark-never-used-elsewhere"
 PASSWORD = "correct horse battery"
 TRIES_PER_MOBILE = 2
 # How the account is, what is sent, by name.
@@ -65,7 +67,8 @@ class SmsService(BaseHTTPRequestHandler):
 def make_accounts(url: str, pairs: int) -> None:
     """Insert so many accounts that no mobile is tried too often."""
     migrate(url, scripts=MIGRATIONS)
-    hashed = Passwords(PROFILES["owasp"], parallel=1, wait_seconds=1).hash(PASSWORD)
+    keys = PasswordKeys.parse(PASSWORD_KEYS)
+    hashed = Passwords(PROFILES["owasp"], keys, parallel=1, wait_seconds=1).hash(PASSWORD)
     database = Database(url)
     with database.write() as db:
         for kind, until in (("known", None), ("banned", FOR_EVER)):
@@ -97,6 +100,8 @@ def running(folder: Path, pairs: int) -> Iterator[int]:
         "USER_CAPTCHA_SERVICE_URL": "http://127.0.0.1:1",
         "USER_INTERNAL_TOKEN_KEY": KEY,
         "USER_REFRESH_TOKEN_KEY": KEY[::-1],
+        "USER_PASSWORD_KEYS": PASSWORD_KEYS,
+        "USER_MEDIA_DIR": str(folder / "media"),
         "USER_SIGNING_KEY_FILE": str(folder / "signing.pem"),
         "USER_LOG_LEVEL": "ERROR",
         "USER_AUDIT_FAILURES_PER_HOUR": "1000000",  # Every failure writes its line, as in an ordinary hour.

@@ -88,6 +88,17 @@ def test_the_captcha_counts_per_mobile_however_it_is_spelled(log_in):
     assert log_in("138-0013-8000").json["code"] == "captcha_required"
 
 
+@pytest.mark.parametrize(("fields", "calls"), [({}, 2), ({"password": "something else"}, 1)])
+def test_a_login_by_password_asks_the_counters_once_before_the_hash_and_once_after(
+    register, log_in, redis, fields, calls
+):
+    register()
+    log_in()  # Loads the scripts.
+    redis.config_resetstat()
+    log_in(**fields)
+    assert redis.info("commandstats")["cmdstat_evalsha"]["calls"] == calls
+
+
 @pytest.mark.parametrize("registered", [True, False])
 def test_T18_every_spelling_of_a_mobile_charges_one_bucket(register, guess, registered, redis):
     if registered:

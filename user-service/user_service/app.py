@@ -36,6 +36,7 @@ from user_service.captchas import Captchas
 from user_service.everybody import Everybody
 from user_service.failure_log import FailureLog
 from user_service.failure_streaks import FailureStreaks, Tarpit
+from user_service.hashing_threads import parallel_hashes, usable_cores
 from user_service.herald import Herald
 from user_service.key_commands import KeyCommands
 from user_service.key_files import GivenKeys, KeyFile, SigningKeys
@@ -171,7 +172,7 @@ def _passwords(settings: Settings) -> Passwords:
     return Passwords(
         PROFILES[settings.argon2_profile],
         settings.parsed_password_keys(),
-        parallel=settings.parallel_hashes,
+        parallel=settings.parallel_hashes or parallel_hashes(usable_cores(), processes=settings.processes),
         wait_seconds=settings.hash_wait_seconds,
     )
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from chassis.errors import XinjingError
 from chassis.mobiles import Mobile
-from user_service.attempt_limits import AttemptLimits
+from user_service.attempt_limits import AttemptLimits, Bucket
 from user_service.captchas import CaptchaAnswer, Captchas
 from user_service.failure_streaks import FailureStreaks, Tarpit
 
@@ -19,8 +19,8 @@ class Attempt:
     After too many in a row it ``is_hopeless``: the right password must be answered as a wrong one.
     """
 
-    mobile: Mobile
-    ip: str
+    account_key: str
+    buckets: list[Bucket]
     is_hopeless: bool
 
 
@@ -45,20 +45,28 @@ class PasswordAttempts:
             XinjingError: Redis or captcha-service is away.
         """
         buckets, account = self._limits.for_password(mobile, ip), self._limits.account_key(mobile)
-        self._limits.charge(buckets, asks_captcha=captcha is None)
+        # Who has neither a captcha to be judged nor a second to wait is counted in the same step.
+        counts_below = Tarpit.FAILURES_PER_SECOND if captcha is None else 0
+        streak = self._streaks.charge(account, buckets, asks_captcha=captcha is None, counts_below=counts_below)
+        if streak.is_counted:
+            failures = streak.failures + 1
+        else:
+            self._hold(streak.failures, buckets, captcha)
+            failures = self._streaks.add(account)
+        return Attempt(account, buckets, is_hopeless=failures > self._most_in_a_row)
+
+    def _hold(self, failures: int, buckets: list[Bucket], captcha: CaptchaAnswer | None) -> None:
         try:
             if captcha is not None:
                 self._captchas.spend(captcha)
-            self._tarpit.hold(self._streaks.count(account))
+            self._tarpit.hold(failures)
         except XinjingError:
             self._limits.refund(buckets)
             raise
-        return Attempt(mobile, ip, is_hopeless=self._streaks.add(account) > self._most_in_a_row)
 
     def succeeded(self, attempt: Attempt) -> None:
         """Give an attempt back whose password was right, and begin the count in a row anew."""
-        self._limits.refund(self._limits.for_password(attempt.mobile, attempt.ip))
-        self.end_streak(attempt.mobile)
+        self._streaks.refund(attempt.account_key, attempt.buckets)
 
     def end_streak(self, mobile: Mobile) -> None:
         """Begin the count in a row anew, because the owner of a mobile proved to have it."""

@@ -1,8 +1,5 @@
 """Hashes and checks passwords with argon2id (RFC 9106), a bounded number at a time."""
 
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Literal
 
@@ -10,8 +7,8 @@ from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 from structlog import get_logger
 
-from chassis.errors import DependencyUnavailable
 from user_service.foreign_hashes import Check, foreign_check
+from user_service.hashing_threads import HashingThreads
 from user_service.models import HashedPassword
 from user_service.password_keys import PasswordKeys
 from user_service.password_policy import normalise_password
@@ -55,8 +52,7 @@ class Passwords:
             time_cost=profile.passes, memory_cost=profile.memory_kib, parallelism=1, hash_len=32, salt_len=16
         )
         self._keys = keys
-        self._places = threading.BoundedSemaphore(parallel)
-        self._wait_seconds = wait_seconds
+        self._threads = HashingThreads(parallel, wait_seconds=wait_seconds)
         self._dummy = self._hasher.hash("nobody has this password")
 
     def hash(self, password: str) -> HashedPassword:
@@ -66,8 +62,8 @@ class Passwords:
             DependencyUnavailable: too many hashes are being computed.
         """
         digest = self._keys.digest(self._keys.current_id, normalise_password(password))
-        with self._place():
-            return HashedPassword(f"{_KEYED}{self._keys.current_id}{self._hasher.hash(digest)}")
+        phc = self._threads.run(lambda: self._hasher.hash(digest))
+        return HashedPassword(f"{_KEYED}{self._keys.current_id}{phc}")
 
     def matches(self, stored: str | None, password: str) -> bool:
         """Say whether this is the password of a stored hash, of ours or of a known foreign form.
@@ -78,12 +74,14 @@ class Passwords:
         Raises:
             DependencyUnavailable: as in `hash`.
         """
-        with self._place():
-            check = self._check(stored) if stored else None
-            if check is None:
-                self._verify(self._dummy, password)
-                return False
-            return check(password)
+        check = self._check(stored) if stored else None
+        return self._threads.run(lambda: self._matches(check, password))
+
+    def _matches(self, check: Check | None, password: str) -> bool:
+        if check is None:
+            self._verify(self._dummy, password)
+            return False
+        return check(password)
 
     def is_outdated(self, stored: str) -> bool:
         """Say whether a hash that matched is of another make than those of today: parameters, key or algorithm."""
@@ -111,15 +109,6 @@ class Passwords:
             return self._hasher.verify(phc, secret)
         except (VerificationError, InvalidHashError):
             return False
-
-    @contextmanager
-    def _place(self) -> Iterator[None]:
-        if not self._places.acquire(timeout=self._wait_seconds):
-            raise DependencyUnavailable("Too many passwords are being checked.", retry_after_seconds=1)
-        try:
-            yield
-        finally:
-            self._places.release()
 
 
 def _split(stored: str) -> tuple[str | None, str]:

@@ -41,6 +41,7 @@ class Settings(BaseSettings):
     password_keys: Annotated[SecretStr, AfterValidator(_password_keys)]
     log_level: str = "INFO"
     metrics_port: int = Field(default=9100, validation_alias="METRICS_PORT")
+    processes: int = Field(default=1, ge=1, validation_alias="WEB_CONCURRENCY")
 
     # One of the two: a PEM, or a file that the first start writes.
     signing_key: SecretStr | None = None
@@ -54,7 +55,8 @@ class Settings(BaseSettings):
     refresh_grace_seconds: int = Field(default=10, ge=0, le=30)
 
     argon2_profile: Literal["owasp", "weak_only_for_tests"] = "owasp"
-    parallel_hashes: Limit = 4
+    # Of one process; None: what `hashing_threads.parallel_hashes` makes of the cores and gunicorn's processes.
+    parallel_hashes: Limit | None = None
     hash_wait_seconds: float = Field(default=5, gt=0)
 
     login_failures_per_account_per_5_minutes: Limit = 5

@@ -12,6 +12,7 @@ from user_service.audit import Happening, record
 from user_service.captchas import CaptchaAnswer
 from user_service.failure_log import FailureLog
 from user_service.grants import Device, SignedIn
+from user_service.logins import note_login
 from user_service.models import NO_PASSWORD, HashedPassword, User
 from user_service.new_accounts import NewAccounts
 from user_service.password_attempts import PasswordAttempts
@@ -114,15 +115,11 @@ class SignIn:
         with self._database.read() as db:
             return find_by_mobile(db, mobile)
 
-    def _enter(self, checked: User, device: Device, *, event: str, rehashed: HashedPassword | None = None) -> SignedIn:
+    def _enter(self, user: User, device: Device, *, event: str, rehashed: HashedPassword | None = None) -> SignedIn:
         now = self._clock()
         with self._database.write() as db:
-            user = db.get(User, checked.id, with_for_update=True)
             # The account was judged outside of this transaction; what changed meanwhile must not let in.
-            if user is None or user.password_hash != checked.password_hash or not user.may_enter(now):
+            if not note_login(db, user, now, rehashed=rehashed):
                 raise CredentialsWrong
-            user.last_login = now
-            if rehashed is not None:
-                user.password = rehashed
             record(db, Happening(event, user_id=user.id, actor_id=user.id, mobile=Mobile(user.mobile)), now=now)
             return SignedIn(user, self._sessions.begin(db, user, device))

@@ -1,0 +1,91 @@
+"""Logins by password at user-service, against bare argon2 of the same parameters on all cores of the same machine.
+
+Clients, service, Redis and SQLite share the cores with the hashes; the yardstick has them alone. So that little of it
+goes to the load generator, its clients are bare keep-alive connections that send one internal token for half a minute.
+The second line compares processor time, clients and Redis included. It is what the first comes to on a machine with
+nothing else to do; with others at work only the second means something, as more processes get a greater share.
+"""
+
+import json
+import os
+import statistics
+import threading
+import time
+from collections.abc import Callable
+from http.client import HTTPConnection
+from urllib.parse import urlsplit
+
+import psutil
+from argon2 import PasswordHasher
+
+from bench.rounds import CLIENTS, per_second
+from chassis.identity import GATEWAY, INTERNAL_TOKEN_HEADER, Caller, InternalTokens
+from stage.accounts import Accounts
+from user_service.passwords import PROFILES
+
+_PASSWORD = "correct horse battery"
+_PEOPLE = 16
+_ROUNDS, _ROUND_SECONDS = 8, 2.0
+_TOKEN_SECONDS = 30  # Half of its life.
+
+
+class _Client:
+    """Calls user-service as the gateway does; each thread has a connection of its own."""
+
+    def __init__(self, system: Accounts) -> None:
+        self._address = urlsplit(system.user.url).netloc
+        self._tokens = InternalTokens(system.env["USER_INTERNAL_TOKEN_KEY"])
+        self._token, self._renew_at = "", 0.0
+        self._own = threading.local()
+
+    def post(self, path: str, body: dict[str, str]) -> None:
+        """Post JSON that makes something."""
+        if time.monotonic() > self._renew_at:
+            self._token = self._tokens.write(Caller(GATEWAY), audience="user-service")
+            self._renew_at = time.monotonic() + _TOKEN_SECONDS
+        if not hasattr(self._own, "connection"):
+            self._own.connection = HTTPConnection(self._address, timeout=30)
+        headers = {INTERNAL_TOKEN_HEADER: self._token, "Content-Type": "application/json"}
+        self._own.connection.request("POST", path, json.dumps(body), headers)
+        answer = self._own.connection.getresponse()
+        text = answer.read()
+        if answer.status != 201:
+            raise RuntimeError(f"{answer.status}: {text[:300]!r}")
+
+
+def _processor_seconds() -> float:
+    """Sum the processor time of this process and of all that it started."""
+    own = psutil.Process()
+    return sum(sum(process.cpu_times()[:2]) for process in (own, *own.children(recursive=True)))
+
+
+def _round(act: Callable[[int], object], threads: int) -> tuple[float, float]:
+    """Return the acts in a second, and the milliseconds of processors that each took."""
+    begun_at, spent = time.monotonic(), _processor_seconds()
+    speed = per_second(act, threads=threads, seconds=_ROUND_SECONDS)
+    return speed, 1000 * (_processor_seconds() - spent) / (speed * (time.monotonic() - begun_at))
+
+
+def measure_logins(system: Accounts) -> list[str]:
+    """Register some people, and log them in over and over."""
+    client = _Client(system)
+    for number in range(_PEOPLE):
+        body = {"mobile": f"138001{number:05}", "sms_code": "031415", "password": _PASSWORD}
+        client.post("/api/v1/users", body)
+
+    def log_in(number: int) -> None:
+        client.post("/api/v1/sessions", {"mobile": f"138001{number % _PEOPLE:05}", "password": _PASSWORD})
+
+    profile, cores = PROFILES["owasp"], os.cpu_count() or 1
+    hasher = PasswordHasher(time_cost=profile.passes, memory_cost=profile.memory_kib, parallelism=1)
+    stored = hasher.hash(_PASSWORD)
+    per_second(log_in)  # Fills the caches of statements, connections and scripts.
+    rounds = [
+        (*_round(log_in, CLIENTS), *_round(lambda _: hasher.verify(stored, _PASSWORD), cores)) for _ in range(_ROUNDS)
+    ]
+    logins, login_ms, hashes, hash_ms = (statistics.median(each) for each in zip(*rounds, strict=True))
+    return [
+        f"{'logins to bare argon2 on all cores':44} {logins / hashes:6.2f}  "
+        f"({logins:,.0f} to {hashes:,.0f} a second)   goal 0.90",
+        f"{'a hash to a login, in processor time':44} {hash_ms / login_ms:6.2f}  ({hash_ms:.1f} to {login_ms:.1f} ms)",
+    ]
