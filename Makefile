@@ -25,6 +25,7 @@ test-all: test ## the rest: RabbitMQ, MariaDB, PostgreSQL, the compose stack, a 
 	deploy/test-all
 
 bench: $(VENV)/.development ## speed, as ratios against a yardstick in the same run
+	@PYTHONPATH=tests-e2e $(BIN)/python -m bench.captchas
 	@PYTHONPATH=tests-e2e $(BIN)/python -m bench.sms
 	@PYTHONPATH=tests-e2e $(BIN)/python -m bench.accounts
 	@PYTHONPATH=tests-e2e $(BIN)/python -m bench.enumeration

@@ -50,7 +50,10 @@ def create_app(settings: Settings | None = None) -> OpenAPI:
     svcs.flask.register_value(app, Redis, redis, ping=lambda client: client.ping())
     svcs.flask.register_value(app, Captchas, captchas)
     svcs.flask.register_value(app, Proofs, Proofs(redis, key=proof_key, work_bits=settings.work_bits))
-    svcs.flask.register_value(app, IssueLimit, IssueLimit(redis, per_minute=settings.issues_per_ip_per_minute))
+    limit = IssueLimit(
+        redis, per_address_per_minute=settings.issues_per_ip_per_minute, per_minute=settings.issues_per_minute
+    )
+    svcs.flask.register_value(app, IssueLimit, limit)
     app.register_api(routes.api)
     app.register_api(internal_routes.api)
     if is_served:

@@ -25,3 +25,4 @@ class Settings(BaseSettings):
     # more ttl_seconds must grow too.
     work_bits: int = Field(default=20, ge=10, le=26)
     issues_per_ip_per_minute: int = Field(default=20, gt=0)
+    issues_per_minute: int = Field(default=60_000, gt=0)

@@ -93,6 +93,29 @@ def test_an_ipv6_client_is_its_64_bit_network(
     assert client.post("/api/v1/captchas", json={}, headers=from_gateway(second)).status_code == third
 
 
+def test_all_addresses_together_have_a_limit_and_leave_nothing_behind_it(
+    make_app: Callable[..., OpenAPI], from_gateway: Headers, redis: Redis
+) -> None:
+    client = make_app(issues_per_minute=3).test_client()
+    answers = [
+        client.post("/api/v1/captchas", json={}, headers=from_gateway(f"198.51.100.{number}")) for number in range(9)
+    ]
+    assert [answer.status_code for answer in answers] == [201] * 3 + [429] * 6
+    assert {answer.json["code"] for answer in answers[3:]} == {"too_many_requests"}
+    assert all(0 < int(answer.headers["Retry-After"]) <= 61 for answer in answers[3:])
+    assert len(redis.keys("*")) == 2 * 3 + 1  # An answer and a count for each that was let in, and the count of all.
+
+
+def test_what_an_address_is_refused_is_not_counted_for_all(
+    make_app: Callable[..., OpenAPI], from_gateway: Headers
+) -> None:
+    client = make_app(issues_per_ip_per_minute=1, issues_per_minute=2).test_client()
+    for _ in range(5):
+        client.post("/api/v1/captchas", json={}, headers=from_gateway())
+    other = client.post("/api/v1/captchas", json={}, headers=from_gateway("198.51.100.2"))
+    assert other.status_code == 201
+
+
 def test_classic_and_own_captchas_share_one_limit(issue: Ask, bind: Ask) -> None:
     for _ in range(10):
         assert issue().status_code == 201
