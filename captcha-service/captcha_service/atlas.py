@@ -12,7 +12,7 @@ from threading import Lock
 from captcha_service.bitmaps import Shape, shape
 from captcha_service.covers import arc, patch
 from captcha_service.lettering import all_fonts, letter
-from captcha_service.style import Style
+from captcha_service.style import TEXTS, Style
 
 # No captcha lives longer, so the atlas of the last period is all that is needed of the past.
 PERIOD_SECONDS = 900
@@ -23,7 +23,6 @@ _KEPT = 3
 class Atlas:
     """Variants of every character, patches and arcs."""
 
-    style: Style
     glyphs: Mapping[str, tuple[Shape, ...]]
     patches: tuple[Shape, ...]
     arcs: tuple[Shape, ...]
@@ -40,7 +39,7 @@ def make_atlas(characters: str, *, style: Style, seed: bytes) -> Atlas:
         glyphs[character] = tuple(shape(letter(character, font, style, random), style) for font in chosen)
     covers = range(style.cover_variants)
     patches = tuple(shape(patch(style, random), style) for _ in covers)
-    return Atlas(style, glyphs, patches, tuple(shape(arc(style, random), style) for _ in covers))
+    return Atlas(glyphs, patches, tuple(shape(arc(style, random), style) for _ in covers))
 
 
 class Atlases:
@@ -82,4 +81,4 @@ class Atlases:
 
     def _draw(self, period: int) -> Atlas:
         seed = hmac.digest(self._key, f"atlas {period}".encode(), sha256)
-        return make_atlas(self._characters, style=Style(), seed=seed)
+        return make_atlas(self._characters, style=TEXTS, seed=seed)

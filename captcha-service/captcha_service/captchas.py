@@ -12,6 +12,7 @@ from captcha_service.drawing import Picture, draw, draw_classic
 from captcha_service.questions import Content, new_result, question_for
 from captcha_service.speech import Sound, speak
 from captcha_service.spelling import folded
+from captcha_service.style import SUMS, TEXTS, Style
 from chassis.errors import CaptchaExpired, NotFound
 
 # No two of these look alike when warped: no 0 and O, 1 and I, 2 and Z, 5 and S, 8 and B, J and U, W and M, no C, Q, V.
@@ -63,7 +64,7 @@ class Captchas:
             NotFound: unknown, expired, used, or a classic one, whose only picture came when it was made.
         """
         question, seed, period = self._asked(captcha_id)
-        return draw(question, atlas=self._atlases.of(period), seed=seed, scale=scale)
+        return draw(question, atlas=self._atlases.of(period), seed=seed, style=_style(question), scale=scale)
 
     def sound(self, captcha_id: str, *, language: Language) -> Sound:
         """Speak an issued captcha; every call gives the same bytes for one language, as with `picture`.
@@ -84,7 +85,8 @@ class Captchas:
         answer = self._new_answer()
         self._answers.put(classic_id, answer, ttl_seconds=ttl_seconds)
         seed, atlas = self._seed(classic_id, answer), self._atlases.of(self._atlases.period())
-        return draw_classic(question_for(answer, seed=seed), atlas=atlas, seed=seed)
+        question = question_for(answer, seed=seed)
+        return draw_classic(question, atlas=atlas, seed=seed, style=_style(question))
 
     def drop(self, classic_id: str) -> None:
         """Forget a classic captcha, whether it exists or not.
@@ -129,3 +131,7 @@ class Captchas:
     def _check_classic(self, classic_id: str) -> None:
         if not _ANY_ID.fullmatch(classic_id) or classic_id.startswith(_OWN_PREFIX):
             raise NotFound
+
+
+def _style(question: str) -> Style:
+    return SUMS if question.endswith("=") else TEXTS

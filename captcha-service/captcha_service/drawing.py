@@ -18,7 +18,7 @@ from PIL import Image
 from captcha_service.atlas import Atlas
 from captcha_service.bitmaps import Canvas, Shape
 from captcha_service.png import png
-from captcha_service.style import Style
+from captcha_service.style import TEXTS, Style
 
 _Part = TypeVar("_Part")
 _Place = tuple[Shape, int, int]  # A shape, and the x and y of its upper left corner in pixels of scale 1.
@@ -52,24 +52,25 @@ class _Dice:
         return parts[next(self._thrown) * len(parts) >> 16]
 
 
-def draw(text: str, *, atlas: Atlas, seed: int, scale: int = 1) -> Picture:
+def draw(text: str, *, atlas: Atlas, seed: int, style: Style = TEXTS, scale: int = 1) -> Picture:
     """Draw a text of the atlas's characters as PNG; ``scale`` 2 is the same picture in twice the pixels each way.
 
-    The same text, atlas and seed (below 2^256) give the same bytes.
+    ``style`` may differ from the atlas's in how parts are put together and coloured, not in their measures. The same
+    arguments give the same bytes; ``seed`` is below 2^256.
     """
-    canvas, dice = Canvas.of(atlas.style, scale), _Dice(seed)
-    rows = _rows(text, atlas, dice, canvas)
-    return Picture(png(rows, canvas=canvas, palette=_palette(atlas.style, dice)), "image/png")
+    canvas, dice = Canvas.of(style, scale), _Dice(seed)
+    rows = _rows(text, atlas, style, dice, canvas)
+    return Picture(png(rows, canvas=canvas, palette=_palette(style, dice)), "image/png")
 
 
-def draw_classic(text: str, *, atlas: Atlas, seed: int) -> Picture:
-    """Draw a text as the JPEG that classic frontends expect: 200 by 75 pixels."""
-    canvas, dice = Canvas.of(atlas.style, 2), _Dice(seed)
-    rows = _rows(text, atlas, dice, canvas)
+def draw_classic(text: str, *, atlas: Atlas, seed: int, style: Style = TEXTS) -> Picture:
+    """Draw a text as the JPEG that classic frontends expect: 200 by 75 pixels; arguments as in `draw`."""
+    canvas, dice = Canvas.of(style, 2), _Dice(seed)
+    rows = _rows(text, atlas, style, dice, canvas)
     # Pillow is given the rows one byte on, so that each begins after its filter.
     size, packing = (canvas.width_px, canvas.height_px), f"P;{canvas.bits_per_pixel}"
     picture = Image.frombytes("P", size, rows[1:] + b"\0", "raw", packing, canvas.row_bytes)
-    picture.putpalette(_palette(atlas.style, dice))
+    picture.putpalette(_palette(style, dice))
     encoded = io.BytesIO()
     picture.convert("RGB").resize(_CLASSIC_SIZE_PX, Image.Resampling.BICUBIC, reducing_gap=2.0).save(
         encoded, "JPEG", quality=_CLASSIC_QUALITY
@@ -77,8 +78,7 @@ def draw_classic(text: str, *, atlas: Atlas, seed: int) -> Picture:
     return Picture(encoded.getvalue(), "image/jpeg")
 
 
-def _rows(text: str, atlas: Atlas, dice: _Dice, canvas: Canvas) -> bytes:
-    style = atlas.style
+def _rows(text: str, atlas: Atlas, style: Style, dice: _Dice, canvas: Canvas) -> bytes:
     line = _line([dice.one_of(atlas.glyphs[character]) for character in text], style, dice)
     last, last_x, _ = line[-1]
     span = line[0][1], last_x + last.width_px

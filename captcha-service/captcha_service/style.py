@@ -1,6 +1,6 @@
 """How the pictures look: every number of the drawing, with what it does to people and to programs."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 Range = tuple[float, float]
 
@@ -49,3 +49,8 @@ class Style:
     # How many of each are prepared: of every character, and of patches and arcs.
     glyph_variants: int = 12
     cover_variants: int = 64
+
+
+TEXTS = Style()
+# Made of the same parts. Who loses the sign loses the sum, so less lies over it; `questions` says what sums are worth.
+SUMS = replace(TEXTS, advance_share=(0.92, 1.02), patches=2, arcs=1)

@@ -12,7 +12,7 @@ from captcha_service.atlas import Atlas, make_atlas
 from captcha_service.captchas import ALPHABET
 from captcha_service.questions import SIGNS
 from captcha_service.settings import Settings
-from captcha_service.style import Style
+from captcha_service.style import TEXTS
 
 MakeApp = Callable[..., OpenAPI]
 Headers = Callable[..., dict[str, str]]
@@ -32,7 +32,7 @@ def make_app(redis: Redis, redis_url: str, internal_token_key: str) -> MakeApp:
 @pytest.fixture(scope="session")
 def atlas() -> Atlas:
     """Parts of pictures for every text and sum."""
-    return make_atlas(ALPHABET + SIGNS, style=Style(), seed=b"any")
+    return make_atlas(ALPHABET + SIGNS, style=TEXTS, seed=b"any")
 
 
 @pytest.fixture
