@@ -30,32 +30,41 @@ def package(text: str, seed: int) -> bytes:
 def classic(text: str, seed: int) -> bytes:
     """Draw as the generator of the classic course projects does, in its manner, not its code.
 
-    200 × 75, JPEG; each letter warped, tilted and pushed into its neighbour; one curve; a sprinkle of dots.
+    200 × 75, JPEG; each letter warped, tilted and pushed into its neighbour; one random curve; a sprinkle of dots.
     """
     random = Random(seed)
     picture = Image.new("RGB", (200, 75), _colour(random, 238, 255))
-    draw_on = ImageDraw.Draw(picture)
-    ink = _colour(random, 0, 200)
-    draw_on.arc(_box(random), random.randint(160, 200), random.randint(340, 380), fill=ink, width=3)
-    for _ in range(30):
-        x, y = random.randint(0, 200), random.randint(0, 75)
-        draw_on.line((x, y, x - 1, y), fill=ink, width=3)
     letters = [_letter(character, random) for character in text]
-    x = (200 - sum(letter.width for letter in letters) * 0.75) / 2
+    ink, scale = _colour(random, 0, 200), min(1.0, 190 / sum(letter.width for letter in letters))
+    x = 4.0
     for letter in letters:
-        picture.paste(ink, (int(x), (75 - letter.height) // 2 + random.randint(-4, 4)), letter)
-        x += letter.width * 0.75
+        fitting = letter.resize((round(letter.width * scale), round(letter.height * scale)))
+        picture.paste(ink, (round(x), (75 - fitting.height) // 2), fitting)
+        x += fitting.width * random.uniform(0.8, 1)
+    pen = ImageDraw.Draw(picture)
+    pen.line(_curve(random), fill=_colour(random, 0, 255), width=4, joint="curve")
+    dots = _colour(random, 0, 255)
+    for x, y in [(random.randrange(200), random.randrange(75)) for _ in range(50)]:
+        pen.line((x, y, x - 1, y), fill=dots, width=2)
     encoded = io.BytesIO()
     picture.filter(ImageFilter.SMOOTH).save(encoded, "JPEG")
     return encoded.getvalue()
 
 
+def _curve(random: Random) -> list[tuple[float, float]]:
+    """Follow the Bézier curve of six points that are spread over the width at random heights."""
+    points = [(200 * number / 5, random.uniform(0, 75)) for number in range(6)]
+
+    def weighted(part: float, axis: int) -> float:
+        return sum(
+            math.comb(5, k) * part**k * (1 - part) ** (5 - k) * point[axis] for k, point in enumerate(points)
+        )
+
+    return [(weighted(part / 40, 0), weighted(part / 40, 1)) for part in range(41)]
+
+
 def _colour(random: Random, least: int, most: int) -> tuple[int, int, int]:
     return random.randint(least, most), random.randint(least, most), random.randint(least, most)
-
-
-def _box(random: Random) -> tuple[int, int, int, int]:
-    return random.randint(-20, 20), random.randint(10, 30), random.randint(180, 220), random.randint(45, 75)
 
 
 def _letter(character: str, random: Random) -> Image.Image:
@@ -64,9 +73,12 @@ def _letter(character: str, random: Random) -> Image.Image:
     mask = Image.new("L", (right - left + 4, bottom - top + 4))
     ImageDraw.Draw(mask).text((2 - left, 2 - top), character, fill=255, font=font)
     width, height = mask.size
-    dx, dy = width * random.uniform(0.1, 0.3), height * random.uniform(0.2, 0.3)
-    corners = (-dx, -dy, -dx / 2, height + dy, width + dx, height + dy / 2, width + dx / 2, -dy / 2)
-    warped = mask.transform((int(width + dx), int(height + dy)), Image.Transform.QUAD, corners)
+    across, down = width * random.uniform(0.1, 0.3), height * random.uniform(0.2, 0.3)
+    left, right = (int(random.uniform(-across, across)) for _ in "lr")
+    top, bottom = (int(random.uniform(-down, down)) for _ in "tb")
+    wide, high = width + abs(left) + abs(right), height + abs(top) + abs(bottom)
+    corners = (left, top, -left, high - bottom, wide + right, high + bottom, wide - right, -top)
+    warped = mask.resize((wide, high)).transform((width, height), Image.Transform.QUAD, corners)
     return warped.rotate(random.uniform(-30, 30), Image.Resampling.BILINEAR, expand=True)
 
 

@@ -12,9 +12,10 @@ from functools import cache
 from PIL import Image
 
 from captcha_service.captchas import ALPHABET, _folded
+from strength.preparations import prepared
 from strength.solvers import SOLVERS, Reader
 
-_AT_ONCE = 20  # Pictures in one task.
+_AT_ONCE = 10  # Pictures in one task.
 Readings = dict[str, list[str]]  # What a solver read, by the way it was tried.
 
 
@@ -79,22 +80,23 @@ def _read(
 ) -> dict[str, Readings]:
     contents = [content for content, _ in pictures]
     lengths = {len(answer) for _, answer in pictures}
-    parts = [contents[start : start + _AT_ONCE] for start in range(0, len(contents), _AT_ONCE)]
-    tasks = [(solver, part, lengths) for solver in solvers for part in parts]
+    parts = [(contents[start : start + _AT_ONCE], solvers, lengths) for start in range(0, len(contents), _AT_ONCE)]
     readings: dict[str, Readings] = {solver: defaultdict(list) for solver in solvers}
     # Forked, because a script that has no main guard may call this.
     context = multiprocessing.get_context("fork")
     with ProcessPoolExecutor(processes or multiprocessing.cpu_count(), mp_context=context) as pool:
-        for done, (task, answer) in enumerate(zip(tasks, pool.map(_read_part, tasks), strict=True), start=1):
-            for way, texts in answer.items():
-                readings[task[0]][way].extend(texts)
-            progress(done / len(tasks))
+        for done, answers in enumerate(pool.map(_read_part, parts), start=1):
+            for solver, answer in answers.items():
+                for way, texts in answer.items():
+                    readings[solver][way].extend(texts)
+            progress(done / len(parts))
     return readings
 
 
-def _read_part(task: tuple[str, list[bytes], set[int]]) -> Readings:
-    solver, contents, lengths = task
-    return _reader(solver)([Image.open(io.BytesIO(content)).convert("RGB") for content in contents], lengths)
+def _read_part(part: tuple[list[bytes], Sequence[str], set[int]]) -> dict[str, Readings]:
+    contents, solvers, lengths = part
+    forms = prepared([Image.open(io.BytesIO(content)).convert("RGB") for content in contents])
+    return {solver: _reader(solver)(forms, lengths) for solver in solvers}
 
 
 @cache

@@ -14,7 +14,6 @@ from PIL import Image
 
 from captcha_service.captchas import ALPHABET
 from strength.decoding import Scores, greedy, of_length
-from strength.preparations import PREPARATIONS
 
 Array = NDArray[np.float32]
 
@@ -35,11 +34,11 @@ class Model:
         scores = answer.reshape(-1, answer.shape[-1])
         return np.log(scores + 1e-9) if self.probabilities else scores
 
-    def read(self, pictures: list[Image.Image], lengths: set[int]) -> dict[str, list[str]]:
-        """Read pictures in every prepared form, each decoded as the package does, and with what an attacker knows."""
+    def read(self, forms: dict[str, list[Image.Image]], lengths: set[int]) -> dict[str, list[str]]:
+        """Read every form of the pictures, decoded as the model's package does, and with what an attacker knows."""
         readings: dict[str, list[str]] = {}
-        for name, prepare in PREPARATIONS.items():
-            scores = [self.scores(prepare(picture)) for picture in pictures]
+        for name, pictures in forms.items():
+            scores = [self.scores(picture) for picture in pictures]
             readings[name] = [greedy(each, self.labels, self.blank) for each in scores]
             readings[f"{name}, length known"] = [
                 of_length(each, self.labels, self.blank, ALPHABET, lengths) for each in scores

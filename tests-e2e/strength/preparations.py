@@ -5,6 +5,8 @@ from collections.abc import Callable
 import numpy as np
 from PIL import Image, ImageChops, ImageFilter, ImageOps
 
+from strength.borders import without_borders
+
 Preparation = Callable[[Image.Image], Image.Image]
 
 
@@ -54,7 +56,13 @@ PREPARATIONS: dict[str, Preparation] = {
     "binarised": binarised,
     "no thin lines": _without_thin_lines,
     "edges": _edges,
+    "borders undone": without_borders,
     "upscaled": lambda picture: dark_on_light(picture).resize(
         (picture.width * 2, picture.height * 2), Image.Resampling.LANCZOS
     ),
 }
+
+
+def prepared(pictures: list[Image.Image]) -> dict[str, list[Image.Image]]:
+    """Bring pictures (RGB) into every form, the untouched one first."""
+    return {name: [prepare(picture) for picture in pictures] for name, prepare in PREPARATIONS.items()}

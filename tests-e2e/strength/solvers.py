@@ -6,8 +6,9 @@ from PIL import Image
 
 from strength import models, tesseract
 
-# Reads pictures (RGB), knowing the possible lengths; gives the texts by the way it tried, the untouched picture first.
-Reader = Callable[[list[Image.Image], set[int]], dict[str, list[str]]]
+# Takes the forms of some pictures (name of the preparation: pictures, the untouched ones first) and the possible lengths;
+# gives the texts by the way it tried, first what it reads in the untouched pictures.
+Reader = Callable[[dict[str, list[Image.Image]], set[int]], dict[str, list[str]]]
 SOLVERS: dict[str, Callable[[], Reader]] = {
     "ddddocr": lambda: models.ddddocr(beta=False).read,
     "ddddocr beta": lambda: models.ddddocr(beta=True).read,

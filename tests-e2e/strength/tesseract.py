@@ -1,5 +1,6 @@
 """Tesseract, the OCR engine that everybody tries first."""
 
+import os
 import subprocess
 import tempfile
 from pathlib import Path
@@ -7,22 +8,20 @@ from pathlib import Path
 from PIL import Image
 
 from captcha_service.captchas import ALPHABET
-from strength.preparations import PREPARATIONS
 
 _WHITELIST = ALPHABET + ALPHABET.lower()
 _MODES = {"line": "7", "word": "8"}  # Its page segmentation modes.
 
 
-def read(pictures: list[Image.Image], lengths: set[int]) -> dict[str, list[str]]:
-    """Read pictures in every prepared form, as one line and as one word. Lengths are of no use to it."""
+def read(forms: dict[str, list[Image.Image]], lengths: set[int]) -> dict[str, list[str]]:
+    """Read every form of the pictures as one line and as one word. Lengths are of no use to it."""
     del lengths
     readings = {}
     with tempfile.TemporaryDirectory() as folder:
-        for name, prepare in PREPARATIONS.items():
+        for name, pictures in forms.items():
             paths = [Path(folder) / f"{number}.png" for number in range(len(pictures))]
             for picture, path in zip(pictures, paths, strict=True):
-                # It reads best when capitals are some 40 pixels high with paper around them.
-                prepare(picture).save(path, dpi=(300, 300))
+                picture.save(path, dpi=(300, 300))
             for mode, number in _MODES.items():
                 readings[f"{name}, as a {mode}"] = _run(paths, number)
     return readings
@@ -32,8 +31,8 @@ def _run(paths: list[Path], mode: str) -> list[str]:
     listed = paths[0].with_name("list.txt")
     listed.write_text("".join(f"{path}\n" for path in paths))
     command = ["tesseract", str(listed), "stdout", "--psm", mode, "-c", f"tessedit_char_whitelist={_WHITELIST}"]
-    answer = subprocess.run(
-        command, check=True, capture_output=True, text=True, timeout=600, env={"OMP_THREAD_LIMIT": "1", "PATH": "/usr/bin:/usr/local/bin"}
-    )
+    # The pictures are spread over processes, so one thread is enough for each.
+    threads = {**os.environ, "OMP_THREAD_LIMIT": "1"}
+    answer = subprocess.run(command, check=True, capture_output=True, text=True, timeout=600, env=threads)
     pages = answer.stdout.split("\f")[: len(paths)]
     return ["".join(page.split()) for page in pages]
