@@ -45,6 +45,10 @@ class Model:
             ]
         return readings
 
+    def read_letter(self, picture: Image.Image) -> str:
+        """Read the one character of a picture."""
+        return of_length(self.scores(picture), self.labels, self.blank, ALPHABET, {1})
+
 
 def ddddocr(*, beta: bool) -> Model:
     """Load one of the two text models of ``ddddocr``; the other one is its default."""

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from PIL import Image
 
 from strength import models, tesseract
+from strength.segmentation import Segmentation
 
 # Takes the forms of some pictures (name of the preparation: pictures, the untouched ones first) and the possible lengths;
 # gives the texts by the way it tried, first what it reads in the untouched pictures.
@@ -16,4 +17,5 @@ SOLVERS: dict[str, Callable[[], Reader]] = {
     "captcha-whisperer": lambda: models.whisperer().read,
     "PP-OCRv4": lambda: models.paddle().read,
     "tesseract": lambda: tesseract.read,
+    "segmentation": lambda: Segmentation().read,
 }
