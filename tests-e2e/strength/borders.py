@@ -1,8 +1,8 @@
 """Undoes exchanged colours: finds the smooth lines from the left edge to the right behind which a picture is inverted.
 
-Where the colours are exchanged behind a line, its whole length is an edge, whatever letter it crosses; no line between
-letters is. So the best line is the smooth path along the most edges, found by dynamic programming; inverting all that is
-below it makes it vanish. A drawn curve is two such lines.
+Where the colours are exchanged behind a line, its whole length is an edge, whatever letter it crosses; no line through
+letters alone is. So the best line is the smooth path along the most edges, found by dynamic programming; inverting what
+is below it makes it vanish. A drawn curve is two such lines.
 """
 
 import numpy as np
@@ -13,7 +13,7 @@ Plane = NDArray[np.float64]  # Rows × columns; paper and ink are -1 and 1, in e
 _STEP = 4  # Columns between the points of a path.
 _STEEPEST = 8  # Rows that a path may rise or fall in one step.
 _BEND = 2  # Rows that a step may differ from the one before.
-_LEAST_EVIDENCE = 0.6  # Of the path must be edge; letters alone give some 0.4.
+_LEAST_EVIDENCE = 0.66  # Of the path must be edge; letters alone give up to 0.6.
 _MOST_LINES = 7
 
 

@@ -1,6 +1,6 @@
 """Turns what a CTC model says about each column of a picture into a text.
 
-Connectionist temporal classification (Graves et al. 2006): one class is the blank, and equal neighbours are one character.
+Connectionist temporal classification (Graves et al. 2006): one class is the blank, equal neighbours are one character.
 """
 
 import numpy as np
@@ -16,15 +16,20 @@ def greedy(scores: Scores, labels: list[str], blank: int) -> str:
     return "".join(labels[index] for index in best[firsts] if index != blank)
 
 
-def of_length(scores: Scores, labels: list[str], blank: int, alphabet: str, lengths: set[int]) -> str:
-    """Find the best text that is written in the alphabet and has one of the lengths: an attacker knows both."""
-    columns = [scores[:, blank]]
-    for character in alphabet:
-        spellings = [index for index, label in enumerate(labels) if label.upper() == character and index != blank]
-        columns.append(scores[:, spellings].max(axis=1))
-    known = np.stack(columns, axis=1)
-    found = [_best_of_length(known, length) for length in lengths]
-    return "".join(alphabet[index - 1] for index in max(found)[1])
+def spellings(labels: list[str], alphabet: str) -> list[list[int]]:
+    """Find the classes that mean each character, in either case."""
+    classes: dict[str, list[int]] = {character: [] for character in alphabet}
+    for index, label in enumerate(labels):
+        if label.upper() in classes:
+            classes[label.upper()].append(index)
+    return list(classes.values())
+
+
+def of_length(scores: Scores, blank: int, spelt: list[list[int]], lengths: set[int]) -> list[int]:
+    """Find the best text of one of the lengths, as indices of ``spellings``: an attacker knows lengths and alphabet."""
+    known = np.stack([scores[:, blank], *(scores[:, classes].max(axis=1) for classes in spelt)], axis=1)
+    written = max(_best_of_length(known, length) for length in lengths)[1]
+    return [index - 1 for index in written]
 
 
 def _best_of_length(scores: Scores, length: int) -> tuple[float, list[int]]:

@@ -56,9 +56,7 @@ def _curve(random: Random) -> list[tuple[float, float]]:
     points = [(200 * number / 5, random.uniform(0, 75)) for number in range(6)]
 
     def weighted(part: float, axis: int) -> float:
-        return sum(
-            math.comb(5, k) * part**k * (1 - part) ** (5 - k) * point[axis] for k, point in enumerate(points)
-        )
+        return sum(math.comb(5, k) * part**k * (1 - part) ** (5 - k) * point[axis] for k, point in enumerate(points))
 
     return [(weighted(part / 40, 0), weighted(part / 40, 1)) for part in range(41)]
 
@@ -89,10 +87,11 @@ _DRAWN: dict[str, tuple[Callable[[str, int], bytes], int]] = {
     "classic": (classic, 4),
 }
 GENERATORS = tuple(_DRAWN)
+DEFAULT = ("ours", "package, 4", "classic")
 
 
 def pictures(generator: str, count: int, *, seed: int) -> list[Labelled]:
-    """Draw ``count`` pictures. All generators get their texts from the service's alphabet, so that none has an easier one.
+    """Draw ``count`` pictures, all with texts from the service's alphabet, so that no generator has an easier one.
 
     The same seed gives the same texts, and the same pictures where the generator takes a seed.
     """

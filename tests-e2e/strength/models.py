@@ -4,6 +4,7 @@ import importlib
 import string
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -13,9 +14,21 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from captcha_service.captchas import ALPHABET
-from strength.decoding import Scores, greedy, of_length
+from strength.decoding import Scores, greedy, of_length, spellings
 
 Array = NDArray[np.float32]
+_FORMS = (
+    "untouched",
+    "inverted",
+    "dark on light",
+    "blurred",
+    "median",
+    "binarised",
+    "no thin lines",
+    "edges",
+    "borders undone",
+)
+_SLOW_FORMS = ("untouched", "dark on light", "edges", "borders undone")  # For a model that needs its time.
 
 
 @dataclass(frozen=True)
@@ -26,7 +39,10 @@ class Model:
     labels: list[str]
     blank: int
     fed: Callable[[Image.Image], Array]
-    probabilities: bool = False  # Whether it answers probabilities; else it answers their logarithms, but for a constant.
+    probabilities: bool = (
+        False  # Whether it answers probabilities; else it answers their logarithms, but for a constant.
+    )
+    forms: tuple[str, ...] = _FORMS
 
     def scores(self, picture: Image.Image) -> Scores:
         """Run the model on one picture."""
@@ -35,19 +51,21 @@ class Model:
         return np.log(scores + 1e-9) if self.probabilities else scores
 
     def read(self, forms: dict[str, list[Image.Image]], lengths: set[int]) -> dict[str, list[str]]:
-        """Read every form of the pictures, decoded as the model's package does, and with what an attacker knows."""
+        """Read forms of the pictures, decoded as the model's package does, and with what an attacker knows."""
         readings: dict[str, list[str]] = {}
-        for name, pictures in forms.items():
-            scores = [self.scores(picture) for picture in pictures]
+        for name in self.forms:
+            scores = [self.scores(picture) for picture in forms[name]]
             readings[name] = [greedy(each, self.labels, self.blank) for each in scores]
-            readings[f"{name}, length known"] = [
-                of_length(each, self.labels, self.blank, ALPHABET, lengths) for each in scores
-            ]
+            readings[f"{name}, length known"] = [self.decoded(each, lengths) for each in scores]
         return readings
 
-    def read_letter(self, picture: Image.Image) -> str:
-        """Read the one character of a picture."""
-        return of_length(self.scores(picture), self.labels, self.blank, ALPHABET, {1})
+    def decoded(self, scores: Scores, lengths: set[int]) -> str:
+        """Find the best text of the alphabet that has one of the lengths."""
+        return "".join(ALPHABET[index] for index in of_length(scores, self.blank, self._spellings, lengths))
+
+    @cached_property
+    def _spellings(self) -> list[list[int]]:
+        return spellings(self.labels, ALPHABET)
 
 
 def ddddocr(*, beta: bool) -> Model:
@@ -71,7 +89,7 @@ def svtrv2() -> Model:
 
     labels = ["", *string.digits, *string.ascii_letters, *string.punctuation]
     path = _file("azcrawlerpy_recaptcha_text", "svtrv2.onnx")
-    return Model(_session(path), labels, 0, fed, probabilities=True)
+    return Model(_session(path), labels, 0, fed, probabilities=True, forms=_SLOW_FORMS)
 
 
 def whisperer() -> Model:

@@ -35,7 +35,10 @@ def binarised(picture: Image.Image) -> Image.Image:
 def _without_thin_lines(picture: Image.Image) -> Image.Image:
     """Remove what is thinner than five pixels, dark or light."""
     grey = dark_on_light(picture)
-    for first, second in ((ImageFilter.MaxFilter, ImageFilter.MinFilter), (ImageFilter.MinFilter, ImageFilter.MaxFilter)):
+    for first, second in (
+        (ImageFilter.MaxFilter, ImageFilter.MinFilter),
+        (ImageFilter.MinFilter, ImageFilter.MaxFilter),
+    ):
         grey = grey.filter(first(5)).filter(second(5))
     return grey
 

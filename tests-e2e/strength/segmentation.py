@@ -14,12 +14,12 @@ from strength.glyphs import GlyphReader, Ink, glyph_reader
 from strength.models import Model, ddddocr
 from strength.preparations import binarised
 
-_FORMS = ("untouched", "median", "no thin lines", "borders undone")
+_FORMS = ("untouched", "borders undone")
 _LEAST_SPECK = 40  # Pixels.
 _NARROWEST, _WIDEST = 0.45, 1.7  # A letter, as a share of the usual width.
 _STEP = 3  # Columns between possible cuts.
-_ODD_WIDTH = 4.0
-_THROUGH_INK = 4.0
+_MOST_INK = 0.4  # Of a column's height, where a cut may go.
+_ODD_WIDTH, _THROUGH_INK = 4.0, 4.0  # What these cost a window, beside the logarithm of its letter's probability.
 Window = tuple[int, int]  # Columns from, to.
 Scores = dict[Window, tuple[float, str]]
 
@@ -38,7 +38,8 @@ class Segmentation:
             cuttings = [self._cut(_ink(picture), lengths) for picture in forms[name]]
             readings[name] = [text for text, _ in cuttings]
             readings[f"{name}, letters to ddddocr beta"] = [
-                "".join(self._model.read_letter(_framed(ink)) for ink in inks) for _, inks in cuttings
+                "".join(self._model.decoded(self._model.scores(_framed(ink)), {1}) for ink in inks)
+                for _, inks in cuttings
             ]
         return readings
 
@@ -47,18 +48,21 @@ class Segmentation:
         if len(columns) < 2 * max(lengths):
             return "", []
         ink = ink[:, columns[0] : columns[-1] + 1]
-        cuts = [*range(0, ink.shape[1] - _STEP, _STEP), ink.shape[1]]
-        heights = np.append((ink > 0).mean(axis=0), 0)
+        inked = np.append((ink > 0).mean(axis=0), 0)
+        inked[0] = 0
+        cuts = [x for x in [*range(0, ink.shape[1] - _STEP, _STEP), ink.shape[1]] if inked[x] <= _MOST_INK]
         usual = ink.shape[1] / max(lengths)
         windows = [(a, b) for a in cuts for b in cuts if _NARROWEST * usual <= b - a <= _WIDEST * usual]
+        if not windows:
+            return "", []
         likely, characters = self._glyphs.judge([ink[:, a:b] for a, b in windows])
-        windows_scores = {}
+        scored = {}
         for (start, end), score, character in zip(windows, likely, characters, strict=True):
             odd = np.log((end - start) / usual) ** 2
-            through_ink = heights[start] * (start > 0) + heights[end] * (end < ink.shape[1])
-            windows_scores[start, end] = (float(score) - _ODD_WIDTH * odd - _THROUGH_INK * through_ink, character)
-        found = max((_best_row(cuts, windows_scores, length) for length in lengths), key=lambda row: row[0])[1]
-        text = "".join(windows_scores[window][1] for window in found)
+            through_ink = inked[start] + inked[end]
+            scored[start, end] = (float(score) - _ODD_WIDTH * odd - _THROUGH_INK * through_ink, character)
+        found = max((_best_row(cuts, scored, length) for length in lengths), key=lambda row: row[0])[1]
+        text = "".join(scored[window][1] for window in found)
         return text, [ink[:, a:b] for a, b in found]
 
 

@@ -7,8 +7,8 @@ from PIL import Image
 from strength import models, tesseract
 from strength.segmentation import Segmentation
 
-# Takes the forms of some pictures (name of the preparation: pictures, the untouched ones first) and the possible lengths;
-# gives the texts by the way it tried, first what it reads in the untouched pictures.
+# Takes the forms of some pictures (by the name of the preparation) and the possible lengths; gives the texts by the way
+# it tried, first what it reads in the untouched pictures.
 Reader = Callable[[dict[str, list[Image.Image]], set[int]], dict[str, list[str]]]
 SOLVERS: dict[str, Callable[[], Reader]] = {
     "ddddocr": lambda: models.ddddocr(beta=False).read,

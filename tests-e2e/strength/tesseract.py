@@ -10,17 +10,18 @@ from PIL import Image
 from captcha_service.captchas import ALPHABET
 
 _WHITELIST = ALPHABET + ALPHABET.lower()
+_FORMS = ("untouched", "dark on light", "binarised", "no thin lines", "upscaled", "borders undone")
 _MODES = {"line": "7", "word": "8"}  # Its page segmentation modes.
 
 
 def read(forms: dict[str, list[Image.Image]], lengths: set[int]) -> dict[str, list[str]]:
-    """Read every form of the pictures as one line and as one word. Lengths are of no use to it."""
+    """Read forms of the pictures as one line and as one word. Lengths are of no use to it."""
     del lengths
     readings = {}
     with tempfile.TemporaryDirectory() as folder:
-        for name, pictures in forms.items():
-            paths = [Path(folder) / f"{number}.png" for number in range(len(pictures))]
-            for picture, path in zip(pictures, paths, strict=True):
+        for name in _FORMS:
+            paths = [Path(folder) / f"{number}.png" for number in range(len(forms[name]))]
+            for picture, path in zip(forms[name], paths, strict=True):
                 picture.save(path, dpi=(300, 300))
             for mode, number in _MODES.items():
                 readings[f"{name}, as a {mode}"] = _run(paths, number)
