@@ -28,8 +28,8 @@ def spellings(labels: list[str], alphabet: str) -> list[list[int]]:
 def of_length(scores: Scores, blank: int, spelt: list[list[int]], lengths: set[int]) -> list[int]:
     """Find the best text of one of the lengths, as indices of ``spellings``: an attacker knows lengths and alphabet."""
     known = np.stack([scores[:, blank], *(scores[:, classes].max(axis=1) for classes in spelt)], axis=1)
-    written = max(_best_of_length(known, length) for length in lengths)[1]
-    return [index - 1 for index in written]
+    likely, written = max(_best_of_length(known, length) for length in lengths)
+    return [index - 1 for index in written] if likely > -np.inf else []  # Too few columns for so many characters.
 
 
 def _best_of_length(scores: Scores, length: int) -> tuple[float, list[int]]:

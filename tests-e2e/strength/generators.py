@@ -5,20 +5,12 @@ import math
 from collections.abc import Callable
 from random import Random
 
-from captcha.image import ImageCaptcha
+from captcha.image import DEFAULT_FONTS, ImageCaptcha
 from PIL import Image, ImageDraw, ImageFilter, ImageFont
 
-from captcha_service.captchas import ALPHABET
-from captcha_service.drawing import draw
-from captcha_service.style import PNG
-from strength.fonts import FONTS
+from strength.service import ALPHABET, CHARACTERS, draw_ours
 
 Labelled = tuple[bytes, str]  # An encoded picture and its answer.
-
-
-def ours(text: str, seed: int) -> bytes:
-    """Draw as the service does. All that this folder knows of the drawing's interface stands here."""
-    return draw(text, style=PNG, seed=seed).content
 
 
 def package(text: str, seed: int) -> bytes:
@@ -66,7 +58,8 @@ def _colour(random: Random, least: int, most: int) -> tuple[int, int, int]:
 
 
 def _letter(character: str, random: Random) -> Image.Image:
-    font = ImageFont.truetype(str(random.choice(FONTS)), random.choice((42, 50, 56)))
+    # A font that stays when ours change, so that this yardstick stays too.
+    font = ImageFont.truetype(DEFAULT_FONTS[0], random.choice((42, 50, 56)))
     left, top, right, bottom = (math.floor(edge) for edge in font.getbbox(character))
     mask = Image.new("L", (right - left + 4, bottom - top + 4))
     ImageDraw.Draw(mask).text((2 - left, 2 - top), character, fill=255, font=font)
@@ -81,7 +74,7 @@ def _letter(character: str, random: Random) -> Image.Image:
 
 
 _DRAWN: dict[str, tuple[Callable[[str, int], bytes], int]] = {
-    "ours": (ours, 5),
+    "ours": (draw_ours, CHARACTERS),
     "package, 4": (package, 4),
     "package, 5": (package, 5),
     "classic": (classic, 4),

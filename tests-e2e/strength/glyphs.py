@@ -7,8 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageChops, ImageDraw, ImageFont
 
-from captcha_service.captchas import ALPHABET
-from strength.fonts import FONTS
+from strength.service import ALPHABET, FONTS
 
 _SIZE = (16, 20)  # Of the normalised picture of a letter, columns × rows.
 _FONT_PX = 36

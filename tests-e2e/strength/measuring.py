@@ -11,8 +11,8 @@ from functools import cache
 
 from PIL import Image
 
-from captcha_service.captchas import ALPHABET, _folded
 from strength.preparations import prepared
+from strength.service import ALPHABET, folded
 from strength.solvers import SOLVERS, Reader
 
 _AT_ONCE = 10  # Pictures in one task.
@@ -50,13 +50,18 @@ def solve_rates(
     processes: int | None = None,
     progress: Callable[[float], None] = lambda share: None,
 ) -> dict[str, list[Rate]]:
-    """Let solvers read encoded pictures with known answers.
+    """Let solvers read PNG or JPEG pictures with known answers.
 
     For each solver the rates of all its ways: first the untouched picture, then the best first. Under ``all together``
     stands how many pictures at least one way of any solver read. The solvers know the alphabet and the set of lengths.
+
+    Raises:
+        ValueError: no pictures.
     """
+    if not pictures:
+        raise ValueError("no pictures to read")
     readings = _read(pictures, solvers, processes, progress)
-    answers = [_folded(answer) for _, answer in pictures]
+    answers = [folded(answer) for _, answer in pictures]
     rates = {}
     anyhow = [False] * len(answers)
     for solver in solvers:
@@ -107,7 +112,7 @@ def _reader(solver: str) -> Reader:
 
 def _cleaned(text: str) -> str:
     """Bring a reading to the spelling that the service compares, without characters that no answer has."""
-    return "".join(character for character in _folded(text) if character in ALPHABET)
+    return "".join(character for character in folded(text) if character in ALPHABET)
 
 
 def _share_right(text: str, answer: str) -> float:

@@ -13,8 +13,8 @@ import onnxruntime
 from numpy.typing import NDArray
 from PIL import Image
 
-from captcha_service.captchas import ALPHABET
 from strength.decoding import Scores, greedy, of_length, spellings
+from strength.service import ALPHABET
 
 Array = NDArray[np.float32]
 _FORMS = (
@@ -39,9 +39,7 @@ class Model:
     labels: list[str]
     blank: int
     fed: Callable[[Image.Image], Array]
-    probabilities: bool = (
-        False  # Whether it answers probabilities; else it answers their logarithms, but for a constant.
-    )
+    probabilities: bool = False  # Else it answers their logarithms, but for a constant in each column.
     forms: tuple[str, ...] = _FORMS
 
     def scores(self, picture: Image.Image) -> Scores:
@@ -93,14 +91,14 @@ def svtrv2() -> Model:
 
 
 def whisperer() -> Model:
-    """Load the small captcha model of ``captcha-whisperer``; it takes blue, green, red from 0 to 255."""
+    """Load the small captcha model of ``captcha-whisperer``; it takes blue, green and red from 0 to 255."""
     path = _file("captcha_whisperer", "models/captcha_crnn.onnx")
     labels = [*string.digits, *string.ascii_uppercase, ""]
     return Model(_session(path), labels, 36, lambda picture: _tensor(picture.convert("RGB"), 60, 160)[::-1].copy())
 
 
 def paddle() -> Model:
-    """Load the recogniser of PaddleOCR (PP-OCRv4), which ``rapidocr-onnxruntime`` carries."""
+    """Load the recogniser of PaddleOCR (PP-OCRv4) out of ``rapidocr-onnxruntime``; blue, green and red from -1 to 1."""
     session = _session(_file("rapidocr_onnxruntime", "models/ch_PP-OCRv4_rec_infer.onnx"))
     labels = ["", *session.get_modelmeta().custom_metadata_map["character"].splitlines(), " "]
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from PIL import Image, ImageDraw, ImageFont
 
-from strength.fonts import FONTS
+from strength.service import FONTS
 
 _ACROSS, _DOWN = 5, 8
 _GAP, _LINE = 12, 18  # Pixels: around each picture, and for its number.

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from captcha_service.captchas import ALPHABET
+from strength.service import ALPHABET
 
 _WHITELIST = ALPHABET + ALPHABET.lower()
 _FORMS = ("untouched", "dark on light", "binarised", "no thin lines", "upscaled", "borders undone")
