@@ -25,11 +25,10 @@ def main() -> None:
         drawn = pictures(generator, options.count, seed=options.seed)
         write_sheet(drawn, options.output / f"{generator.replace(', ', '-')}.png")
         measured[generator] = _measure(generator, drawn, options.solver)
-    report = table(measured)
-    (options.output / "report.md").write_text(
-        f"# How well solvers read the captchas\n\n{options.count} pictures each, --seed {options.seed}.\n\n{report}"
-    )
-    print(f"\n{report}\nWritten to {options.output}/, with contact sheets to read yourself.")
+        # Written each time, so that a run that is stopped leaves what it has.
+        report = f"{options.count} pictures each, --seed {options.seed}.\n\n{table(measured)}"
+        (options.output / "report.md").write_text(f"# How well solvers read the captchas\n\n{report}")
+    print(f"\n{table(measured)}\nWritten to {options.output}/, with contact sheets to read yourself.")
 
 
 def _measure(generator: str, drawn: list[tuple[bytes, str]], solvers: list[str]) -> dict[str, list[Rate]]:
