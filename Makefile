@@ -7,6 +7,8 @@ PACKAGES := chassis/chassis gateway/gateway captcha-service/captcha_service sms-
 	user-service/user_service news-service/news_service deploy/local
 LOCK := $(BIN)/pip-compile --quiet --generate-hashes --strip-extras --allow-unsafe --no-emit-index-url \
 	--no-emit-trusted-host --no-emit-find-links --no-emit-options
+STRENGTH := .venv-strength
+COUNT ?= 500
 NOT_HERE := not outside and not compose and not browser
 
 help: ## list the commands
@@ -31,6 +33,9 @@ bench: $(VENV)/.development ## speed, as ratios against a yardstick in the same 
 	@PYTHONPATH=tests-e2e $(BIN)/python -m bench.enumeration
 	REVOCATION_TRIALS=1000 $(BIN)/pytest -q tests-e2e/tokens -k T33_a_session
 
+captcha-strength: $(STRENGTH)/.ready ## how well solvers read the captchas: 20 minutes (COUNT=500, OPTIONS="--only ours")
+	@PYTHONPATH=tests-e2e:chassis:captcha-service $(STRENGTH)/bin/python -m strength --count $(COUNT) $(OPTIONS)
+
 check-deploy: $(VENV)/.development ## check the compose file and the YAML
 	$(BIN)/yamllint -d "{extends: relaxed, rules: {line-length: {max: 140}}}" docker-compose.yml deploy
 	$(BIN)/check-jsonschema --builtin-schema vendor.compose-spec docker-compose.yml
@@ -50,9 +55,10 @@ secrets: ## make the secrets of the compose stack, once
 lock: $(VENV)/.development ## resolve the locked requirements anew
 	CUSTOM_COMPILE_COMMAND="make lock" $(LOCK) -o deploy/requirements.txt deploy/local.in $(PROJECTS:%=%/pyproject.toml)
 	CUSTOM_COMPILE_COMMAND="make lock" $(LOCK) -o deploy/requirements-dev.txt deploy/requirements-dev.in
+	CUSTOM_COMPILE_COMMAND="make lock" $(LOCK) -o tests-e2e/strength/requirements.txt tests-e2e/strength/requirements.in
 
-clean: ## remove the virtual environment and the local data
-	rm -rf $(VENV) .run .pytest_cache .mypy_cache .ruff_cache .hypothesis
+clean: ## remove the virtual environments and the local data
+	rm -rf $(VENV) $(STRENGTH) .run .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
 $(VENV)/.runtime: deploy/requirements.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Xinjing needs Python 3.11 or later: make PYTHON=python3.12 run")'
@@ -65,4 +71,10 @@ $(VENV)/.development: deploy/requirements-dev.txt $(VENV)/.runtime
 	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r deploy/requirements-dev.txt
 	@touch $@
 
-.PHONY: help run test test-all bench check-deploy openapi common-passwords captcha-clips secrets lock clean
+$(STRENGTH)/.ready: deploy/requirements.txt tests-e2e/strength/requirements.txt
+	$(PYTHON) -m venv $(STRENGTH)
+	$(STRENGTH)/bin/pip install --quiet --disable-pip-version-check --require-hashes -r deploy/requirements.txt \
+		-r tests-e2e/strength/requirements.txt
+	@touch $@
+
+.PHONY: help run test test-all bench captcha-strength check-deploy openapi common-passwords captcha-clips secrets lock clean

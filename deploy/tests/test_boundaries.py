@@ -51,13 +51,17 @@ def test_folders_of_tests_are_no_packages(root: Path) -> None:
     assert list(root.glob("*/tests/**/__init__.py")) + list(root.glob("tests-e2e/**/__init__.py")) == []
 
 
+def _requirements(root: Path) -> list[Path]:
+    return [path for folder in ("deploy", "tests-e2e/strength") for path in (root / folder).glob("requirements*")]
+
+
 def test_locks_hold_no_addresses(root: Path) -> None:
-    for lock in (root / "deploy").glob("requirements*"):
+    for lock in _requirements(root):
         assert "://" not in lock.read_text(), lock.name
 
 
 def test_locks_name_hashes_for_everything(root: Path) -> None:
-    for lock in (root / "deploy").glob("requirements*.txt"):
+    for lock in (path for path in _requirements(root) if path.suffix == ".txt"):
         pinned = re.findall(r"^[a-zA-Z0-9].*?==.*\\\n +--hash=", lock.read_text(), re.MULTILINE)
         assert len(pinned) == len(re.findall(r"^[a-zA-Z0-9][^=\n]*==", lock.read_text(), re.MULTILINE)), lock.name
 
