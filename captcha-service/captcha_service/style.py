@@ -25,17 +25,17 @@ class Style:
     wave_length_share: Range = (0.8, 1.6)
 
     # The line. The next glyph begins after this part of a glyph's width: below 1 they overlap. Nothing else hurts
-    # programs as much: from 0.70 to 0.86 the best of them goes from 4 to 12 of 100 pictures. Below 0.65 people lose it.
-    advance_share: Range = (0.70, 0.78)
+    # programs as much: from 0.68 to 0.86 the best of them goes from 4 to 12 of 100 pictures. Below 0.65 people lose it.
+    advance_share: Range = (0.72, 0.80)
     jump_px: int = 10  # Up or down from the line. More makes the order doubtful to people.
 
     # Patches and arcs lie along the text and flip the colours of what they cover. Patches as large as a letter are easy
-    # on people, who see its outline go on. Arcs look like strokes to programs, and more than three to people too. One
+    # on people, who see its outline go on. Arcs look like strokes to programs, and more than two to people too. One
     # line through the whole picture would do less, as it can be traced from side to side and undone.
     patches: int = 4
     patch_radius_px: Range = (16.0, 26.0)
     patch_swell_share: Range = (0.05, 0.16)  # Heights of the two waves that make it no circle, in parts of its radius.
-    arcs: int = 3
+    arcs: int = 2
     arc_radius_px: Range = (20.0, 40.0)
     arc_degrees: Range = (110.0, 200.0)
     arc_width_px: Range = (2.4, 3.2)

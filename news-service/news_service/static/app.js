@@ -191,8 +191,7 @@ class Captcha extends HTMLElement {
     this.label.textContent = question;
     this.input.placeholder = question;
     this.input.inputMode = content === "arithmetic" ? "numeric" : "text";
-    this.picture.srcset = `${image} 1x, ${image}?scale=2 2x`;
-    this.picture.src = image;
+    this.picture.src = `${image}?scale=2`; // Sharp on dense screens, and it is shown larger than it is drawn.
     this.picture.hidden = false;
     this.listenButton.hidden = !audio;
     if (audio) this.sound.src = `${audio}?lang=${document.documentElement.lang.split("-")[0]}`;
