@@ -9,7 +9,7 @@ from pathlib import Path
 
 from strength.generators import DEFAULT, GENERATORS, pictures
 from strength.measuring import Rate, solve_rates
-from strength.report import table
+from strength.report import table, verdict
 from strength.sheets import write_sheet
 from strength.solvers import SOLVERS
 
@@ -20,15 +20,16 @@ def main() -> None:
     if "tesseract" in options.solver and shutil.which("tesseract") is None:
         sys.exit("tesseract is missing: apt-get install tesseract-ocr, or leave it out with --solver.")
     print(f"{options.count} pictures of each generator, --seed {options.seed}")
-    measured = {}
+    measured, found = {}, ""
     for generator in options.only:
         drawn = pictures(generator, options.count, seed=options.seed)
         write_sheet(drawn, options.output / f"{generator.replace(', ', '-')}.png")
         measured[generator] = _measure(generator, drawn, options.solver)
         # Written each time, so that a run that is stopped leaves what it has.
-        report = f"{options.count} pictures each, --seed {options.seed}.\n\n{table(measured)}"
+        found = table(measured) + (f"\n{verdict(measured['ours'])}" if "ours" in measured else "")
+        report = f"{options.count} pictures each, --seed {options.seed}.\n\n{found}"
         (options.output / "report.md").write_text(f"# How well solvers read the captchas\n\n{report}")
-    print(f"\n{table(measured)}\nWritten to {options.output}/, with contact sheets to read yourself.")
+    print(f"\n{found}\nWritten to {options.output}/, with contact sheets to read yourself.")
 
 
 def _measure(generator: str, drawn: list[tuple[bytes, str]], solvers: list[str]) -> dict[str, list[Rate]]:

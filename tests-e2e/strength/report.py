@@ -8,6 +8,15 @@ _HEAD = (
     "| --- | --- | --- | --- | --- | --- | --- |\n"
 )
 
+_BOUND = 0.05  # T16: what may be read of our pictures, exactly and untouched, by any solver.
+
+
+def verdict(rates: dict[str, list[Rate]]) -> str:
+    """Say which solvers read more of our pictures than is agreed, each as its package has it."""
+    over = [solver for solver, ways in rates.items() if len(ways) > 1 and ways[0].share > _BOUND]
+    found = f"more is read by {', '.join(over)}" if over else "no solver reads more"
+    return f"T16, at most {_BOUND:.0%} of ours read untouched: {found}.\n"
+
 
 def table(measured: dict[str, dict[str, list[Rate]]]) -> str:
     """Format what ``solve_rates`` gave for each generator as Markdown."""
