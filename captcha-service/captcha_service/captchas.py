@@ -30,8 +30,7 @@ class Captchas:
     """Issues captchas, draws them and judges attempts. Threads may share it.
 
     ``picture_key`` is a secret that all processes share: it makes one id always give one picture and one sound in
-    each language, which nobody else can make to compare. Texts have ``characters`` characters or one fewer, so that a
-    program can't count on a length.
+    each language, which nobody else can make to compare.
     """
 
     def __init__(
@@ -122,8 +121,7 @@ class Captchas:
     def _new_answer(self) -> str:
         if self._content is Content.ARITHMETIC:
             return new_result()
-        length = self._characters - secrets.randbelow(2)
-        return "".join(secrets.choice(ALPHABET) for _ in range(length))
+        return "".join(secrets.choice(ALPHABET) for _ in range(self._characters))
 
     def _seed(self, captcha_id: str, answer: str) -> int:
         return int.from_bytes(hmac.digest(self._picture_key, f"{captcha_id} {answer}".encode(), sha256))

@@ -18,7 +18,7 @@ class Style:
 
     # Glyphs. Sizes that differ by a third cost programs a tenth of the characters that they read, and people nothing.
     cap_height_px: Range = (42.0, 58.0)
-    stretch_share: Range = (1.1, 1.35)  # Wider letters are easier on people, and allow for more overlap.
+    stretch_share: Range = (1.1, 1.3)  # Wider letters are easier on people, and allow for more overlap.
     rotation_degrees: float = 15.0
     corner_shift_share: float = 0.12  # Perspective: how far a corner moves, as a part of the glyph's own size.
     wave_height_share: Range = (0.02, 0.05)  # A wave that bends the glyph, in parts of its height.
@@ -26,7 +26,7 @@ class Style:
 
     # The line. The next glyph begins after this part of a glyph's width: below 1 they overlap. Nothing else hurts
     # programs as much: from 0.68 to 0.86 the best of them goes from 4 to 12 of 100 pictures. Below 0.65 people lose it.
-    advance_share: Range = (0.72, 0.80)
+    advance_share: Range = (0.76, 0.84)
     jump_px: int = 10  # Up or down from the line. More makes the order doubtful to people.
 
     # Patches and arcs lie along the text and flip the colours of what they cover. Patches as large as a letter are easy

@@ -1,7 +1,7 @@
 """The speed and the memory of captchas, as ratios against yardsticks in the same run: ``python -m bench.captchas``.
 
 Pictures of one thread against those of the package ``captcha`` from PyPI at the same size, which is given its four
-characters where ours has five or six; what of our time is encoding alone; other ways to encode; what a picture costs
+characters where ours has six; what of our time is encoding alone; other ways to encode; what a picture costs
 within a whole request; and what a flood of requests costs Redis, with every request from an address of its own.
 FLOOD is the number of those requests (100,000; the million of the README's figure takes some minutes).
 """
@@ -39,7 +39,7 @@ from chassis.logs import configure_logs
 from local.redis_server import RedisServer
 
 _KEY = "a key of the benchmark, never used elsewhere"
-_PACKAGE_CHARACTERS = 4
+_CHARACTERS, _PACKAGE_CHARACTERS = Settings.model_fields["characters"].default, 4
 _LIVES_SECONDS = 180
 
 
@@ -48,15 +48,10 @@ def text_of(characters: int) -> str:
     return "".join(secrets.choice(ALPHABET) for _ in range(characters))
 
 
-def our_text() -> str:
-    """Choose a text as the service does: five characters or six."""
-    return text_of(6 - secrets.randbelow(2))
-
-
 def compare_pictures(atlas: Atlas) -> list[str]:
     """Draw as the service does, and as the package does."""
 
-    texts = cycle([our_text() for _ in range(500)])
+    texts = cycle([text_of(_CHARACTERS) for _ in range(500)])
     package_texts = cycle([text_of(_PACKAGE_CHARACTERS) for _ in range(500)])
 
     def ours(scale: int) -> Callable[[], float]:
@@ -146,7 +141,7 @@ def flood(redis: Redis, requests: int) -> list[str]:
     for number in range(requests):
         try:
             limit.charge(f"10.{number >> 16 & 255}.{number >> 8 & 255}.{number & 255}")
-            redis.set(f"captcha:answer:xj{secrets.token_hex(19)}", our_text(), ex=_LIVES_SECONDS)
+            redis.set(f"captcha:answer:xj{secrets.token_hex(19)}", text_of(_CHARACTERS), ex=_LIVES_SECONDS)
             allowed += 1
         except TooManyRequests:
             pass
@@ -172,7 +167,9 @@ def main() -> int:
     print(f"  an atlas, every 15 minutes in the background {time.perf_counter() - begun_at:8.2f} s")
     print(*(f"  {line}" for line in compare_pictures(atlas)), sep="\n")
     print(*compare_encodings(atlas), sep="\n")
-    print(f"  a sound {1e3 / alone(lambda: speak(our_text(), language='zh', seed=secrets.randbits(256))):35.2f} ms")
+    print(
+        f"  a sound {1e3 / alone(lambda: speak(text_of(_CHARACTERS), language='zh', seed=secrets.randbits(256))):35.2f} ms"
+    )
     with tempfile.TemporaryDirectory(prefix="xj") as folder:
         server = RedisServer(Path(folder), Path(folder) / "redis.sock")
         server.start()

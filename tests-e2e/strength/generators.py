@@ -8,7 +8,7 @@ from random import Random
 from captcha.image import DEFAULT_FONTS, ImageCaptcha
 from PIL import Image, ImageDraw, ImageFilter, ImageFont
 
-from strength.service import ALPHABET, LENGTHS, draw_ours
+from strength.service import ALPHABET, CHARACTERS, draw_ours
 
 Labelled = tuple[bytes, str]  # An encoded picture and its answer.
 
@@ -73,11 +73,11 @@ def _letter(character: str, random: Random) -> Image.Image:
     return warped.rotate(random.uniform(-30, 30), Image.Resampling.BILINEAR, expand=True)
 
 
-_DRAWN: dict[str, tuple[Callable[[str, int], bytes], tuple[int, ...]]] = {
-    "ours": (draw_ours, LENGTHS),
-    "package, 4": (package, (4,)),
-    "package, 5": (package, (5,)),
-    "classic": (classic, (4,)),
+_DRAWN: dict[str, tuple[Callable[[str, int], bytes], int]] = {
+    "ours": (draw_ours, CHARACTERS),
+    "package, 4": (package, 4),
+    "package, 5": (package, 5),
+    "classic": (classic, 4),
 }
 GENERATORS = tuple(_DRAWN)
 DEFAULT = ("ours", "package, 4", "classic")
@@ -88,7 +88,7 @@ def pictures(generator: str, count: int, *, seed: int) -> list[Labelled]:
 
     The same seed gives the same texts, and the same pictures where the generator takes a seed.
     """
-    draw_one, lengths = _DRAWN[generator]
+    draw_one, characters = _DRAWN[generator]
     random = Random(f"{seed} {generator}")
-    answers = ["".join(random.choices(ALPHABET, k=random.choice(lengths))) for _ in range(count)]
+    answers = ["".join(random.choices(ALPHABET, k=characters)) for _ in range(count)]
     return [(draw_one(answer, random.getrandbits(64)), answer) for answer in answers]

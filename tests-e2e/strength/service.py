@@ -10,11 +10,11 @@ from captcha_service.drawing import draw
 from captcha_service.spelling import folded
 from captcha_service.style import TEXTS
 
-LENGTHS = (5, 6)  # By default; see `Captchas`.
+CHARACTERS = 6  # By default; see the service's settings.
 FONTS = sorted((Path(captcha_service.__file__).parent / "fonts").glob("*.[ot]tf"))
 # Servers draw new parts every quarter of an hour, so no figure rests on one set of them.
 _ATLASES = 8
-__all__ = ["ALPHABET", "FONTS", "LENGTHS", "draw_ours", "folded"]
+__all__ = ["ALPHABET", "CHARACTERS", "FONTS", "draw_ours", "folded"]
 
 
 def draw_ours(text: str, seed: int) -> bytes:
