@@ -135,7 +135,8 @@ def measure_requests(redis: Redis, url: str) -> list[str]:
 
 def flood(redis: Redis, requests: int) -> list[str]:
     """Ask for captchas as fast as one process can, each time from another address, and watch Redis's memory."""
-    limit = IssueLimit(redis, per_address_per_minute=20, per_minute=Settings.model_fields["issues_per_minute"].default)
+    per_minute = Settings.model_fields["issues_per_minute"].default
+    limit = IssueLimit(redis, per_address_per_minute=20, per_minute=per_minute)
     before, begun_at = redis.info("memory")["used_memory"], time.monotonic()
     most, allowed = 0, 0
     for number in range(requests):
@@ -150,11 +151,12 @@ def flood(redis: Redis, requests: int) -> list[str]:
             print(f"\r  flood: {number + 1:,} of {requests:,}", end="", file=sys.stderr)
     print("\r", end="", file=sys.stderr)
     seconds = time.monotonic() - begun_at
-    each = most / max(1, min(allowed, allowed * _LIVES_SECONDS / max(seconds, _LIVES_SECONDS)))
-    bound = each * 60_000 * _LIVES_SECONDS / 60 / 1e6
+    alive = allowed * min(1, _LIVES_SECONDS / seconds)
+    each = most / alive
+    bound = each * per_minute * _LIVES_SECONDS / 60 / 1e6
     return [
         f"  flood: {requests:,} requests in {seconds:,.0f} s, {allowed:,} let in; Redis grew by {most / 1e6:.1f} MB",
-        f"  {each:,.0f} bytes a captcha with its address, so at most {bound:,.0f} MB with 60,000 a minute",
+        f"  {each:,.0f} bytes a captcha with its address, so at most {bound:,.0f} MB with {per_minute:,} a minute",
     ]
 
 
