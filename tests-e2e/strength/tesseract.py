@@ -39,7 +39,12 @@ def _run(paths: list[Path], mode: str) -> list[str]:
     if answer.returncode > 0:
         # Not a crash, which version 5.3 has on some pictures (a division by zero), but a wrong installation.
         raise RuntimeError(f"tesseract: {answer.stderr.strip()}")
-    pages = ["".join(page.split()) for page in answer.stdout.split("\f")[:-1]]
+    pages = pages_of(answer.stdout)
     if answer.returncode == 0 and len(pages) == len(paths):
         return pages
     return [text for path in paths for text in _run([path], mode)] if len(paths) > 1 else [""]
+
+
+def pages_of(output: str) -> list[str]:
+    """Split what Tesseract prints for a list of pictures: a form feed stands between pages, not after the last one."""
+    return ["".join(page.split()) for page in output.split("\f")]
