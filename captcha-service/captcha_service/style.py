@@ -26,7 +26,7 @@ class Style:
 
     # The line. The next glyph begins after this part of a glyph's width: below 1 they overlap. Nothing else hurts
     # programs as much: from 0.68 to 0.86 the best of them goes from 4 to 12 of 100 pictures. Below 0.65 people lose it.
-    advance_share: Range = (0.76, 0.84)
+    advance_share: Range = (0.72, 0.80)
     jump_px: int = 10  # Up or down from the line. More makes the order doubtful to people.
 
     # Patches and arcs lie along the text and flip the colours of what they cover. Patches as large as a letter are easy
