@@ -3,9 +3,9 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import bindparam, select
+from sqlalchemy import bindparam, func, select
 from sqlalchemy.exc import IntegrityError
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, aliased
 
 from chassis.database import Database
 from chassis.errors import NickNameTaken, NotFound, Unauthenticated
@@ -13,8 +13,16 @@ from chassis.mobiles import Mobile
 from user_service.models import Gender, User
 from user_service.nick_names import checked_nick_name
 
-# Built once: to build it anew for each login takes as long as to run it.
-_BY_MOBILE = select(User).where(User.mobile == bindparam("mobile"), User.deleted_at.is_(None))
+# Built once: to build it anew for each login takes as long as to run it. Who has no account gets the oldest one's row,
+# so that loading takes as long: else some 0.15 ms tell known mobiles from others (T22).
+_theirs = aliased(User)
+_BY_MOBILE = select(User).where(
+    User.id
+    == func.coalesce(
+        select(_theirs.id).where(_theirs.mobile == bindparam("mobile")).scalar_subquery(),
+        select(func.min(_theirs.id)).scalar_subquery(),
+    )
+)
 
 
 @dataclass(frozen=True)
@@ -28,7 +36,8 @@ class ProfileChange:
 
 def find_by_mobile(db: Session, mobile: Mobile) -> User | None:
     """Return the account of a mobile, or None."""
-    return db.scalar(_BY_MOBILE, {"mobile": mobile})
+    user = db.scalar(_BY_MOBILE, {"mobile": mobile})
+    return user if user is not None and user.mobile == mobile and user.deleted_at is None else None
 
 
 def locked_account(db: Session, user_id: int) -> User:
