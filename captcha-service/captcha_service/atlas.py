@@ -72,11 +72,11 @@ class Atlases:
 
     def _begin(self, period: int) -> Future[Atlas]:
         with self._lock:
-            if period not in self._begun:
-                self._begun[period] = self._background.submit(self._draw, period)
-            begun = self._begun[period]
-            for old in sorted(self._begun)[:-_KEPT]:
-                del self._begun[old]
+            begun = self._begun.get(period)
+            if begun is None:
+                begun = self._begun[period] = self._background.submit(self._draw, period)
+                for old in sorted(self._begun)[:-_KEPT]:
+                    del self._begun[old]
         return begun
 
     def _draw(self, period: int) -> Atlas:

@@ -44,13 +44,12 @@ class IssueLimit:
     def _free_at(self, network: str) -> float | None:
         """Count; if that is refused, say when it will not be, in seconds since 1970."""
         # All are asked first, so that nothing is kept of an address that is refused for their sake.
-        if not self._everybody.test(self._all, "all"):
-            return self._everybody.get_window_stats(self._all, "all").reset_time
-        if not self._addresses.hit(self._each, "moving", network):
-            return self._addresses.get_window_stats(self._each, "moving", network).reset_time
-        if not self._everybody.hit(self._all, "all"):
-            return self._everybody.get_window_stats(self._all, "all").reset_time
-        return None
+        if self._everybody.test(self._all, "all"):
+            if not self._addresses.hit(self._each, "moving", network):
+                return self._addresses.get_window_stats(self._each, "moving", network).reset_time
+            if self._everybody.hit(self._all, "all"):
+                return None
+        return self._everybody.get_window_stats(self._all, "all").reset_time
 
 
 def network_of(address: str) -> str:

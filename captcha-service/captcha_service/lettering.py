@@ -10,7 +10,7 @@ from PIL import Image, ImageDraw, ImageFont
 from captcha_service.bitmaps import OVERSAMPLING
 from captcha_service.style import Style
 
-# Bold and without thin strokes: serifs are what people trip over. Each draws the six as no G and the seven as no 1.
+# Bold, and without the thin serifs that people trip over.
 _FONTS = (
     "Cantarell-ExtraBold.otf",
     "DejaVuSansMono-Bold.ttf",

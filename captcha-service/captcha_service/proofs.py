@@ -26,7 +26,7 @@ from captcha_service.spelling import narrowed
 from chassis.errors import CaptchaExpired
 from chassis.redis_client import redis_errors
 
-# Neither the rest of our own ids (xj and 32 hexadecimal digits) nor a classic client's id ever begins so.
+# Neither the rest of our own ids (xj and 38 hexadecimal digits) nor a classic client's id ever begins so.
 PREFIX = "xjp"
 _ID = re.compile(r"xjp([0-9a-f]{2})([0-9a-f]{8})[0-9a-f]{16}([0-9a-f]{32})")
 _MAC_DIGITS = 32

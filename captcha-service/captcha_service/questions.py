@@ -4,8 +4,8 @@ Of a sum the answer is all that is kept. The question follows from it and the ca
 ask the same, every time. Only those digits appear that also stand in texts, as no two of them look alike when warped,
 with ``+``, ``-``, ``×`` and ``=``.
 
-How guessable: 95 answers from 0 to 99 are equally likely, so a blind guess is right once in 95 times, where a text of 5
-characters has 23^5 = 6,436,343. Who reads the sign alone is right once in about 60 times for ``+`` and ``-`` and once
+How guessable: 95 answers from 0 to 99 are equally likely, so a blind guess is right once in 95 times, where a text of 6
+characters has 21^6 = 85,766,121. Who reads the sign alone is right once in about 60 times for ``+`` and ``-`` and once
 in 14 for ``×``. Sums are an offer to people, never the safer choice.
 """
 
