@@ -105,15 +105,21 @@ def keep() -> Callable[[Page, str], None]:
     return keep
 
 
+def picture_path(captcha_id: str) -> str:
+    """Tell where the dialog shows the picture of a captcha from."""
+    return f"/api/v1/captchas/{captcha_id}/image?scale=2"
+
+
 def fill_captcha(dialog: Locator, stack: Any, answer: str | None = None) -> str:
     """Answer the captcha that is shown, rightly if no answer is given, and return its id."""
     picture = dialog.get_by_alt_text("图形验证码，看不清可换一张")
     expect(picture).to_be_visible()
-    found = re.fullmatch(r"/api/v1/captchas/([^/]+)/image\?scale=2", picture.get_attribute("src") or "")
-    assert found
+    source = picture.get_attribute("src") or ""
+    captcha_id = source.split("/")[4]
+    assert source == picture_path(captcha_id)
     assert picture.evaluate("picture => picture.decode().then(() => picture.naturalWidth > 0)")
-    dialog.get_by_label("看到或听到的字符").fill(answer or stack.captcha_answer(found[1]))
-    return found[1]
+    dialog.get_by_label("看到或听到的字符").fill(answer or stack.captcha_answer(captcha_id))
+    return captcha_id
 
 
 def fill_code(dialog: Locator, stack: Any, mobile: str, *, texts: int) -> None:
@@ -205,7 +211,7 @@ def test_a_wrong_captcha_is_said_and_replaced(open_window: Open, stack: Any, mob
     dialog.get_by_role("button", name="获取验证码").click()
     expect(dialog.get_by_role("alert")).to_have_text("验证码输入有误")
     expect(dialog.get_by_role("alert")).to_be_focused()
-    expect(dialog.get_by_role("img")).not_to_have_attribute("src", f"/api/v1/captchas/{first}/image")
+    expect(dialog.get_by_role("img")).not_to_have_attribute("src", picture_path(first))
     fill_captcha(dialog, stack)
     fill_code(dialog, stack, mobile, texts=1)
     expect(dialog.get_by_role("alert")).to_be_hidden()
@@ -233,7 +239,7 @@ def test_a_person_who_mistypes_answers_a_captcha_and_gets_in(
     assert barriers(visit.page) == []
     panel.get_by_role("button", name="登录").click()
     expect(alert).to_have_text("验证码输入有误")
-    expect(picture).not_to_have_attribute("src", f"/api/v1/captchas/{first}/image")
+    expect(picture).not_to_have_attribute("src", picture_path(first))
     fill_captcha(panel, stack)
     panel.get_by_label("密码", exact=True).fill(PASSWORD)
     panel.get_by_role("button", name="登录").click()
