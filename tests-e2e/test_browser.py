@@ -118,7 +118,7 @@ def fill_captcha(dialog: Locator, stack: Any, answer: str | None = None) -> str:
     captcha_id = source.split("/")[4]
     assert source == picture_path(captcha_id)
     assert picture.evaluate("picture => picture.decode().then(() => picture.naturalWidth > 0)")
-    dialog.get_by_label("看到或听到的字符").fill(answer or stack.captcha_answer(captcha_id))
+    dialog.get_by_label("看到或听到的字母").fill(answer or stack.captcha_answer(captcha_id))
     return captcha_id
 
 
@@ -234,7 +234,7 @@ def test_a_person_who_mistypes_answers_a_captcha_and_gets_in(
         expect(picture).to_be_hidden()
     panel.get_by_role("button", name="登录").click()
     expect(alert).to_have_text("请输入图片验证码")
-    expect(panel.get_by_label("看到或听到的字符")).to_have_attribute("aria-invalid", "true")
+    expect(panel.get_by_label("看到或听到的字母")).to_have_attribute("aria-invalid", "true")
     first = fill_captcha(panel, stack, "????")
     assert barriers(visit.page) == []
     panel.get_by_role("button", name="登录").click()
@@ -274,7 +274,7 @@ def test_another_captcha_is_one_click_away(open_window: Open) -> None:
     before = picture.get_attribute("src") or ""
     dialog.get_by_role("button", name="换一张").click()
     expect(picture).not_to_have_attribute("src", before)
-    expect(dialog.get_by_label("看到或听到的字符")).to_be_focused()
+    expect(dialog.get_by_label("看到或听到的字母")).to_be_focused()
 
 
 def tab_to(page: Page, control: Locator) -> None:
@@ -331,8 +331,8 @@ def test_computing_can_be_cancelled(open_window: Open) -> None:
     expect(dialog.get_by_role("img")).to_be_visible()
     expect(dialog.get_by_role("progressbar")).to_be_hidden()
     expect(dialog.get_by_role("status")).to_have_count(0)
-    expect(dialog.get_by_label("看到或听到的字符")).to_be_enabled()
-    expect(dialog.get_by_label("看到或听到的字符")).to_have_value("")
+    expect(dialog.get_by_label("看到或听到的字母")).to_be_enabled()
+    expect(dialog.get_by_label("看到或听到的字母")).to_have_value("")
 
 
 def test_a_code_is_not_asked_for_while_the_device_computes(open_window: Open, mobile: str) -> None:

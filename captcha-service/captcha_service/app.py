@@ -13,7 +13,7 @@ from captcha_service.atlas import Atlases
 from captcha_service.captchas import ALPHABET, Captchas
 from captcha_service.issue_limit import IssueLimit
 from captcha_service.proofs import Proofs
-from captcha_service.questions import SIGNS
+from captcha_service.questions import CHARACTERS
 from captcha_service.settings import Settings
 from chassis.identity import InternalTokens
 from chassis.logs import configure_logs
@@ -38,7 +38,7 @@ def create_app(settings: Settings | None = None) -> OpenAPI:
     # Keys of their own for pictures and proofs, from the one secret that all processes of this service share.
     picture_key = hmac.digest(key.encode(), b"captcha pictures", sha256)
     proof_key = hmac.digest(key.encode(), b"captcha proofs of work", sha256)
-    atlases = Atlases(ALPHABET + SIGNS, key=picture_key)
+    atlases = Atlases(ALPHABET + CHARACTERS, key=picture_key)
     captchas = Captchas(
         RedisAnswerStore(redis),
         atlases,

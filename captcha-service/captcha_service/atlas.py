@@ -10,8 +10,7 @@ from random import Random
 from threading import Lock
 
 from captcha_service.bitmaps import Shape, shape
-from captcha_service.covers import arc, patch
-from captcha_service.lettering import all_fonts, letter
+from captcha_service.lettering import all_fonts, letter, patch
 from captcha_service.style import TEXTS, Style
 
 # No captcha lives longer, so the atlas of the last period is all that is needed of the past.
@@ -21,11 +20,10 @@ _KEPT = 3
 
 @dataclass(frozen=True)
 class Atlas:
-    """Variants of every character, patches and arcs."""
+    """Variants of every character, and patches."""
 
     glyphs: Mapping[str, tuple[Shape, ...]]
     patches: tuple[Shape, ...]
-    arcs: tuple[Shape, ...]
 
 
 def make_atlas(characters: str, *, style: Style, seed: bytes) -> Atlas:
@@ -37,9 +35,7 @@ def make_atlas(characters: str, *, style: Style, seed: bytes) -> Atlas:
         order = random.sample(fonts, len(fonts))
         chosen = (order[variant % len(order)] for variant in range(style.glyph_variants))
         glyphs[character] = tuple(shape(letter(character, font, style, random), style) for font in chosen)
-    covers = range(style.cover_variants)
-    patches = tuple(shape(patch(style, random), style) for _ in covers)
-    return Atlas(glyphs, patches, tuple(shape(arc(style, random), style) for _ in covers))
+    return Atlas(glyphs, tuple(shape(patch(style, random), style) for _ in range(style.patch_variants)))
 
 
 class Atlases:

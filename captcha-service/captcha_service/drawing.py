@@ -1,9 +1,9 @@
 """Draws a text as a two-colour picture that people read and programs mostly do not.
 
-All parts of a picture (glyphs, patches, arcs) flip the two colours of what they cover: people see the outlines go on
-and complete the letters, programs lose strokes. The parts stand ready in an atlas as whole numbers, so drawing is a few
-dozen shifts and XORs. A program that is trained on such pictures reads them all the same; the limits are the real
-defence.
+Letters are outlines that overlap, and all parts of a picture, letters and patches, exchange the two colours of what
+they cover: people follow each outline and see letters, programs see a net of strokes. The parts stand ready in an atlas
+as whole numbers, so drawing is a few shifts and XORs. A program that is trained on such pictures reads them all the
+same; the limits are the real defence.
 """
 
 import io
@@ -85,9 +85,8 @@ def _rows(text: str, atlas: Atlas, style: Style, dice: _Dice, canvas: Canvas) ->
     picture = 0
     for shape, x, y in line:
         picture ^= shape.at(x, y, canvas)
-    for count, covers in ((style.patches, atlas.patches), (style.arcs, atlas.arcs)):
-        for shape, x, y in _along(span, [dice.one_of(covers) for _ in range(count)], style, dice):
-            picture ^= shape.at(x, y, canvas)
+    for shape, x, y in _along(span, [dice.one_of(atlas.patches) for _ in range(style.patches)], style, dice):
+        picture ^= shape.at(x, y, canvas)
     return canvas.rows(picture)
 
 
@@ -103,21 +102,22 @@ def _line(glyphs: list[Shape], style: Style, dice: _Dice) -> list[_Place]:
     places = []
     for glyph, step in zip(glyphs, [*steps, 0], strict=True):
         jump = min(style.jump_px, (style.height_px - glyph.height_px) // 2)
-        places.append((glyph, x, (style.height_px - glyph.height_px) // 2 + dice.between(-jump, jump)))
+        inside_x = min(x, style.width_px - glyph.width_px)  # It may reach further than the next, if that is narrower.
+        places.append((glyph, inside_x, (style.height_px - glyph.height_px) // 2 + dice.between(-jump, jump)))
         x += step
     return places
 
 
-def _along(span: tuple[int, int], covers: list[Shape], style: Style, dice: _Dice) -> Iterator[_Place]:
-    """Spread patches or arcs over a text from its left to its right end."""
+def _along(span: tuple[int, int], patches: list[Shape], style: Style, dice: _Dice) -> Iterator[_Place]:
+    """Spread patches over a text from its left to its right end."""
     left, right = span
-    slot = (right - left) // len(covers)
-    for number, cover in enumerate(covers):
+    slot = (right - left) // len(patches)
+    for number, patch in enumerate(patches):
         middle_x = left + slot * number + slot // 2 + dice.between(-(slot // 3), slot // 3)
         middle_y = style.height_px // 2 + dice.between(-style.rise_px, style.rise_px)
-        x = min(max(middle_x - cover.width_px // 2, 0), style.width_px - cover.width_px)
-        y = min(max(middle_y - cover.height_px // 2, 0), style.height_px - cover.height_px)
-        yield cover, x, y
+        x = min(max(middle_x - patch.width_px // 2, 0), style.width_px - patch.width_px)
+        y = min(max(middle_y - patch.height_px // 2, 0), style.height_px - patch.height_px)
+        yield patch, x, y
 
 
 def _palette(style: Style, dice: _Dice) -> bytes:

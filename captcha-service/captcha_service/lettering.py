@@ -1,27 +1,26 @@
-"""Draws single characters: bent, seen in perspective and turned, each in one of several fonts."""
+"""Draws the parts of pictures: characters, as outlines in one of several fonts, bent and turned; and patches."""
 
 import math
 from collections.abc import Callable
 from importlib import resources
 from random import Random
 
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw, ImageFilter, ImageFont, ImageOps
 
 from captcha_service.bitmaps import OVERSAMPLING
 from captcha_service.style import Style
 
-# Bold, and without the thin serifs that people trip over.
+# Bold, so that an outline encloses something, and without serifs, which help programs and confuse people.
 _FONTS = (
     "Cantarell-ExtraBold.otf",
-    "DejaVuSansMono-Bold.ttf",
     "Dosis-ExtraBold.otf",
-    "FantasqueSansMono-Bold.ttf",
     "Karla-ExtraBold.otf",
     "OpenSans-ExtraBold.ttf",
     "Play-Bold.ttf",
     "Quicksand-Bold.ttf",
-    "RobotoSlab-Bold.otf",
 )
+_CORNERS = 72  # Of a patch.
+_LARGEST_SHARE = 0.85  # Of the picture each way; what turned out larger is made smaller.
 _TYPED = {"-": "\N{MINUS SIGN}"}  # The hyphen of a keyboard is too short to be seen.
 
 
@@ -49,13 +48,30 @@ def all_fonts() -> list[Font]:
 
 
 def letter(character: str, font: Font, style: Style, random: Random) -> Image.Image:
-    """Draw one variant of a character as an oversampled mask."""
+    """Draw one variant of a character's outline as an oversampled mask."""
     cap_height_px = random.uniform(*style.cap_height_px) * OVERSAMPLING
     mask = font.write(_TYPED.get(character, character), cap_height_px=cap_height_px)
     mask = mask.resize((round(mask.width * random.uniform(*style.stretch_share)), mask.height))
     mask = _skewed(_bent(mask, style, random), style, random)
     angle = random.uniform(-style.rotation_degrees, style.rotation_degrees)
     mask = mask.rotate(angle, Image.Resampling.BILINEAR, expand=True)
+    mask = mask.crop(mask.getbbox())
+    mask.thumbnail((style.width_px * OVERSAMPLING * _LARGEST_SHARE, style.height_px * OVERSAMPLING * _LARGEST_SHARE))
+    mask = _outlined(mask, style)
+    return mask.crop(mask.getbbox())
+
+
+def patch(style: Style, random: Random) -> Image.Image:
+    """Draw a round area with a wavy edge as an oversampled mask."""
+    radius = random.uniform(*style.patch_radius_px) * OVERSAMPLING
+    swells = [(count, random.uniform(*style.patch_swell_share), random.uniform(0, 2 * math.pi)) for count in (2, 3)]
+    edge = []
+    for corner in range(_CORNERS):
+        angle = 2 * math.pi * corner / _CORNERS
+        reach = radius * (1 + sum(share * math.sin(count * angle + phase) for count, share, phase in swells))
+        edge.append((1.5 * radius + reach * math.cos(angle), 1.5 * radius + reach * math.sin(angle)))
+    mask = Image.new("L", (round(3 * radius), round(3 * radius)))
+    ImageDraw.Draw(mask).polygon(edge, fill=255)
     return mask.crop(mask.getbbox())
 
 
@@ -91,3 +107,14 @@ def _skewed(mask: Image.Image, style: Style, random: Random) -> Image.Image:
     corners = outside(0, 0), outside(0, 1), outside(1, 1), outside(1, 0)
     source = tuple(coordinate for corner in corners for coordinate in corner)
     return mask.transform(mask.size, Image.Transform.QUAD, source, Image.Resampling.BILINEAR)
+
+
+def _outlined(mask: Image.Image, style: Style) -> Image.Image:
+    """Keep what is near the edge of a mask, on both of its sides.
+
+    Blurred, an edge rises as the normal distribution does, so that the values from 16 % to 84 % lie within one standard
+    deviation of it. Here that is half of the outline.
+    """
+    half = style.outline_px * OVERSAMPLING / 2
+    blurred = ImageOps.expand(mask, math.ceil(3 * half)).filter(ImageFilter.GaussianBlur(half))
+    return blurred.point([255 * (0.16 < value / 255 < 0.84) for value in range(256)])

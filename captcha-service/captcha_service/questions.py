@@ -1,11 +1,10 @@
 """What captchas ask for: a text to be copied, or the result of a small sum.
 
 Of a sum the answer is all that is kept. The question follows from it and the captcha's seed, so that picture and sound
-ask the same, every time. Only those digits appear that also stand in texts, as no two of them look alike when warped,
-with ``+``, ``-``, ``×`` and ``=``.
+ask the same, every time. Only digits appear that do not look alike when warped, with ``+``, ``-``, ``×`` and ``=``.
 
 How guessable: 95 answers from 0 to 99 are equally likely, so a blind guess is right once in 95 times, where a text of 6
-characters has 21^6 = 85,766,121. Who reads the sign alone is right once in about 60 times for ``+`` and ``-`` and once
+characters has 12^6 = 2,985,984. Who reads the sign alone is right once in about 60 times for ``+`` and ``-`` and once
 in 14 for ``×``. Sums are an offer to people, never the safer choice.
 """
 
@@ -14,7 +13,7 @@ import re
 import secrets
 from random import Random
 
-SIGNS = "+-×="
+CHARACTERS = "34679+-×="
 _DIGITS = (3, 4, 6, 7, 9)
 _NUMBERS = frozenset(_DIGITS) | {10 * tens + ones for tens in _DIGITS for ones in _DIGITS}
 _LIMIT = 100

@@ -10,7 +10,7 @@ from werkzeug.test import TestResponse
 from captcha_service.app import create_app
 from captcha_service.atlas import Atlas, make_atlas
 from captcha_service.captchas import ALPHABET
-from captcha_service.questions import SIGNS
+from captcha_service.questions import CHARACTERS
 from captcha_service.settings import Settings
 from captcha_service.style import TEXTS
 
@@ -32,7 +32,7 @@ def make_app(redis: Redis, redis_url: str, internal_token_key: str) -> MakeApp:
 @pytest.fixture(scope="session")
 def atlas() -> Atlas:
     """Parts of pictures for every text and sum."""
-    return make_atlas(ALPHABET + SIGNS, style=TEXTS, seed=b"any")
+    return make_atlas(ALPHABET + CHARACTERS, style=TEXTS, seed=b"any")
 
 
 @pytest.fixture

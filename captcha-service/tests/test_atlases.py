@@ -1,10 +1,15 @@
 """The parts of pictures, and their renewal."""
 
+from dataclasses import replace
 from itertools import pairwise
+from random import Random
 
 import pytest
+from PIL import ImageDraw, ImageFilter, ImageOps
 
 from captcha_service.atlas import PERIOD_SECONDS, Atlas, Atlases, make_atlas
+from captcha_service.bitmaps import OVERSAMPLING, shape
+from captcha_service.lettering import all_fonts, letter
 from captcha_service.style import TEXTS
 
 
@@ -24,9 +29,27 @@ def clock() -> Clock:
 
 
 def test_every_part_of_an_atlas_fits_into_the_picture(atlas: Atlas) -> None:
-    parts = [*atlas.patches, *atlas.arcs, *(glyph for variants in atlas.glyphs.values() for glyph in variants)]
+    parts = [*atlas.patches, *(glyph for variants in atlas.glyphs.values() for glyph in variants)]
     assert max(part.width_px for part in parts) < TEXTS.width_px // 2
     assert max(part.height_px for part in parts) <= TEXTS.height_px
+
+
+def test_a_letter_that_turns_out_too_large_is_made_smaller() -> None:
+    style = replace(TEXTS, cap_height_px=(100.0, 100.0))
+    parts = [shape(letter("M", font, style, Random(1)), style) for font in all_fonts()]
+    assert max(part.height_px for part in parts) <= 0.9 * TEXTS.height_px
+    assert max(part.width_px for part in parts) <= 0.9 * TEXTS.width_px
+
+
+@pytest.mark.parametrize("number", range(len(all_fonts())))
+def test_a_letter_is_a_closed_outline(number: int) -> None:
+    mask = ImageOps.expand(letter("U", all_fonts()[number], TEXTS, Random(number)), 1)
+    outline = mask.histogram()[255]
+    width = round(TEXTS.outline_px * OVERSAMPLING)
+    assert mask.filter(ImageFilter.MinFilter(width // 2 // 2 * 2 + 1)).getbbox()
+    assert mask.filter(ImageFilter.MinFilter(2 * width // 2 * 2 + 1)).getbbox() is None
+    ImageDraw.floodfill(mask, (0, 0), 255)
+    assert mask.histogram()[0] > outline / 2  # What is enclosed, if the outline has no gap.
 
 
 def test_the_variants_of_a_character_differ(atlas: Atlas) -> None:

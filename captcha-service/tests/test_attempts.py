@@ -7,6 +7,9 @@ from redis import Redis
 from structlog.testing import capture_logs
 from werkzeug.test import TestResponse
 
+from captcha_service.captchas import ALPHABET
+from captcha_service.spelling import folded
+
 Ask = Callable[..., TestResponse]
 Attempt = Callable[[str, object], TestResponse]
 
@@ -62,9 +65,15 @@ def test_anything_else_fails(captcha_id: str, attempt: Attempt, trick: str) -> N
     assert (answer.status_code, answer.json) == (200, {"passed": False})
 
 
-def test_look_alikes_that_no_picture_shows_count_as_one(attempt: Attempt, redis: Redis) -> None:
-    redis.set("captcha:answer:xj01", "0I5")
-    assert attempt("xj01", "o1s").json == {"passed": True}
+@pytest.mark.parametrize("reading", ["4DEGHL", "aq3chi", "AO36H1", "ＡＤＥ６ＨＬ"])
+def test_what_a_letter_may_be_taken_for_counts_as_the_letter(attempt: Attempt, redis: Redis, reading: str) -> None:
+    redis.set("captcha:answer:xj01", "ADEGHL")
+    assert attempt("xj01", reading).json == {"passed": True}
+
+
+def test_no_two_answers_count_as_one() -> None:
+    assert folded(ALPHABET) == ALPHABET
+    assert len({folded(str(result)) for result in range(100)}) == 100
 
 
 def test_T14_a_right_attempt_uses_the_captcha_up(captcha_id: str, attempt: Attempt) -> None:

@@ -6,6 +6,8 @@ Connectionist temporal classification (Graves et al. 2006): one class is the bla
 import numpy as np
 from numpy.typing import NDArray
 
+from strength.service import folded
+
 Scores = NDArray[np.float32]  # Columns × classes; any scale on which a larger sum is a better text.
 
 
@@ -17,11 +19,11 @@ def greedy(scores: Scores, labels: list[str], blank: int) -> str:
 
 
 def spellings(labels: list[str], alphabet: str) -> list[list[int]]:
-    """Find the classes that mean each character, in either case."""
+    """Find the classes that count as each character: either case, and its look-alikes."""
     classes: dict[str, list[int]] = {character: [] for character in alphabet}
     for index, label in enumerate(labels):
-        if label.upper() in classes:
-            classes[label.upper()].append(index)
+        if folded(label) in classes:
+            classes[folded(label)].append(index)
     return list(classes.values())
 
 

@@ -52,7 +52,7 @@ def _normalised(ink: Ink) -> NDArray[np.float32]:
     scaled -= scaled.mean()
     scaled /= np.linalg.norm(scaled) + 1e-9
     features = np.append(scaled, 0.7 * np.log(box.shape[1] / box.shape[0]))
-    return np.float32(features / np.linalg.norm(features))
+    return np.float32(features / max(np.linalg.norm(features), 1e-9))
 
 
 def _cells(character: str, random: Random) -> tuple[Ink, Ink]:

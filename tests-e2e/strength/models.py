@@ -27,8 +27,17 @@ _FORMS = (
     "no thin lines",
     "edges",
     "borders undone",
+    "lines alone",
+    "letters filled",
+    "patches and letters filled",
 )
-_SLOW_FORMS = ("untouched", "dark on light", "edges", "borders undone")  # For a model that needs its time.
+_SLOW_FORMS = (
+    "untouched",
+    "dark on light",
+    "edges",
+    "lines alone",
+    "letters filled",
+)  # For a model that needs its time.
 
 
 @dataclass(frozen=True)

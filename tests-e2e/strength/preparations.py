@@ -6,6 +6,7 @@ import numpy as np
 from PIL import Image, ImageChops, ImageFilter, ImageOps
 
 from strength.borders import without_borders
+from strength.outlines import filled, lines_alone
 
 Preparation = Callable[[Image.Image], Image.Image]
 
@@ -60,6 +61,9 @@ PREPARATIONS: dict[str, Preparation] = {
     "no thin lines": _without_thin_lines,
     "edges": _edges,
     "borders undone": without_borders,
+    "lines alone": lambda picture: lines_alone(binarised(picture)),
+    "letters filled": lambda picture: filled(lines_alone(binarised(picture))),
+    "patches and letters filled": lambda picture: filled(binarised(picture)),
     "upscaled": lambda picture: dark_on_light(picture).resize(
         (picture.width * 2, picture.height * 2), Image.Resampling.LANCZOS
     ),

@@ -14,7 +14,7 @@ from strength.glyphs import GlyphReader, Ink, glyph_reader
 from strength.models import Model, ddddocr
 from strength.preparations import binarised
 
-_FORMS = ("untouched", "borders undone")
+_FORMS = ("untouched", "borders undone", "letters filled")
 _LEAST_SPECK = 40  # Pixels.
 _NARROWEST, _WIDEST = 0.45, 1.7  # A letter, as a share of the usual width.
 _STEP = 3  # Columns between possible cuts.
