@@ -79,7 +79,7 @@ def alone(act: Callable[[], object]) -> float:
 def drawn_rows(atlas: Atlas) -> tuple[Canvas, bytes, bytes]:
     """Take the rows and the palette of a picture back out of its PNG."""
     canvas = Canvas.of(TEXTS, 1)
-    content = draw("ADGXUY", atlas=atlas, seed=1).content
+    content = draw("AEGXUT", atlas=atlas, seed=1).content
     palette_at, data_at = content.index(b"PLTE") + 4, content.index(b"IDAT")
     length = int.from_bytes(content[data_at - 4 : data_at], "big")
     return canvas, zlib.decompress(content[data_at + 4 : data_at + 4 + length]), content[palette_at : palette_at + 12]

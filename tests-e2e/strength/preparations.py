@@ -29,7 +29,7 @@ def binarised(picture: Image.Image) -> Image.Image:
     mass = np.cumsum(counts * np.arange(256))
     with np.errstate(divide="ignore", invalid="ignore"):
         between = (mass[-1] * below / below[-1] - mass) ** 2 / (below * (below[-1] - below))
-    threshold = int(np.nanargmax(between))
+    threshold = int(np.nan_to_num(between).argmax())  # Not a number where one side is empty.
     return grey.point([255 * (value > threshold) for value in range(256)])
 
 
