@@ -33,7 +33,7 @@ bench: $(VENV)/.development ## speed, as ratios against a yardstick in the same 
 	@PYTHONPATH=tests-e2e $(BIN)/python -m bench.enumeration
 	REVOCATION_TRIALS=1000 $(BIN)/pytest -q tests-e2e/tokens -k T33_a_session
 
-captcha-strength: $(STRENGTH)/.ready ## how well solvers read the captchas: 20 minutes (COUNT=500, OPTIONS="--only ours")
+captcha-strength: $(STRENGTH)/.ready ## how well solvers read the captchas: 40 minutes (COUNT=500, OPTIONS="--only ours")
 	@PYTHONPATH=tests-e2e:chassis:captcha-service $(STRENGTH)/bin/python -m strength --count $(COUNT) $(OPTIONS)
 
 check-deploy: $(VENV)/.development ## check the compose file and the YAML

@@ -10,7 +10,7 @@ from PIL import Image, ImageDraw, ImageFilter, ImageFont, ImageOps
 from captcha_service.bitmaps import OVERSAMPLING
 from captcha_service.style import Style
 
-# Bold, so that an outline encloses something, and without serifs, which help programs and confuse people.
+# Bold, so that an outline encloses something, and without serifs, which help programs.
 _FONTS = (
     "Cantarell-ExtraBold.otf",
     "Dosis-ExtraBold.otf",

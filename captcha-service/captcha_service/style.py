@@ -17,7 +17,7 @@ class Style:
     bits_per_pixel: int = 2  # Or 4. Four shades make edges smooth enough; sixteen take twice the time.
 
     # Glyphs are outlines. People tell crossing outlines apart far better than programs do, so that letters may overlap
-    # by half; filled letters that overlap so are lost on both. Thinner lines cost programs a little more, and people
+    # by four tenths; filled letters that do are lost on both. Thinner lines cost programs a little more, and people
     # too on screens of few pixels.
     outline_px: float = 1.6
     # Sizes that differ cost programs a tenth of the characters that they read, and people nothing.
@@ -54,5 +54,5 @@ class Style:
 
 
 TEXTS = Style()
-# Made of the same parts. Who loses the sign loses the sum, so nothing overlaps; `questions` says what sums are worth.
+# Made of the same parts. Who loses the sign loses the sum, so they hardly overlap; `questions` says what it is worth.
 SUMS = replace(TEXTS, advance_share=(0.92, 1.02))

@@ -31,13 +31,8 @@ _FORMS = (
     "letters filled",
     "patches and letters filled",
 )
-_SLOW_FORMS = (
-    "untouched",
-    "dark on light",
-    "edges",
-    "lines alone",
-    "letters filled",
-)  # For a model that needs its time.
+# For a model that needs its time.
+_SLOW_FORMS = ("untouched", "dark on light", "edges", "lines alone", "letters filled")
 
 
 @dataclass(frozen=True)
