@@ -114,7 +114,7 @@ def fill_captcha(dialog: Locator, stack: Any, answer: str | None = None) -> str:
     """Answer the captcha that is shown, rightly if no answer is given, and return its id."""
     picture = dialog.get_by_alt_text("图形验证码，看不清可换一张")
     expect(picture).to_be_visible()
-    expect(picture).to_have_attribute("src", re.compile(picture_path("[^/]+").replace("?", r"\?") + "$"))
+    expect(picture).to_have_attribute("src", re.compile("^" + picture_path("[^/]+").replace("?", r"\?") + "$"))
     captcha_id = str(picture.get_attribute("src")).split("/")[4]
     assert picture.evaluate("picture => picture.decode().then(() => picture.naturalWidth > 0)")
     dialog.get_by_label("看到或听到的字母").fill(answer or stack.captcha_answer(captcha_id))
