@@ -13,8 +13,9 @@ from captcha_service.atlas import Atlases
 from captcha_service.captchas import ALPHABET, Captchas
 from captcha_service.issue_limit import IssueLimit
 from captcha_service.proofs import Proofs
-from captcha_service.questions import CHARACTERS
+from captcha_service.questions import CHARACTERS, Content
 from captcha_service.settings import Settings
+from captcha_service.style import SUMS, TEXTS
 from chassis.identity import InternalTokens
 from chassis.logs import configure_logs
 from chassis.redis_client import connect_redis
@@ -38,14 +39,11 @@ def create_app(settings: Settings | None = None) -> OpenAPI:
     # Keys of their own for pictures and proofs, from the one secret that all processes of this service share.
     picture_key = hmac.digest(key.encode(), b"captcha pictures", sha256)
     proof_key = hmac.digest(key.encode(), b"captcha proofs of work", sha256)
-    atlases = Atlases(ALPHABET + CHARACTERS, key=picture_key)
-    captchas = Captchas(
-        RedisAnswerStore(redis),
-        atlases,
-        picture_key=picture_key,
-        characters=settings.characters,
-        content=settings.content,
-    )
+    atlases = {
+        Content.TEXT: Atlases(ALPHABET, style=TEXTS, key=picture_key),
+        Content.ARITHMETIC: Atlases(CHARACTERS, style=SUMS, key=picture_key),
+    }
+    captchas = Captchas(RedisAnswerStore(redis), atlases, picture_key=picture_key, content=settings.content)
     svcs.flask.register_value(app, Settings, settings)
     svcs.flask.register_value(app, Redis, redis, ping=lambda client: client.ping())
     svcs.flask.register_value(app, Captchas, captchas)
@@ -57,5 +55,5 @@ def create_app(settings: Settings | None = None) -> OpenAPI:
     app.register_api(routes.api)
     app.register_api(internal_routes.api)
     if is_served:
-        atlases.prepare()
+        atlases[settings.content].prepare()
     return app

@@ -11,7 +11,7 @@ from threading import Lock
 
 from captcha_service.bitmaps import Shape, shape
 from captcha_service.lettering import all_fonts, letter, patch
-from captcha_service.style import TEXTS, Style
+from captcha_service.style import Style
 
 # No captcha lives longer, so the atlas of the last period is all that is needed of the past.
 PERIOD_SECONDS = 900
@@ -20,8 +20,9 @@ _KEPT = 3
 
 @dataclass(frozen=True)
 class Atlas:
-    """Variants of every character, and patches."""
+    """Variants of every character, and patches, of one style."""
 
+    style: Style
     glyphs: Mapping[str, tuple[Shape, ...]]
     patches: tuple[Shape, ...]
 
@@ -35,7 +36,7 @@ def make_atlas(characters: str, *, style: Style, seed: bytes) -> Atlas:
         order = random.sample(fonts, len(fonts))
         chosen = (order[variant % len(order)] for variant in range(style.glyph_variants))
         glyphs[character] = tuple(shape(letter(character, font, style, random), style) for font in chosen)
-    return Atlas(glyphs, tuple(shape(patch(style, random), style) for _ in range(style.patch_variants)))
+    return Atlas(style, glyphs, tuple(shape(patch(style, random), style) for _ in range(style.patch_variants)))
 
 
 class Atlases:
@@ -44,8 +45,9 @@ class Atlases:
     Each is drawn in the background before its time comes. Threads may share this.
     """
 
-    def __init__(self, characters: str, *, key: bytes, clock: Callable[[], float] = time.time) -> None:
+    def __init__(self, characters: str, *, style: Style, key: bytes, clock: Callable[[], float] = time.time) -> None:
         self._characters = characters
+        self._style = style
         self._key = key
         self._clock = clock
         self._lock = Lock()
@@ -77,4 +79,4 @@ class Atlases:
 
     def _draw(self, period: int) -> Atlas:
         seed = hmac.digest(self._key, f"atlas {period}".encode(), sha256)
-        return make_atlas(self._characters, style=TEXTS, seed=seed)
+        return make_atlas(self._characters, style=self._style, seed=seed)

@@ -3,21 +3,22 @@
 import hmac
 import re
 import secrets
+from collections.abc import Mapping
 from hashlib import sha256
 
 from captcha_service.answers import RedisAnswerStore
-from captcha_service.atlas import Atlases
+from captcha_service.atlas import Atlas, Atlases
 from captcha_service.clips import Language
 from captcha_service.drawing import Picture, draw, draw_classic
 from captcha_service.questions import Content, new_result, question_for
 from captcha_service.speech import Sound, speak
 from captcha_service.spelling import folded
-from captcha_service.style import SUMS, TEXTS, Style
 from chassis.errors import CaptchaExpired, NotFound
 
-# One of each group that people confuse when outlines overlap, and letters alone, so that nobody takes 3 for E. Six make
-# 10^6 texts, of which a program that guesses has one attempt.
-ALPHABET = "AEGHLMPTUX"
+# The letters that are told apart best when outlines overlap. Six make 46,656 texts, and who guesses has one attempt. Of
+# texts of five, which overlap less, programs read 25 of 100.
+ALPHABET = "AGPTUX"
+LETTERS = 6
 CLASSIC_ID = r"^[A-Za-z0-9-]{1,64}$"
 LONGEST_ATTEMPT = 16
 # Our own ids start so that a classic client's own id, a UUID, can never be one of them.
@@ -37,21 +38,19 @@ class Captchas:
     def __init__(
         self,
         answers: RedisAnswerStore,
-        atlases: Atlases,
+        atlases: Mapping[Content, Atlases],
         *,
         picture_key: bytes,
-        characters: int,
         content: Content,
     ) -> None:
         self._answers = answers
         self._atlases = atlases
         self._picture_key = picture_key
-        self._characters = characters
         self._content = content
 
     def issue(self, *, ttl_seconds: int) -> str:
         """Make a captcha and return its id of 128 random bits."""
-        captcha_id = f"{_OWN_PREFIX}{self._atlases.period():06x}{secrets.token_hex(16)}"
+        captcha_id = f"{_OWN_PREFIX}{self._period():06x}{secrets.token_hex(16)}"
         self._answers.put(captcha_id, self._new_answer(), ttl_seconds=ttl_seconds)
         return captcha_id
 
@@ -64,7 +63,7 @@ class Captchas:
             NotFound: unknown, expired, used, or a classic one, whose only picture came when it was made.
         """
         question, seed, period = self._asked(captcha_id)
-        return draw(question, atlas=self._atlases.of(period), seed=seed, style=_style(question), scale=scale)
+        return draw(question, atlas=self._atlas(question, period), seed=seed, scale=scale)
 
     def sound(self, captcha_id: str, *, language: Language) -> Sound:
         """Speak an issued captcha; every call gives the same bytes for one language, as with `picture`.
@@ -84,9 +83,9 @@ class Captchas:
         self._check_classic(classic_id)
         answer = self._new_answer()
         self._answers.put(classic_id, answer, ttl_seconds=ttl_seconds)
-        seed, atlas = self._seed(classic_id, answer), self._atlases.of(self._atlases.period())
+        seed = self._seed(classic_id, answer)
         question = question_for(answer, seed=seed)
-        return draw_classic(question, atlas=atlas, seed=seed, style=_style(question))
+        return draw_classic(question, atlas=self._atlas(question, self._period()), seed=seed)
 
     def drop(self, classic_id: str) -> None:
         """Forget a classic captcha, whether it exists or not.
@@ -122,7 +121,14 @@ class Captchas:
     def _new_answer(self) -> str:
         if self._content is Content.ARITHMETIC:
             return new_result()
-        return "".join(secrets.choice(ALPHABET) for _ in range(self._characters))
+        return "".join(secrets.choice(ALPHABET) for _ in range(LETTERS))
+
+    def _period(self) -> int:
+        return self._atlases[self._content].period()
+
+    def _atlas(self, question: str, period: int) -> Atlas:
+        content = Content.ARITHMETIC if question.endswith("=") else Content.TEXT
+        return self._atlases[content].of(period)
 
     def _seed(self, captcha_id: str, answer: str) -> int:
         return int.from_bytes(hmac.digest(self._picture_key, f"{captcha_id} {answer}".encode(), sha256))
@@ -130,7 +136,3 @@ class Captchas:
     def _check_classic(self, classic_id: str) -> None:
         if not _ANY_ID.fullmatch(classic_id) or classic_id.startswith(_OWN_PREFIX):
             raise NotFound
-
-
-def _style(question: str) -> Style:
-    return SUMS if question.endswith("=") else TEXTS

@@ -11,6 +11,7 @@ import struct
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from hashlib import shake_128
+from itertools import pairwise
 from typing import TypeVar
 
 from PIL import Image
@@ -18,7 +19,7 @@ from PIL import Image
 from captcha_service.atlas import Atlas
 from captcha_service.bitmaps import Canvas, Shape
 from captcha_service.png import png
-from captcha_service.style import TEXTS, Style
+from captcha_service.style import Range, Style
 
 _Part = TypeVar("_Part")
 _Place = tuple[Shape, int, int]  # A shape, and the x and y of its upper left corner in pixels of scale 1.
@@ -52,25 +53,24 @@ class _Dice:
         return parts[next(self._thrown) * len(parts) >> 16]
 
 
-def draw(text: str, *, atlas: Atlas, seed: int, style: Style = TEXTS, scale: int = 1) -> Picture:
+def draw(text: str, *, atlas: Atlas, seed: int, scale: int = 1) -> Picture:
     """Draw a text of the atlas's characters as PNG; ``scale`` 2 is the same picture in twice the pixels each way.
 
-    ``style`` may differ from the atlas's in how parts are put together and coloured, not in their measures. The same
-    arguments give the same bytes; ``seed`` is below 2^256.
+    The same arguments give the same bytes; ``seed`` is below 2^256.
     """
-    canvas, dice = Canvas.of(style, scale), _Dice(seed)
-    rows = _rows(text, atlas, style, dice, canvas)
-    return Picture(png(rows, canvas=canvas, palette=_palette(style, dice)), "image/png")
+    canvas, dice = Canvas.of(atlas.style, scale), _Dice(seed)
+    rows = _rows(text, atlas, dice, canvas)
+    return Picture(png(rows, canvas=canvas, palette=_palette(atlas.style, dice)), "image/png")
 
 
-def draw_classic(text: str, *, atlas: Atlas, seed: int, style: Style = TEXTS) -> Picture:
+def draw_classic(text: str, *, atlas: Atlas, seed: int) -> Picture:
     """Draw a text as the JPEG that classic frontends expect: 200 by 75 pixels; arguments as in `draw`."""
-    canvas, dice = Canvas.of(style, 2), _Dice(seed)
-    rows = _rows(text, atlas, style, dice, canvas)
+    canvas, dice = Canvas.of(atlas.style, 2), _Dice(seed)
+    rows = _rows(text, atlas, dice, canvas)
     # Pillow is given the rows one byte on, so that each begins after its filter.
     size, packing = (canvas.width_px, canvas.height_px), f"P;{canvas.bits_per_pixel}"
     picture = Image.frombytes("P", size, rows[1:] + b"\0", "raw", packing, canvas.row_bytes)
-    picture.putpalette(_palette(style, dice))
+    picture.putpalette(_palette(atlas.style, dice))
     encoded = io.BytesIO()
     picture.convert("RGB").resize(_CLASSIC_SIZE_PX, Image.Resampling.BICUBIC, reducing_gap=2.0).save(
         encoded, "JPEG", quality=_CLASSIC_QUALITY
@@ -78,7 +78,8 @@ def draw_classic(text: str, *, atlas: Atlas, seed: int, style: Style = TEXTS) ->
     return Picture(encoded.getvalue(), "image/jpeg")
 
 
-def _rows(text: str, atlas: Atlas, style: Style, dice: _Dice, canvas: Canvas) -> bytes:
+def _rows(text: str, atlas: Atlas, dice: _Dice, canvas: Canvas) -> bytes:
+    style = atlas.style
     line = _line([dice.one_of(atlas.glyphs[character]) for character in text], style, dice)
     last, last_x, _ = line[-1]
     span = line[0][1], last_x + last.width_px
@@ -91,21 +92,32 @@ def _rows(text: str, atlas: Atlas, style: Style, dice: _Dice, canvas: Canvas) ->
 
 
 def _line(glyphs: list[Shape], style: Style, dice: _Dice) -> list[_Place]:
-    """Set glyphs side by side; a text that is too long for the picture is pushed together."""
-    least, most = (round(1000 * share) for share in style.advance_share)
-    steps = [glyph.width_px * dice.between(least, most) // 1000 for glyph in glyphs[:-1]]
-    room = style.width_px - 2 * _MARGIN_PX - glyphs[-1].width_px
+    """Set glyphs along a line; a text that is too long for the picture is pushed together.
+
+    As all are about as wide, it is their middles that stand in order.
+    """
+    least, most = _thousandths(style.advance_share)
+    steps = [(one.width_px + other.width_px) * dice.between(least, most) // 2000 for one, other in pairwise(glyphs)]
+    room = style.width_px - 2 * _MARGIN_PX - (glyphs[0].width_px + glyphs[-1].width_px) // 2
     if sum(steps) > room:
         steps = [step * room // sum(steps) for step in steps]
     free = room - sum(steps)
-    x = _MARGIN_PX + free // 4 + dice.below(free // 2 + 1)
+    middle_x = _MARGIN_PX + glyphs[0].width_px // 2 + free // 4 + dice.below(free // 2 + 1)
+    level = dice.below(1000)  # From the highest to the lowest, after which comes the highest again.
+    least, most = _thousandths((style.apart_share, 1 - style.apart_share))
     places = []
     for glyph, step in zip(glyphs, [*steps, 0], strict=True):
-        jump = min(style.jump_px, (style.height_px - glyph.height_px) // 2)
-        inside_x = min(x, style.width_px - glyph.width_px)  # It may reach further than the next, if that is narrower.
-        places.append((glyph, inside_x, (style.height_px - glyph.height_px) // 2 + dice.between(-jump, jump)))
-        x += step
+        centred_y = (style.height_px - glyph.height_px) // 2
+        jump = min(style.jump_px, centred_y)
+        places.append((glyph, middle_x - glyph.width_px // 2, centred_y - jump + 2 * jump * level // 1000))
+        middle_x += step
+        level = (level + dice.between(least, most)) % 1000
     return places
+
+
+def _thousandths(shares: Range) -> tuple[int, int]:
+    least, most = shares
+    return round(1000 * least), round(1000 * most)
 
 
 def _along(span: tuple[int, int], patches: list[Shape], style: Style, dice: _Dice) -> Iterator[_Place]:

@@ -20,7 +20,7 @@ _FONTS = (
     "Quicksand-Bold.ttf",
 )
 _CORNERS = 72  # Of a patch.
-_LARGEST_SHARE = 0.85  # Of the picture each way; what turned out larger is made smaller.
+_HIGHEST_SHARE = 0.85  # Of the picture; what turned out higher is made lower.
 _TYPED = {"-": "\N{MINUS SIGN}"}  # The hyphen of a keyboard is too short to be seen.
 
 
@@ -51,12 +51,14 @@ def letter(character: str, font: Font, style: Style, random: Random) -> Image.Im
     """Draw one variant of a character's outline as an oversampled mask."""
     cap_height_px = random.uniform(*style.cap_height_px) * OVERSAMPLING
     mask = font.write(_TYPED.get(character, character), cap_height_px=cap_height_px)
-    mask = mask.resize((round(mask.width * random.uniform(*style.stretch_share)), mask.height))
+    width = round((random.uniform(*style.glyph_width_px) - style.outline_px) * OVERSAMPLING)
+    mask = mask.resize((width, mask.height))
     mask = _skewed(_bent(mask, style, random), style, random)
     angle = random.uniform(-style.rotation_degrees, style.rotation_degrees)
     mask = mask.rotate(angle, Image.Resampling.BILINEAR, expand=True)
     mask = mask.crop(mask.getbbox())
-    mask.thumbnail((style.width_px * OVERSAMPLING * _LARGEST_SHARE, style.height_px * OVERSAMPLING * _LARGEST_SHARE))
+    # Turned, it is wider and higher than it was.
+    mask = mask.resize((width, min(mask.height, round(style.height_px * OVERSAMPLING * _HIGHEST_SHARE))))
     mask = _outlined(mask, style)
     return mask.crop(mask.getbbox())
 

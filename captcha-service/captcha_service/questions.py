@@ -4,8 +4,8 @@ Of a sum the answer is all that is kept. The question follows from it and the ca
 ask the same, every time. Only digits appear that do not look alike when warped, with ``+``, ``-``, ``×`` and ``=``.
 
 How guessable: 95 answers from 0 to 99 are equally likely, so a blind guess is right once in 95 times, where there are
-10^6 texts of 6 letters. Who reads the sign alone is right once in about 60 times for ``+`` and ``-`` and once in 14 for
-``×``. Sums are an offer to people, never the safer choice.
+46,656 texts. Who reads the sign alone is right once in about 60 times for ``+`` and ``-`` and once in 14 for ``×``.
+Sums are an offer to people, never the safer choice.
 """
 
 import enum

@@ -18,7 +18,6 @@ class Settings(BaseSettings):
     log_level: str = "INFO"
     metrics_port: int = Field(default=9100, validation_alias="METRICS_PORT")
     content: Content = Content.TEXT
-    characters: int = Field(default=6, ge=4, le=6)
     ttl_seconds: int = Field(default=180, gt=0, le=PERIOD_SECONDS)
     classic_ttl_seconds: int = Field(default=300, gt=0, le=PERIOD_SECONDS)
     # A proof of work takes up to 2^work_bits steps: a phone's browser does some 2^18 in a second, so that with 24 and

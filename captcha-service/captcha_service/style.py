@@ -20,10 +20,12 @@ class Style:
     # by four tenths; filled letters that do are lost on both. Thinner lines cost programs a little more, and people
     # too on screens of few pixels.
     outline_px: float = 1.6
-    # Sizes that differ cost programs a tenth of the characters that they read, and people nothing.
+    # Heights that differ cost programs a tenth of the characters that they read, and people nothing.
     cap_height_px: Range = (42.0, 58.0)
-    stretch_share: Range = (1.3, 1.6)  # Letters so wide fill the picture; with a sixth less, programs read 16 of 100.
-    # From 15 to 22 a program loses two thirds of the pictures that it read. From 25 on people take X for Y and T for Y.
+    # Every glyph is made as wide as any other: texts of narrow ones are those that programs read, and in texts of wide
+    # ones people lose a letter. Four pixels more halve what programs read; six are too much for people.
+    glyph_width_px: Range = (54.0, 62.0)
+    # With 15, programs read three times as much; more than 20 costs them nothing, and people take letters for others.
     rotation_degrees: float = 20.0
     # Perspective (how far a corner moves, in parts of the glyph's own size) and a wave that bends the glyph, in parts
     # of its height. Twice as much halves what programs read, but people take the letters for others.
@@ -31,14 +33,17 @@ class Style:
     wave_height_share: Range = (0.02, 0.05)
     wave_length_share: Range = (0.8, 1.6)
 
-    # The line. The next glyph begins after this part of a glyph's width: below 1 they overlap. What is too long for the
-    # picture is pushed together, which happens to most texts: on average 0.58 remains.
+    # The line. The middles of neighbours are this part of their mean width away from each other: below 1 they overlap.
+    # What is too long for the picture is pushed together, which happens to every text of six: to some 0.6.
     advance_share: Range = (0.68, 0.74)
-    jump_px: int = 16  # Up or down from the line. People need it to tell outlines apart; to programs it is nothing.
+    # Up or down from the line, and how far apart neighbours are at least, as a share of the whole span. People need it
+    # to tell outlines apart. Strictly up and down would let programs read each half of a picture by itself.
+    jump_px: int = 16
+    apart_share: float = 0.3
 
-    # Patches lie along the text and exchange the colours of what they cover. With one less, programs read twice as
-    # much. People see through one that is as large as a letter; smaller ones or a third look like parts of letters.
-    patches: int = 2
+    # Patches lie along the text and exchange the colours of what they cover. With one less, some programs read twice as
+    # much. People see through those that are as large as a letter; smaller ones look like parts of letters.
+    patches: int = 3
     patch_radius_px: Range = (22.0, 32.0)
     patch_swell_share: Range = (0.05, 0.16)  # Heights of the two waves that make it no circle, in parts of its radius.
     rise_px: int = 22  # How far its middle leaves the middle of the picture, up or down.
@@ -54,5 +59,5 @@ class Style:
 
 
 TEXTS = Style()
-# Made of the same parts. Who loses the sign loses the sum, so they hardly overlap; `questions` says what it is worth.
-SUMS = replace(TEXTS, advance_share=(0.92, 1.02))
+# Who loses the sign loses the sum, so its glyphs hardly overlap; `questions` says what it is worth.
+SUMS = replace(TEXTS, glyph_width_px=(38.0, 46.0), advance_share=(0.92, 1.02), patches=2)

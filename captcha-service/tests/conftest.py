@@ -12,7 +12,7 @@ from captcha_service.atlas import Atlas, make_atlas
 from captcha_service.captchas import ALPHABET
 from captcha_service.questions import CHARACTERS
 from captcha_service.settings import Settings
-from captcha_service.style import TEXTS
+from captcha_service.style import SUMS, TEXTS
 
 MakeApp = Callable[..., OpenAPI]
 Headers = Callable[..., dict[str, str]]
@@ -31,8 +31,14 @@ def make_app(redis: Redis, redis_url: str, internal_token_key: str) -> MakeApp:
 
 @pytest.fixture(scope="session")
 def atlas() -> Atlas:
-    """Parts of pictures for every text and sum."""
-    return make_atlas(ALPHABET + CHARACTERS, style=TEXTS, seed=b"any")
+    """Parts of pictures for every text."""
+    return make_atlas(ALPHABET, style=TEXTS, seed=b"any")
+
+
+@pytest.fixture(scope="session")
+def sums_atlas() -> Atlas:
+    """Parts of pictures for every sum."""
+    return make_atlas(CHARACTERS, style=SUMS, seed=b"any")
 
 
 @pytest.fixture

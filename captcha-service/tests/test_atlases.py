@@ -28,17 +28,25 @@ def clock() -> Clock:
     return Clock()
 
 
-def test_every_part_of_an_atlas_fits_into_the_picture(atlas: Atlas) -> None:
+@pytest.mark.parametrize("name", ["atlas", "sums_atlas"])
+def test_every_part_of_an_atlas_fits_into_the_picture(request: pytest.FixtureRequest, name: str) -> None:
+    atlas = request.getfixturevalue(name)
     parts = [*atlas.patches, *(glyph for variants in atlas.glyphs.values() for glyph in variants)]
     assert max(part.width_px for part in parts) < TEXTS.width_px // 2
     assert max(part.height_px for part in parts) <= TEXTS.height_px
 
 
-def test_a_letter_that_turns_out_too_large_is_made_smaller() -> None:
+def test_a_letter_that_turns_out_too_high_is_made_lower() -> None:
     style = replace(TEXTS, cap_height_px=(100.0, 100.0))
     parts = [shape(letter("M", font, style, Random(1)), style) for font in all_fonts()]
     assert max(part.height_px for part in parts) <= 0.9 * TEXTS.height_px
-    assert max(part.width_px for part in parts) <= 0.9 * TEXTS.width_px
+
+
+@pytest.mark.parametrize("character", ["T", "M"])
+def test_every_letter_is_as_wide_as_any_other(character: str) -> None:
+    least, most = TEXTS.glyph_width_px
+    for number, font in enumerate(all_fonts()):
+        assert least - 2 < shape(letter(character, font, TEXTS, Random(number)), TEXTS).width_px < most + 2
 
 
 @pytest.mark.parametrize("number", range(len(all_fonts())))
@@ -64,13 +72,13 @@ def test_the_same_seed_gives_the_same_atlas_and_another_another() -> None:
 
 
 def test_processes_that_share_a_key_have_the_same_atlas(clock: Clock) -> None:
-    one, two, stranger = (Atlases("A", key=key, clock=clock) for key in (b"key", b"key", b"another"))
+    one, two, stranger = (Atlases("A", style=TEXTS, key=key, clock=clock) for key in (b"key", b"key", b"another"))
     assert one.of(7) == two.of(7)
     assert one.of(7) != stranger.of(7)
 
 
 def test_an_atlas_is_renewed_every_period_and_the_last_one_still_there(clock: Clock) -> None:
-    atlases = Atlases("A", key=b"key", clock=clock)
+    atlases = Atlases("A", style=TEXTS, key=b"key", clock=clock)
     seen = []
     for _ in range(3):
         seen.append(atlases.of(atlases.period()))
@@ -80,14 +88,14 @@ def test_an_atlas_is_renewed_every_period_and_the_last_one_still_there(clock: Cl
 
 
 def test_the_next_atlas_is_ready_before_its_time(clock: Clock) -> None:
-    atlases = Atlases("A", key=b"key", clock=clock)
+    atlases = Atlases("A", style=TEXTS, key=b"key", clock=clock)
     atlases.of(atlases.period())
     begun = dict(atlases._begun)
     assert sorted(begun) == [atlases.period(), atlases.period() + 1]
 
 
 def test_old_atlases_are_forgotten(clock: Clock) -> None:
-    atlases = Atlases("A", key=b"key", clock=clock)
+    atlases = Atlases("A", style=TEXTS, key=b"key", clock=clock)
     for period in range(6):
         atlases.of(period)
     assert sorted(atlases._begun) == [4, 5, 6]

@@ -41,15 +41,6 @@ def test_the_answer_stands_in_redis_as_plain_text_for_180_seconds(issue: Ask, re
     assert 175 < redis.ttl(key) <= 180
 
 
-def test_the_number_of_characters_is_a_setting(
-    make_app: Callable[..., OpenAPI], from_gateway: Headers, redis: Redis
-) -> None:
-    client = make_app(characters=4).test_client()
-    captcha_id = client.post("/api/v1/captchas", json={}, headers=from_gateway()).json["id"]
-    assert len(redis.get(f"captcha:answer:{captcha_id}")) == 4
-    assert client.get(f"/api/v1/captchas/{captcha_id}/image", headers=from_gateway()).status_code == 200
-
-
 def test_an_address_gets_twenty_captchas_a_minute(issue: Ask) -> None:
     statuses = [issue().status_code for _ in range(21)]
     assert statuses == [201] * 20 + [429]

@@ -26,7 +26,7 @@ from bench.rounds import compared, per_second
 from captcha_service.app import create_app
 from captcha_service.atlas import Atlas, make_atlas
 from captcha_service.bitmaps import Canvas
-from captcha_service.captchas import ALPHABET
+from captcha_service.captchas import ALPHABET, LETTERS
 from captcha_service.drawing import draw, draw_classic
 from captcha_service.issue_limit import IssueLimit
 from captcha_service.png import png
@@ -39,19 +39,19 @@ from chassis.logs import configure_logs
 from local.redis_server import RedisServer
 
 _KEY = "a key of the benchmark, never used elsewhere"
-_CHARACTERS, _PACKAGE_CHARACTERS = Settings.model_fields["characters"].default, 4
+_PACKAGE_LETTERS = 4
 _LIVES_SECONDS = Settings.model_fields["ttl_seconds"].default
 
 
-def text_of(characters: int) -> str:
+def text_of(letters: int) -> str:
     """Choose a text."""
-    return "".join(secrets.choice(ALPHABET) for _ in range(characters))
+    return "".join(secrets.choice(ALPHABET) for _ in range(letters))
 
 
 def compare_pictures(atlas: Atlas) -> list[str]:
     """Draw as the service does, and as the package does."""
-    texts = cycle([text_of(_CHARACTERS) for _ in range(500)])
-    package_texts = cycle([text_of(_PACKAGE_CHARACTERS) for _ in range(500)])
+    texts = cycle([text_of(LETTERS) for _ in range(500)])
+    package_texts = cycle([text_of(_PACKAGE_LETTERS) for _ in range(500)])
 
     def ours(scale: int) -> Callable[[], float]:
         return lambda: alone(lambda: draw(next(texts), atlas=atlas, seed=secrets.randbits(256), scale=scale))
@@ -79,7 +79,7 @@ def alone(act: Callable[[], object]) -> float:
 def drawn_rows(atlas: Atlas) -> tuple[Canvas, bytes, bytes]:
     """Take the rows and the palette of a picture back out of its PNG."""
     canvas = Canvas.of(TEXTS, 1)
-    content = draw("AEGXUT", atlas=atlas, seed=1).content
+    content = draw("APGXUT", atlas=atlas, seed=1).content
     palette_at, data_at = content.index(b"PLTE") + 4, content.index(b"IDAT")
     length = int.from_bytes(content[data_at - 4 : data_at], "big")
     return canvas, zlib.decompress(content[data_at + 4 : data_at + 4 + length]), content[palette_at : palette_at + 12]
@@ -141,7 +141,7 @@ def flood(redis: Redis, requests: int) -> list[str]:
     for number in range(requests):
         try:
             limit.charge(f"10.{number >> 16 & 255}.{number >> 8 & 255}.{number & 255}")
-            redis.set(f"captcha:answer:xj{secrets.token_hex(19)}", text_of(_CHARACTERS), ex=_LIVES_SECONDS)
+            redis.set(f"captcha:answer:xj{secrets.token_hex(19)}", text_of(LETTERS), ex=_LIVES_SECONDS)
             allowed += 1
         except TooManyRequests:
             pass
@@ -168,7 +168,7 @@ def main() -> int:
     print(f"  an atlas, every 15 minutes in the background {time.perf_counter() - begun_at:8.2f} s")
     print(*(f"  {line}" for line in compare_pictures(atlas)), sep="\n")
     print(*compare_encodings(atlas), sep="\n")
-    spoken = alone(lambda: speak(text_of(_CHARACTERS), language="zh", seed=secrets.randbits(256)))
+    spoken = alone(lambda: speak(text_of(LETTERS), language="zh", seed=secrets.randbits(256)))
     print(f"  a sound {1e3 / spoken:35.2f} ms")
     with tempfile.TemporaryDirectory(prefix="xj") as folder:
         server = RedisServer(Path(folder), Path(folder) / "redis.sock")

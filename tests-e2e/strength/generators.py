@@ -8,7 +8,7 @@ from random import Random
 from captcha.image import DEFAULT_FONTS, ImageCaptcha
 from PIL import Image, ImageDraw, ImageFilter, ImageFont
 
-from strength.service import ALPHABET, CHARACTERS, draw_ours
+from strength.service import ALPHABET, LETTERS, draw_ours
 
 Labelled = tuple[bytes, str]  # An encoded picture and its answer.
 
@@ -74,7 +74,7 @@ def _letter(character: str, random: Random) -> Image.Image:
 
 
 _DRAWN: dict[str, tuple[Callable[[str, int], bytes], int]] = {
-    "ours": (draw_ours, CHARACTERS),
+    "ours": (draw_ours, LETTERS),
     "package, 4": (package, 4),
     "package, 5": (package, 5),
     "classic": (classic, 4),

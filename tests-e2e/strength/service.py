@@ -5,16 +5,15 @@ from pathlib import Path
 
 import captcha_service
 from captcha_service.atlas import Atlas, make_atlas
-from captcha_service.captchas import ALPHABET
+from captcha_service.captchas import ALPHABET, LETTERS
 from captcha_service.drawing import draw
 from captcha_service.spelling import folded
 from captcha_service.style import TEXTS
 
-CHARACTERS = 6  # By default; see the service's settings.
 FONTS = sorted((Path(captcha_service.__file__).parent / "fonts").glob("*.[ot]tf"))
 # Servers draw new parts every quarter of an hour, so no figure rests on one set of them.
 _ATLASES = 8
-__all__ = ["ALPHABET", "CHARACTERS", "FONTS", "draw_ours", "folded"]
+__all__ = ["ALPHABET", "FONTS", "LETTERS", "draw_ours", "folded"]
 
 
 def draw_ours(text: str, seed: int) -> bytes:
