@@ -23,8 +23,8 @@ class Style:
     # Heights that differ cost programs a tenth of the characters that they read, and people nothing.
     cap_height_px: Range = (42.0, 58.0)
     # Every glyph is made as wide as any other: texts of narrow ones are those that programs read, and in texts of wide
-    # ones people lose a letter. Four pixels more halve what programs read; six are too much for people.
-    glyph_width_px: Range = (54.0, 62.0)
+    # ones people lose a letter. Two pixels less let programs read half as much again; two more are too much for people.
+    glyph_width_px: Range = (56.0, 64.0)
     # With 15, programs read three times as much; more than 20 costs them nothing, and people take letters for others.
     rotation_degrees: float = 20.0
     # Perspective (how far a corner moves, in parts of the glyph's own size) and a wave that bends the glyph, in parts
