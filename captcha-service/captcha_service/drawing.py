@@ -19,7 +19,7 @@ from PIL import Image
 from captcha_service.atlas import Atlas
 from captcha_service.bitmaps import Canvas, Shape
 from captcha_service.png import png
-from captcha_service.style import Range, Style
+from captcha_service.style import Style
 
 _Part = TypeVar("_Part")
 _Place = tuple[Shape, int, int]  # A shape, and the x and y of its upper left corner in pixels of scale 1.
@@ -96,7 +96,7 @@ def _line(glyphs: list[Shape], style: Style, dice: _Dice) -> list[_Place]:
 
     As all are about as wide, it is their middles that stand in order.
     """
-    least, most = _thousandths(style.advance_share)
+    least, most = (round(1000 * share) for share in style.advance_share)
     steps = [(one.width_px + other.width_px) * dice.between(least, most) // 2000 for one, other in pairwise(glyphs)]
     room = style.width_px - 2 * _MARGIN_PX - (glyphs[0].width_px + glyphs[-1].width_px) // 2
     if sum(steps) > room:
@@ -104,20 +104,15 @@ def _line(glyphs: list[Shape], style: Style, dice: _Dice) -> list[_Place]:
     free = room - sum(steps)
     middle_x = _MARGIN_PX + glyphs[0].width_px // 2 + free // 4 + dice.below(free // 2 + 1)
     level = dice.below(1000)  # From the highest to the lowest, after which comes the highest again.
-    least, most = _thousandths((style.apart_share, 1 - style.apart_share))
+    apart = round(1000 * style.apart_share)
     places = []
     for glyph, step in zip(glyphs, [*steps, 0], strict=True):
         centred_y = (style.height_px - glyph.height_px) // 2
         jump = min(style.jump_px, centred_y)
         places.append((glyph, middle_x - glyph.width_px // 2, centred_y - jump + 2 * jump * level // 1000))
         middle_x += step
-        level = (level + dice.between(least, most)) % 1000
+        level = (level + dice.between(apart, 1000 - apart)) % 1000
     return places
-
-
-def _thousandths(shares: Range) -> tuple[int, int]:
-    least, most = shares
-    return round(1000 * least), round(1000 * most)
 
 
 def _along(span: tuple[int, int], patches: list[Shape], style: Style, dice: _Dice) -> Iterator[_Place]:
