@@ -24,7 +24,7 @@ from gateway.keys import PublicKeys
 from gateway.verifier import TokenVerifier
 from local.settings import free_ports
 from stage.accounts import ROOT, Accounts, running_accounts
-from user_service.signing_keys import new_key
+from user_service.tokens.signing_key import new_key
 
 _PASSWORD = "correct horse battery"
 _TOKENS = 400

@@ -32,8 +32,8 @@ from local.redis_server import RedisServer
 from local.settings import free_ports
 from user_service.commands import MIGRATIONS
 from user_service.models import FOR_EVER, User
-from user_service.password_keys import PasswordKeys
-from user_service.passwords import PROFILES, Passwords
+from user_service.passwords.hashing import PROFILES, Passwords
+from user_service.passwords.pepper import PasswordKeys
 
 ROOT = Path(__file__).parents[2]
 KEY = "a key of this benchmark, never used elsewhere"

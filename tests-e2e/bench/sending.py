@@ -10,11 +10,11 @@ import psutil
 
 from chassis.mobiles import Mobile
 from sms_service.app import limits_of
+from sms_service.codes.purposes import Purpose
 from sms_service.codes.sms_codes import SmsCodes
-from sms_service.jobs import SendJob
-from sms_service.purposes import Purpose
-from sms_service.queues.chosen import make_publisher
-from sms_service.queues.job_queue import JobPublisher
+from sms_service.queue.factory import make_publisher
+from sms_service.queue.interface import JobPublisher
+from sms_service.queue.job import SendJob
 from sms_service.settings import Settings
 from stage.system import SmsSystem, new_mobiles
 

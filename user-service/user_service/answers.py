@@ -3,8 +3,8 @@
 from datetime import UTC, datetime
 from typing import Any  # JSON objects hold anything.
 
-from user_service.grants import Grant, Page, SignedIn
 from user_service.models import Gender, User, UserSession
+from user_service.sessions.grants import Grant, Page, SignedIn
 
 
 def rfc3339(moment: datetime | None) -> str | None:
