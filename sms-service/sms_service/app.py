@@ -5,8 +5,8 @@ from flask_openapi3 import OpenAPI
 
 from chassis.identity import InternalTokens
 from chassis.logs import configure_logs
-from chassis.neighbours import Neighbour
 from chassis.redis_client import connect_redis
+from chassis.service_client import ServiceClient
 from chassis.settings import load_settings
 from chassis.web import create_api
 from sms_service.api.idempotency import IdempotencyKeys
@@ -40,7 +40,9 @@ def create_app(settings: Settings | None = None, *, publisher: JobPublisher | No
     keys = CodeKeys(settings.code_key.get_secret_value())
     codes = SmsCodes(redis, keys, settings)
     publisher = publisher or make_publisher(settings)
-    captcha_service = Neighbour(settings.captcha_service_url, name="captcha-service", own_name=SERVICE, tokens=tokens)
+    captcha_service = ServiceClient(
+        settings.captcha_service_url, name="captcha-service", own_name=SERVICE, tokens=tokens
+    )
 
     svcs.flask.register_value(app, Settings, settings)
     svcs.flask.register_value(app, SmsCodes, codes, ping=lambda _: redis.ping())

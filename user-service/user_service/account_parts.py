@@ -8,7 +8,7 @@ import svcs
 from flask import Flask
 
 from chassis.database import Database
-from chassis.neighbours import Neighbour
+from chassis.service_client import ServiceClient
 from user_service.accounts.avatars import Avatars, Pictures
 from user_service.accounts.deletion import Deletion
 from user_service.accounts.mobile_changes import MobileChanges
@@ -28,7 +28,7 @@ def register_account_parts(
     app: Flask,
     database: Database,
     sessions: Sessions,
-    sms_service: Neighbour,
+    sms_service: ServiceClient,
     *,
     passwords: Passwords,
     policy: PasswordPolicy,

@@ -13,7 +13,7 @@ def rfc3339(moment: datetime | None) -> str | None:
 
 
 def user_card(user: User) -> dict[str, Any]:
-    """Show a user to a neighbour service."""
+    """Show a user to another service."""
     return {"id": user.id, "nick_name": user.nick_name, "avatar_url": user.avatar_url or None}
 
 

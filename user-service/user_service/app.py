@@ -13,8 +13,8 @@ from redis import Redis
 from chassis.database import Database, utc_now
 from chassis.identity import InternalTokens
 from chassis.logs import configure_logs
-from chassis.neighbours import Neighbour
 from chassis.redis_client import connect_redis
+from chassis.service_client import ServiceClient
 from chassis.settings import load_settings
 from chassis.web import create_api
 from user_service import admin_parts, commands
@@ -92,11 +92,13 @@ def _register_parts(
     revocations = Revocations(redis, token_seconds=settings.access_token_seconds)
     svcs.flask.register_value(app, Revocations, revocations)
     sessions, renewing = _sessions(settings, database, access_tokens, revocations, clock)
-    sms_service = Neighbour(settings.sms_service_url, name="sms-service", own_name=SERVICE, tokens=tokens)
+    sms_service = ServiceClient(settings.sms_service_url, name="sms-service", own_name=SERVICE, tokens=tokens)
     sms_codes = SmsCodes(sms_service)
     passwords, policy, limits = _passwords(settings), PasswordPolicy(), _limits(settings, redis)
     failures = FailureLog(database, redis, per_hour=settings.audit_failures_per_hour, clock=clock)
-    captcha_service = Neighbour(settings.captcha_service_url, name="captcha-service", own_name=SERVICE, tokens=tokens)
+    captcha_service = ServiceClient(
+        settings.captcha_service_url, name="captcha-service", own_name=SERVICE, tokens=tokens
+    )
     attempts = PasswordAttempts(
         limits,
         FailureStreaks(redis),

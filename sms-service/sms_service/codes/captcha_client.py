@@ -12,14 +12,14 @@ from chassis.errors import (
     UpstreamTimeout,
     UpstreamUnavailable,
 )
-from chassis.neighbours import Neighbour
+from chassis.service_client import ServiceClient
 
 
 class Captchas:
     """The captchas of captcha-service, as their one caller here sees them."""
 
-    def __init__(self, neighbour: Neighbour) -> None:
-        self._neighbour = neighbour
+    def __init__(self, client: ServiceClient) -> None:
+        self._client = client
 
     def spend(self, captcha_id: str, text: str) -> None:
         """Use up a captcha that was answered rightly.
@@ -31,7 +31,7 @@ class Captchas:
         """
         path = f"/internal/captchas/{quote(captcha_id, safe='')}/attempts"
         try:
-            answer = self._neighbour.call("POST", path, json={"text": text})
+            answer = self._client.call("POST", path, json={"text": text})
         except (NotFound, RequestInvalid) as error:  # An id or a text that no captcha can have.
             raise CaptchaExpired from error
         except (UpstreamTimeout, UpstreamUnavailable, DependencyUnavailable) as error:

@@ -1,4 +1,4 @@
-"""Notices to an account's owner: a text without a code, asked for by a neighbour, sent by the same workers."""
+"""Notices to an account's owner: a text without a code, asked for by another service, sent by the same workers."""
 
 import json
 import uuid

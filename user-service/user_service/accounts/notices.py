@@ -8,7 +8,7 @@ from structlog import get_logger
 
 from chassis.errors import XinjingError
 from chassis.mobiles import Mobile
-from chassis.neighbours import Neighbour
+from chassis.service_client import ServiceClient
 
 log = get_logger(__name__)
 NOTICES = Counter("user_notices_total", "Notices to owners, by what became of them.", ["notice", "result"])
@@ -19,7 +19,7 @@ _LANGUAGES = re.compile(r"[A-Za-z0-9*][A-Za-z0-9*,;=. -]{0,199}")
 class Notices:
     """The notices of sms-service, from the side that asks for them."""
 
-    def __init__(self, sms_service: Neighbour) -> None:
+    def __init__(self, sms_service: ServiceClient) -> None:
         self._sms_service = sms_service
 
     def password_changed(self, mobile: Mobile) -> None:

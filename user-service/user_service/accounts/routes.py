@@ -1,4 +1,4 @@
-"""The HTTP edge of accounts: registering, the own account, others' profiles, names for neighbours."""
+"""The HTTP edge of accounts: registering, the own account, others' profiles, names for other services."""
 
 from typing import Any  # Answers are JSON objects.
 

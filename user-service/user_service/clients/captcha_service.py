@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from urllib.parse import quote
 
 from chassis.errors import CaptchaExpired, CaptchaWrong, NotFound, RequestInvalid
-from chassis.neighbours import Neighbour
+from chassis.service_client import ServiceClient
 
 
 @dataclass(frozen=True)
@@ -18,7 +18,7 @@ class CaptchaAnswer:
 class Captchas:
     """The captchas of captcha-service, from the side that acts on a right answer."""
 
-    def __init__(self, captcha_service: Neighbour) -> None:
+    def __init__(self, captcha_service: ServiceClient) -> None:
         self._captcha_service = captcha_service
 
     def spend(self, answer: CaptchaAnswer) -> None:

@@ -4,7 +4,7 @@ import re
 
 from chassis.errors import UpstreamUnavailable
 from chassis.mobiles import Mobile
-from chassis.neighbours import Neighbour
+from chassis.service_client import ServiceClient
 
 _CODE = re.compile(r"[0-9]{4,10}")
 
@@ -12,7 +12,7 @@ _CODE = re.compile(r"[0-9]{4,10}")
 class SmsCodes:
     """The codes of sms-service, from the side that consumes them."""
 
-    def __init__(self, sms_service: Neighbour) -> None:
+    def __init__(self, sms_service: ServiceClient) -> None:
         self._sms_service = sms_service
 
     def consume(self, *, mobile: Mobile, purpose: str, code: str, subject: int | None = None) -> bool:

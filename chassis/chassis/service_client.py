@@ -1,4 +1,4 @@
-"""Calls to a neighbour service: internal token, request id, time-outs, a keep-alive pool, errors of our own tree."""
+"""Calls to another service: internal token, request id, time-outs, a keep-alive pool, errors of our own tree."""
 
 from collections.abc import Mapping
 from http.cookiejar import DefaultCookiePolicy
@@ -17,11 +17,11 @@ CONNECT_TIMEOUT_SECONDS = 1.0
 READ_TIMEOUT_SECONDS = 5.0
 POOL_SIZE = 32
 log = get_logger(__name__)
-# What a neighbour says of itself or of us; our caller has no part in it.
+# What a service says of itself or of us; our caller has no part in it.
 _BETWEEN_SERVICES = (errors.InternalError, errors.InternalTokenRefused, errors.ServiceRefused)
 
 
-class Question(TypedDict, total=False):
+class RequestOptions(TypedDict, total=False):
     """What a request may carry; ``caller`` replaces the service itself as the one who asks, on behalf of a user."""
 
     json: Any
@@ -31,15 +31,15 @@ class Question(TypedDict, total=False):
 
 
 class _Failure(BaseModel):
-    """What we read of a neighbour's problem."""
+    """What we read of a service's problem."""
 
     code: str
     detail: str | None = None
     fields: list[errors.FieldError] = Field(default=[], validation_alias="errors")
 
 
-class Neighbour:
-    """One service as its neighbours see it. Threads may share it; make it after a fork.
+class ServiceClient:
+    """One service as the others call it. Threads may share it; make it after a fork.
 
     ``address`` is like ``http://captcha-service:8000``, ``name`` is the audience of the token, ``own_name`` its issuer.
     """
@@ -63,7 +63,7 @@ class Neighbour:
         self._http.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
         self._http.mount(self._address, HTTPAdapter(pool_connections=1, pool_maxsize=POOL_SIZE))
 
-    def request(self, method: str, path: str, **question: Unpack[Question]) -> requests.Response:
+    def request(self, method: str, path: str, **options: Unpack[RequestOptions]) -> requests.Response:
         """Send one request and return the answer, whatever its status.
 
         Raises:
@@ -71,16 +71,16 @@ class Neighbour:
             UpstreamUnavailable: the service refused or broke the connection.
         """
         own = {
-            INTERNAL_TOKEN_HEADER: self._tokens.write(question.get("caller") or self._caller, audience=self.name),
+            INTERNAL_TOKEN_HEADER: self._tokens.write(options.get("caller") or self._caller, audience=self.name),
             REQUEST_ID_HEADER: current_request_id(),
         }
         try:
             return self._http.request(
                 method,
                 self._address + path,
-                json=question.get("json"),
-                params=question.get("params"),
-                headers={**question.get("headers", {}), **own},
+                json=options.get("json"),
+                params=options.get("params"),
+                headers={**options.get("headers", {}), **own},
                 timeout=self._timeouts,
                 allow_redirects=False,
             )
@@ -89,15 +89,15 @@ class Neighbour:
         except requests.RequestException as error:
             raise errors.UpstreamUnavailable(f"{self.name} cannot be reached.") from error
 
-    def call(self, method: str, path: str, **question: Unpack[Question]) -> Any:
+    def call(self, method: str, path: str, **options: Unpack[RequestOptions]) -> Any:
         """Send one request and return the decoded JSON body of a successful answer, None for 204.
 
         Raises:
-            XinjingError: the error of our tree whose code the neighbour's problem names, `Unauthenticated` too: that is
+            XinjingError: the error of our tree whose code the service's problem names, `Unauthenticated` too: that is
                 its word on the user. Where it refuses ourselves, the user gets `UpstreamUnavailable`.
             UpstreamUnavailable, UpstreamTimeout: as in `request`, and for every answer that is neither.
         """
-        answer = self.request(method, path, **question)
+        answer = self.request(method, path, **options)
         if answer.status_code == 204:
             return None
         try:
@@ -109,7 +109,7 @@ class Neighbour:
         return body
 
     def is_up(self) -> bool:
-        """Return True if the neighbour's process answers at all (its ``/healthz``), else raise, as svcs pings must.
+        """Return True if the service's process answers at all (its ``/healthz``), else raise, as svcs pings must.
 
         Raises:
             UpstreamUnavailable, UpstreamTimeout: it does not.
