@@ -33,6 +33,9 @@ bench: $(VENV)/.development ## speed, as ratios against a yardstick in the same 
 	@PYTHONPATH=tests-e2e $(BIN)/python -m bench.enumeration
 	REVOCATION_TRIALS=1000 $(BIN)/pytest -q tests-e2e/tokens -k T33_a_session
 
+walk: $(VENV)/.development ## count the files that one request runs through (OPTIONS=--files names them)
+	@$(BIN)/python tests-e2e/walk.py $(OPTIONS)
+
 captcha-strength: $(STRENGTH)/.ready ## how well solvers read the captchas: 40 minutes (COUNT=500, OPTIONS="--only ours")
 	@PYTHONPATH=tests-e2e:chassis:captcha-service $(STRENGTH)/bin/python -m strength --count $(COUNT) $(OPTIONS)
 
@@ -77,4 +80,4 @@ $(STRENGTH)/.ready: deploy/requirements.txt tests-e2e/strength/requirements.txt
 		-r tests-e2e/strength/requirements.txt
 	@touch $@
 
-.PHONY: help run test test-all bench captcha-strength check-deploy openapi common-passwords captcha-clips secrets lock clean
+.PHONY: help run test test-all bench walk captcha-strength check-deploy openapi common-passwords captcha-clips secrets lock clean
