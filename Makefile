@@ -8,7 +8,6 @@ PACKAGES := chassis/chassis gateway/gateway captcha-service/captcha_service sms-
 LOCK := $(BIN)/pip-compile --quiet --generate-hashes --strip-extras --allow-unsafe --no-emit-index-url \
 	--no-emit-trusted-host --no-emit-find-links --no-emit-options
 STRENGTH := .venv-strength
-COUNT ?= 500
 NOT_HERE := not outside and not compose and not browser
 
 help: ## list the commands
@@ -36,6 +35,11 @@ bench: $(VENV)/.development ## speed, as ratios against a yardstick in the same 
 walk: $(VENV)/.development ## count the files that one request runs through (OPTIONS=--files names them)
 	@$(BIN)/python tests-e2e/walk.py $(OPTIONS)
 
+mutants: COUNT = 200
+mutants: $(VENV)/.development ## which small changes does no test notice? an hour (COUNT=200 SEED=1 ONLY=gateway)
+	@$(BIN)/python tools/mutants.py --count $(COUNT) --seed $(or $(SEED),1) --only "$(ONLY)"
+
+captcha-strength: COUNT = 500
 captcha-strength: $(STRENGTH)/.ready ## how well solvers read the captchas: 40 minutes (COUNT=500, OPTIONS="--only ours")
 	@PYTHONPATH=tests-e2e:chassis:captcha-service $(STRENGTH)/bin/python -m strength --count $(COUNT) $(OPTIONS)
 
@@ -80,4 +84,4 @@ $(STRENGTH)/.ready: deploy/requirements.txt tests-e2e/strength/requirements.txt
 		-r tests-e2e/strength/requirements.txt
 	@touch $@
 
-.PHONY: help run test test-all bench walk captcha-strength check-deploy openapi common-passwords captcha-clips secrets lock clean
+.PHONY: help run test test-all bench walk mutants captcha-strength check-deploy openapi common-passwords captcha-clips secrets lock clean
