@@ -39,6 +39,9 @@ mutants: COUNT = 200
 mutants: $(VENV)/.development ## which small changes does no test notice? an hour (COUNT=200 SEED=1 ONLY=gateway)
 	@$(BIN)/python tools/mutants.py --count $(COUNT) --seed $(or $(SEED),1) --only "$(ONLY)"
 
+upgrade-trial: $(VENV)/.development ## run an earlier revision, then this tree, on the same data (FROM=REVISION)
+	@$(BIN)/python tools/upgrade_trial.py $(FROM)
+
 captcha-strength: COUNT = 500
 captcha-strength: $(STRENGTH)/.ready ## how well solvers read the captchas: 40 minutes (COUNT=500, OPTIONS="--only ours")
 	@PYTHONPATH=tests-e2e:chassis:captcha-service $(STRENGTH)/bin/python -m strength --count $(COUNT) $(OPTIONS)
@@ -84,4 +87,4 @@ $(STRENGTH)/.ready: deploy/requirements.txt tests-e2e/strength/requirements.txt
 		-r tests-e2e/strength/requirements.txt
 	@touch $@
 
-.PHONY: help run test test-all bench walk mutants captcha-strength check-deploy openapi common-passwords captcha-clips secrets lock clean
+.PHONY: help run test test-all bench walk mutants upgrade-trial captcha-strength check-deploy openapi common-passwords captcha-clips secrets lock clean
