@@ -8,6 +8,8 @@ PACKAGES := chassis/chassis gateway/gateway captcha-service/captcha_service sms-
 LOCK := $(BIN)/pip-compile --quiet --generate-hashes --strip-extras --allow-unsafe --no-emit-index-url \
 	--no-emit-trusted-host --no-emit-find-links --no-emit-options
 STRENGTH := .venv-strength
+# conftest.py says which tests stay together; the journeys start first, because they wait most.
+SIDE_BY_SIDE := -n auto --no-loadscope-reorder
 NOT_HERE := not outside and not compose and not browser
 
 help: ## list the commands
@@ -20,7 +22,7 @@ test: $(VENV)/.development ## lint, types, and every test that needs no outside 
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy $(PACKAGES)
-	$(BIN)/pytest -m "$(NOT_HERE)"
+	$(BIN)/pytest $(SIDE_BY_SIDE) --durations 10 -m "$(NOT_HERE)"
 
 test-all: test ## the rest: RabbitMQ, MariaDB, PostgreSQL, the compose stack, a browser (needs Docker and Chromium)
 	deploy/test-all
