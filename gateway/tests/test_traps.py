@@ -1,4 +1,4 @@
-"""The traps of an HTTP gateway, on raw sockets; the numbers are those of the project's trap list."""
+"""The traps of an HTTP gateway, on raw sockets; the numbers are those of docs/checks.md."""
 
 import socket
 import threading
