@@ -1,4 +1,4 @@
-"""The walls of the house: who may import whom, and facts that stand in two places."""
+"""The boundaries of the services: who may import whom, and facts that stand in two places."""
 
 import importlib
 import json
