@@ -1,1 +1,1 @@
-"""The public door of Xinjing: two planes, the forwarding edge and a small Flask app behind it."""
+"""The only public entry point of Xinjing: a proxy, and a small Flask app behind it."""

@@ -1,31 +1,64 @@
-"""Puts the gateway together: the Flask app with the gateway's own endpoints, and the forwarding edge in front of it."""
+"""Puts the gateway together: the Flask app with the gateway's own endpoints, and the proxy in front of it."""
+
+from dataclasses import dataclass
 
 import svcs
 from flask import Flask
 from redis import Redis
 
-from chassis.identity import GATEWAY
+from chassis.identity import GATEWAY, InternalTokens
 from chassis.logs import configure_logs
 from chassis.metrics import MetricsMiddleware
 from chassis.problems import install_problems
+from chassis.redis_client import connect_redis
 from chassis.self_test import check_start
+from chassis.service_client import READ_TIMEOUT_SECONDS, ServiceClient
 from chassis.settings import load_settings
 from chassis.web import MAX_BODY_BYTES, install_health, install_observation
 from gateway import routes
+from gateway.authentication import Authentication
 from gateway.classic import routes as classic
-from gateway.classic.passport import Passport
-from gateway.documents import MergedDocument
-from gateway.edge import Edge
-from gateway.incoming import Reception
-from gateway.keys import PublicKeys
-from gateway.parts import Parts, build_parts
+from gateway.classic.api import ClassicApi
+from gateway.cookies import SessionCookies
+from gateway.csrf import SameSite
+from gateway.limits import AddressLimits
+from gateway.openapi import MergedDocument
+from gateway.proxy import Forwarder, InternalTokenCache, Proxy
+from gateway.proxy_request import RequestReader
+from gateway.public_keys import PublicKeys
 from gateway.revocations import Revocations
 from gateway.rules import RuleTable, Service
 from gateway.settings import Settings
+from gateway.token_refresh import TokenRefresh
+from gateway.upstream import Timeouts, Upstream
+from gateway.verifier import TokenVerifier
+
+# Longer than the revocation thread waits inside Redis.
+_FEED_TIMEOUT_SECONDS = 3.0
+# Longer than the 10 seconds for which user-service delays the login of a mobile with many failures.
+_LOGIN_TIMEOUT_SECONDS = 15.0
+
+
+@dataclass(frozen=True)
+class Threads:
+    """The two threads of a worker process."""
+
+    keys: PublicKeys
+    revocations: Revocations
+
+    def start(self) -> None:
+        """Start both."""
+        self.keys.start()
+        self.revocations.start()
+
+    def stop(self) -> None:
+        """End both and wait for them."""
+        self.keys.stop()
+        self.revocations.stop()
 
 
 def create_app(settings: Settings | None = None) -> Flask:
-    """Build the app of one worker process and start its threads; ``app.extensions["parts"]`` stops them.
+    """Build the app of one worker process and start its threads; ``app.extensions["threads"]`` stops them.
 
     The threads start here, so gunicorn must not preload the app.
     """
@@ -34,19 +67,31 @@ def create_app(settings: Settings | None = None) -> Flask:
         configure_logs(GATEWAY, settings.log_level)
         check_start(settings, redis_url=settings.redis_url.get_secret_value())
     app = _flask_app()
-    parts = build_parts(settings)
-    _register(app, parts)
-    routes.install(app)
-    classic.install(app)
-    edge = Edge(
-        app.wsgi_app,
-        rules=RuleTable(),
-        reception=Reception(settings.trusted_proxies),
-        forwarding=parts.forwarding,
+    tokens = InternalTokens(settings.internal_token_key.get_secret_value())
+    redis = connect_redis(settings.redis_url.get_secret_value(), timeout_seconds=_FEED_TIMEOUT_SECONDS)
+    clients = _service_clients(settings, tokens)
+    keys = PublicKeys(lambda: clients[Service.USER].call("GET", "/.well-known/jwks.json"))
+    revocations = Revocations(
+        redis,
+        stale_seconds=settings.revocations_stale_seconds,
+        lost_seconds=settings.revocations_lost_seconds,
+        on_new_keys=keys.refresh_soon,
     )
-    app.wsgi_app = MetricsMiddleware(edge, settings.metrics_port)  # type: ignore[method-assign]
-    app.extensions["parts"] = parts
-    parts.start_threads()
+    forwarder = _forwarder(settings, tokens, keys, revocations, TokenRefresh(clients[Service.USER]))
+    _register(app, clients, forwarder)
+    # Readiness is our own: a service that is away must not take the gateway away with it.
+    svcs.flask.register_value(app, PublicKeys, keys, ping=PublicKeys.ping)
+    svcs.flask.register_value(app, Revocations, revocations, ping=Revocations.ping)
+    svcs.flask.register_value(app, Redis, redis, ping=Redis.ping)
+    proxy = Proxy(
+        flask=app.wsgi_app,
+        rules=RuleTable(),
+        reader=RequestReader(settings.trusted_proxies),
+        forwarder=forwarder,
+    )
+    app.wsgi_app = MetricsMiddleware(proxy, settings.metrics_port)  # type: ignore[method-assign]
+    app.extensions["threads"] = threads = Threads(keys, revocations)
+    threads.start()
     return app
 
 
@@ -61,27 +106,71 @@ def _flask_app() -> Flask:
     install_problems(app)
     install_observation(app, GATEWAY)
     install_health(app)
+    app.register_blueprint(routes.api)
+    app.register_blueprint(classic.api)
     return app
 
 
-def _register(app: Flask, parts: Parts) -> None:
-    service_clients, forwarding = parts.service_clients, parts.forwarding
+def _forwarder(
+    settings: Settings, tokens: InternalTokens, keys: PublicKeys, revocations: Revocations, refresh: TokenRefresh
+) -> Forwarder:
+    cookies = SessionCookies(is_secure=settings.cookies_secure, session_days=settings.session_days)
+    same_site = SameSite(settings.allowed_origins)
+    authentication = Authentication(
+        verifier=TokenVerifier(keys, issuer=settings.token_issuer, audience=settings.token_audience),
+        revocations=revocations,
+        token_refresh=refresh,
+        cookies=cookies,
+        same_site=same_site,
+    )
+    timeouts = Timeouts(
+        connect=settings.upstream_connect_seconds,
+        read=settings.upstream_read_seconds,
+        body=settings.upstream_body_seconds,
+    )
+    addresses = _addresses(settings).items()
+    return Forwarder(
+        upstreams={service: Upstream(service, address, timeouts=timeouts) for service, address in addresses},
+        authentication=authentication,
+        cookies=cookies,
+        same_site=same_site,
+        limits=AddressLimits(settings),
+        internal_tokens=InternalTokenCache(tokens),
+    )
+
+
+def _service_clients(settings: Settings, tokens: InternalTokens) -> dict[Service, ServiceClient]:
+    """Make the clients for the calls of the gateway's own; requests that it forwards go through `Upstream`."""
+    return {
+        service: ServiceClient(
+            address,
+            name=service,
+            own_name=GATEWAY,
+            tokens=tokens,
+            read_timeout_seconds=_LOGIN_TIMEOUT_SECONDS if service is Service.USER else READ_TIMEOUT_SECONDS,
+        )
+        for service, address in _addresses(settings).items()
+    }
+
+
+def _addresses(settings: Settings) -> dict[Service, str]:
+    return {
+        Service.CAPTCHA: settings.captcha_service_url,
+        Service.SMS: settings.sms_service_url,
+        Service.USER: settings.user_service_url,
+        Service.NEWS: settings.news_service_url,
+    }
+
+
+def _register(app: Flask, clients: dict[Service, ServiceClient], forwarder: Forwarder) -> None:
     values: tuple[object, ...] = (
-        Passport(
-            captchas=service_clients[Service.CAPTCHA],
-            sms=service_clients[Service.SMS],
-            users=service_clients[Service.USER],
-        ),
-        forwarding.sessions,
-        forwarding.cookies,
-        forwarding.same_site,
-        forwarding.limits,
-        MergedDocument(service_clients),
-        routes.Inbox(service_clients[Service.SMS]),
+        ClassicApi(captchas=clients[Service.CAPTCHA], sms=clients[Service.SMS], users=clients[Service.USER]),
+        forwarder.authentication,
+        forwarder.cookies,
+        forwarder.same_site,
+        forwarder.limits,
+        MergedDocument(clients),
+        routes.Inbox(clients[Service.SMS]),
     )
     for value in values:
         svcs.flask.register_value(app, type(value), value)
-    # Readiness is our own: a service that is away must not take the gateway away with it.
-    svcs.flask.register_value(app, PublicKeys, parts.keys, ping=PublicKeys.check)
-    svcs.flask.register_value(app, Revocations, parts.revocations, ping=Revocations.ping)
-    svcs.flask.register_value(app, Redis, parts.redis, ping=Redis.ping)

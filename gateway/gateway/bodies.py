@@ -1,4 +1,4 @@
-"""Reads a client's request body: small ones before the service is called, larger ones in steps, never past the cap."""
+"""Reads request bodies: a small one before the service is called, a larger one in steps, none beyond the cap."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -9,13 +9,13 @@ from chassis.errors import BodyTooLarge, RequestRefused
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
 
-# Up to here a body is complete before the service hears of the request, so a client that breaks off costs it nothing.
+# A body up to this size is complete before the service is called, so a client that breaks off costs it nothing.
 SMALL_BYTES = 64 * 1024
 
 
 @dataclass(frozen=True)
 class Body:
-    """``chunks`` gives the bytes; ``length`` is None if only reading to the end will tell."""
+    """``chunks`` holds the bytes; ``length`` is None if it is only known after the last byte."""
 
     chunks: bytes | Iterator[bytes]
     length: int | None
@@ -76,7 +76,7 @@ def _read(stream: IO[bytes], size: int) -> bytes:
     while left:
         try:
             part = stream.read(left)
-        except Exception as error:  # Whatever the server's parser raises for malformed chunks or a lost client.
+        except Exception as error:  # The server's parser raises many kinds for malformed chunks or a lost client.
             raise RequestRefused("The body broke off or is malformed.") from error
         if not part:
             break

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from pydantic import BaseModel, Field
+from werkzeug.http import dump_cookie
 
 
 class Tokens(BaseModel):
@@ -14,7 +15,7 @@ class Tokens(BaseModel):
 
 
 @dataclass(frozen=True)
-class SessionPair:
+class CookieSession:
     """The two cookies that came with a request; either may be empty."""
 
     access_token: str
@@ -26,45 +27,60 @@ class SessionPair:
         return bool(self.access_token or self.refresh_token)
 
 
+@dataclass(frozen=True, kw_only=True)
 class SessionCookies:
-    """Both cookies are HttpOnly and ``SameSite=Lax``, so that a link from elsewhere finds the user signed in.
+    """Both cookies are HttpOnly and ``SameSite=Lax``, so that a user who follows a link from elsewhere is signed in.
 
-    With ``secure`` they carry the prefix ``__Host-`` (RFC 6265bis 4.1.3): no other host can set them. The access
-    cookie goes when its token expires, because a token that no longer opens anything is of no use to anybody.
+    With ``is_secure`` they carry the prefix ``__Host-`` (RFC 6265bis 4.1.3): no other host can set them. The access
+    cookie goes when its token expires, because nobody can use an expired token.
     """
 
-    def __init__(self, *, secure: bool, session_days: int) -> None:
-        prefix = "__Host-" if secure else ""
-        self.access_name = prefix + "at"
-        self.refresh_name = prefix + "rt"
-        self.is_secure = secure
-        self._session_seconds = session_days * 86_400
+    is_secure: bool
+    session_days: int
 
-    def read(self, header: str) -> SessionPair:
+    @property
+    def access_name(self) -> str:
+        """The name of the cookie with the access token."""
+        return "__Host-at" if self.is_secure else "at"
+
+    @property
+    def refresh_name(self) -> str:
+        """The name of the cookie with the refresh token."""
+        return "__Host-rt" if self.is_secure else "rt"
+
+    def read_session(self, header: str) -> CookieSession:
         """Find the session in a Cookie header; of two cookies with one name the first counts."""
-        found: dict[str, str] = {}
+        values: dict[str, str] = {}
         for part in header.split(";"):
             name, _, value = part.strip().partition("=")
-            found.setdefault(name, value)
-        return SessionPair(found.get(self.access_name, ""), found.get(self.refresh_name, ""))
+            values.setdefault(name, value)
+        return CookieSession(values.get(self.access_name, ""), values.get(self.refresh_name, ""))
 
-    def others(self, header: str) -> str:
+    def without_session(self, header: str) -> str:
         """Return a Cookie header without the session."""
         ours = (self.access_name, self.refresh_name)
         parts = [part.strip() for part in header.split(";")]
         return "; ".join(part for part in parts if part and part.partition("=")[0] not in ours)
 
-    def signed_in(self, tokens: Tokens) -> list[str]:
+    def write_session(self, tokens: Tokens) -> list[str]:
         """Write the Set-Cookie values of a session that starts or goes on."""
         return [
-            self._write(self.access_name, tokens.access_token, tokens.expires_in),
-            self._write(self.refresh_name, tokens.refresh_token, self._session_seconds),
+            self._write_cookie(self.access_name, tokens.access_token, tokens.expires_in),
+            self._write_cookie(self.refresh_name, tokens.refresh_token, self.session_days * 86_400),
         ]
 
-    def signed_out(self) -> list[str]:
+    def clear_session(self) -> list[str]:
         """Write the Set-Cookie values that end a session in the browser."""
-        return [self._write(self.access_name, "", 0), self._write(self.refresh_name, "", 0)]
+        return [self._write_cookie(self.access_name, "", 0), self._write_cookie(self.refresh_name, "", 0)]
 
-    def _write(self, name: str, value: str, max_age_seconds: int) -> str:
-        secure = "; Secure" if self.is_secure else ""
-        return f"{name}={value}; Max-Age={max_age_seconds}; Path=/; HttpOnly; SameSite=Lax{secure}"
+    def _write_cookie(self, name: str, value: str, max_age_seconds: int) -> str:
+        return dump_cookie(
+            name,
+            value,
+            max_age=max_age_seconds,
+            secure=self.is_secure,
+            httponly=True,
+            samesite="Lax",
+            sync_expires=False,
+            max_size=0,  # No warning about the size: `Tokens` bounds it.
+        )

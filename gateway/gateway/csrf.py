@@ -1,53 +1,54 @@
-"""Refuses requests that another site's page makes a browser send with its user's cookies."""
+"""Refuses requests that a page of another site makes a browser send with the user's cookies."""
 
+from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from chassis.errors import CrossSiteRefused
-from gateway.incoming import Incoming
+from gateway.proxy_request import ProxyRequest
 
 
+@dataclass(frozen=True)
 class SameSite:
-    """Tells our own pages from others by ``Sec-Fetch-Site`` (W3C Fetch Metadata) and ``Origin`` (RFC 6454).
+    """Distinguishes our own pages from others by ``Sec-Fetch-Site`` (W3C Fetch Metadata) and ``Origin`` (RFC 6454).
 
-    Both are written by the browser and cannot be set by a page's script. No token is needed beside them.
+    The browser writes both, and no script of a page can set them. No token is needed beside them.
     """
 
-    def __init__(self, allowed_origins: tuple[str, ...] = ()) -> None:
-        self._allowed = frozenset(origin.lower() for origin in allowed_origins)
+    allowed_origins: tuple[str, ...] = ()  # In lower case, as `Settings` has them.
 
-    def require(self, incoming: Incoming) -> None:
-        """Let a request with a cookie session pass if it shows that it comes from our pages.
+    def require(self, request: ProxyRequest) -> None:
+        """Refuse a request with a cookie session unless its headers show that it comes from our pages.
 
         Raises:
-            CrossSiteRefused: it shows another origin, or none.
+            CrossSiteRefused: the headers name another origin, or none.
         """
-        if not self._comes_from_us(incoming):
+        if not self._is_from_our_pages(request):
             raise CrossSiteRefused
 
-    def refuse_other_sites(self, incoming: Incoming) -> None:
-        """Let a request pass unless it shows that it comes from elsewhere.
+    def refuse_other_sites(self, request: ProxyRequest) -> None:
+        """Refuse a request if its headers show that it comes from another site.
 
-        For requests that need no cookie to do their work: starting a session, and the classic calls. A client that
-        sends none of the three headers is no browser page, so nobody's cookies come along without their will.
+        For requests that work without a cookie: those that start a session, and the classic calls. A client that sends
+        none of the three headers is no browser page, so no cookies were sent without their user's will.
 
         Raises:
             CrossSiteRefused: the headers name another site.
         """
-        shown = [incoming.header(name) for name in ("Sec-Fetch-Site", "Origin", "Referer")]
-        if not any(shown) or self._comes_from_us(incoming):
+        headers = [request.header(name) for name in ("Sec-Fetch-Site", "Origin", "Referer")]
+        if not any(headers) or self._is_from_our_pages(request):
             return
-        site, origin, referer = shown
+        site, origin, referer = headers
         # An address typed by the user has no other origin; an old browser may send the Referer alone.
-        if site == "none" or (not site and not origin and _origin_of(referer) == incoming.own_origin):
+        if site == "none" or (not site and not origin and _origin_of(referer) == request.own_origin):
             return
         raise CrossSiteRefused
 
-    def _comes_from_us(self, incoming: Incoming) -> bool:
-        origin = incoming.header("Origin").lower()
+    def _is_from_our_pages(self, request: ProxyRequest) -> bool:
+        origin = request.header("Origin").lower()
         return (
-            incoming.header("Sec-Fetch-Site") == "same-origin"
-            or origin == incoming.own_origin
-            or origin in self._allowed
+            request.header("Sec-Fetch-Site") == "same-origin"
+            or origin == request.own_origin
+            or origin in self.allowed_origins
         )
 
 

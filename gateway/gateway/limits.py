@@ -1,8 +1,8 @@
-"""Counts requests per address of the client on the expensive operations, in Redis, for all workers together.
+"""Limits the expensive operations per address of the client, in Redis, for all workers together.
 
-Fails open: these limits keep noise away from the services. What guards money, codes and passwords is counted again,
-exactly and failing closed, by captcha-service, sms-service and user-service themselves; so while Redis is away
-nothing is lost here but noise protection, and ``gateway_limits_unreachable_total`` says so.
+These limits fail open: while Redis is away every request passes, and ``gateway_limits_unreachable_total`` counts it.
+They only keep a flood away from the services. captcha-service, sms-service and user-service count again what protects
+money, codes and passwords, exactly and failing closed.
 """
 
 import math
@@ -17,13 +17,13 @@ from structlog import get_logger
 
 from chassis.addresses import client_network
 from chassis.errors import TooManyRequests
-from gateway.observation import LIMITED, LIMITS_UNREACHABLE
+from gateway.metrics import LIMITED, LIMITS_UNREACHABLE
 from gateway.rules import Limit
 from gateway.settings import Settings
 
 log = get_logger(__name__)
 _TIMEOUT_SECONDS = 0.25
-_PAUSE_SECONDS = 2.0  # After a failure Redis is left alone, so that an outage adds no latency.
+_PAUSE_SECONDS = 2.0  # After a failure no request asks Redis for so long, so that an outage adds no latency.
 
 
 class AddressLimits:
@@ -50,7 +50,7 @@ class AddressLimits:
         """Count one request.
 
         Raises:
-            TooManyRequests: the address used up its minute; says when the next try is worth it.
+            TooManyRequests: the address reached the limit of this minute; ``Retry-After`` says when to try again.
         """
         if self._clock() < self._paused_until:
             LIMITS_UNREACHABLE.inc()

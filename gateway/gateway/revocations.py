@@ -1,11 +1,11 @@
 """Follows the stream ``user:revocations`` of user-service, so that ended sessions are refused within seconds.
 
-An entry kills one session, or all of a user or of everybody up to and with the session id ``through``: ids sort by the
-time at which sessions began, so no clock of ours decides. What was read is kept here until its tokens have expired,
-whatever becomes of Redis; what Redis loses, user-service writes again.
+An entry ends one session, or all sessions of one user or of all users up to and with the session id ``through``. Ids
+sort by the time at which sessions began, so no clock is compared. This process keeps what it read until the tokens have
+expired, also when Redis is away or empty; user-service writes again what Redis lost.
 
-Fails closed: if the stream has not been read for a while, signed-in users can first change nothing more, then not
-even read (`Settings.revocations_stale_seconds`, `revocations_lost_seconds`).
+It fails closed: if the stream was not read for a while, signed-in users can change nothing any more, and a little later
+not even read (`Settings.revocations_stale_seconds`, `revocations_lost_seconds`).
 """
 
 import threading
@@ -17,7 +17,7 @@ from redis import Redis, RedisError
 from structlog import get_logger
 
 from chassis.errors import DependencyUnavailable, Unauthenticated
-from gateway.observation import REVOCATIONS_AGE
+from gateway.metrics import REVOCATIONS_AGE
 from gateway.verifier import Identity
 
 log = get_logger(__name__)
@@ -32,7 +32,7 @@ _PAGE = 1000
 
 
 class Revocations:
-    """Knows the sessions and users whose tokens are dead; one thread per process reads the stream."""
+    """Knows the sessions whose tokens are revoked; one thread per process reads the stream."""
 
     def __init__(
         self,
@@ -54,9 +54,9 @@ class Revocations:
         self._read_at = float("-inf")
         self._is_caught_up = False
         self._pruned_at = monotonic()
-        self._sessions: dict[str, float] = {}  # Ended session -> when it may be forgotten.
-        self._users: dict[str, tuple[str, float]] = {}  # User -> the last dead session, and when as above.
-        self._everybody_through = ""
+        self._sessions: dict[str, float] = {}  # Ended session -> the time after which its tokens have expired.
+        self._users: dict[str, tuple[str, float]] = {}  # User -> the last ended session, and the time as above.
+        self._all_through = ""
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
 
@@ -71,23 +71,23 @@ class Revocations:
         if self._thread is not None:
             self._thread.join()
 
-    def check(self, identity: Identity, *, is_unsafe: bool) -> None:
-        """Let an identity pass if it is alive.
+    def check_identity(self, identity: Identity, *, is_unsafe: bool) -> None:
+        """Check that an identity's session has not ended.
 
         Raises:
-            Unauthenticated: its session ended, or its tokens were called back.
-            DependencyUnavailable: the stream was not read lately, so nobody knows.
+            Unauthenticated: its session ended.
+            DependencyUnavailable: the stream was not read lately, so it is not known.
         """
-        if self.is_dead(identity):
+        if self.is_revoked(identity):
             raise Unauthenticated
         if self.age_seconds() > (self._stale_seconds if is_unsafe else self._lost_seconds):
             raise DependencyUnavailable("It is not known now whether your session is still valid.")
 
-    def is_dead(self, identity: Identity) -> bool:
+    def is_revoked(self, identity: Identity) -> bool:
         """Say whether the identity was revoked, as far as the stream was read."""
         session_id = identity.session_id
         through, _ = self._users.get(str(identity.user_id), ("", 0.0))
-        return session_id in self._sessions or session_id <= max(through, self._everybody_through)
+        return session_id in self._sessions or session_id <= max(through, self._all_through)
 
     def end_session(self, session_id: str) -> None:
         """Refuse a session from now on in this process, before the stream says so."""
@@ -123,7 +123,7 @@ class Revocations:
             self._prune()
 
     def _is_another_stream(self) -> bool:
-        """Say whether the stream we read is gone, or another took its place: a Redis without data, or another clock."""
+        """Say whether the stream is gone or a new one took its place, as after a loss of Redis' data."""
         if self._position == _FROM_THE_START:
             return False
         newest: Any = self._redis.xrevrange(STREAM, count=1)
@@ -138,13 +138,13 @@ class Revocations:
                 known, known_until = self._users.get(subject, ("", 0.0))
                 self._users[subject] = (max(fields["through"], known), max(until, known_until))
             elif kind == "all":
-                self._everybody_through = max(fields["through"], self._everybody_through)
+                self._all_through = max(fields["through"], self._all_through)
             elif kind == "keys":
                 self._on_new_keys()
         except (KeyError, ValueError):
-            # An entry that we cannot read must not stop the feed; failing closed here means: all sessions so far.
+            # An unreadable entry must not stop the thread. It may have ended any session, so all so far count as ended.
             log.exception("revocation_unreadable")
-            self._everybody_through = max(f"{int(self._clock() * 1000):012x}{'f' * 20}", self._everybody_through)
+            self._all_through = max(f"{int(self._clock() * 1000):012x}{'f' * 20}", self._all_through)
 
     def _prune(self) -> None:
         now = self._clock()
@@ -157,7 +157,7 @@ class Revocations:
     def _run(self) -> None:
         while not self._stop.is_set():
             try:
-                # The first reading does not wait for news: the stream's past alone makes this process ready.
+                # The first read does not wait for new entries: this process is ready after reading the old ones.
                 self.read_once(block_milliseconds=_BLOCK_MILLISECONDS if self._is_caught_up else None)
             except (RedisError, IndexError, KeyError, TypeError) as error:
                 log.warning("revocations_not_read", error=type(error).__name__)

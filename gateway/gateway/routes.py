@@ -1,6 +1,6 @@
 """The gateway's own endpoints: API docs and the SMS inbox. Health checks come from the chassis.
 
-All of them are open to everybody. They are registered here on plain Flask: nothing reaches them but through the edge.
+Everybody may call them, without a token. Every request to them passes the proxy first.
 """
 
 from dataclasses import dataclass
@@ -9,10 +9,10 @@ from typing import Any
 
 import flask_openapi3_swagger  # type: ignore[import-untyped]
 import svcs
-from flask import Flask, Response, abort, jsonify, render_template, request, send_file
+from flask import Blueprint, Response, abort, jsonify, render_template, request, send_file
 
 from chassis.service_client import ServiceClient
-from gateway.documents import MergedDocument
+from gateway.openapi import MergedDocument
 
 # Swagger UI sets style attributes from its script; everything else is ours.
 _DOCS_POLICY = (
@@ -26,6 +26,7 @@ _SWAGGER_FILES = {
 }
 _OWN_FILES = {"start.js": "text/javascript", "inbox.css": "text/css"}
 _MAX_MOBILE_CHARACTERS = 32
+api = Blueprint("gateway", __name__)
 
 
 @dataclass(frozen=True)
@@ -40,30 +41,24 @@ class Inbox:
         Raises:
             NotFound: messages are really sent.
         """
-        found = self.sms.call("GET", "/internal/inbox/messages", params={"mobile": mobile} if mobile else {})
-        items: list[dict[str, Any]] = found["items"]
+        body = self.sms.call("GET", "/internal/inbox/messages", params={"mobile": mobile} if mobile else {})
+        items: list[dict[str, Any]] = body["items"]
         return items
 
 
-def install(app: Flask) -> None:
-    """Add the endpoints to the app."""
-    app.add_url_rule("/api/v1/openapi.json", view_func=openapi)
-    app.add_url_rule("/docs", view_func=docs)
-    app.add_url_rule("/docs/<name>", view_func=docs_file)
-    app.add_url_rule("/inbox", view_func=inbox)
-    app.add_url_rule("/inbox/messages", view_func=inbox_messages)
-
-
+@api.get("/api/v1/openapi.json")
 def openapi() -> dict[str, Any]:
     """Answer one OpenAPI document for all services."""
     return svcs.flask.get(MergedDocument).document()
 
 
+@api.get("/docs")
 def docs() -> Response:
     """Show the API documentation."""
     return _page(render_template("docs.html"), _DOCS_POLICY)
 
 
+@api.get("/docs/<name>")
 def docs_file(name: str) -> Response:
     """Answer one file of the documentation or the inbox page."""
     if name in _SWAGGER_FILES:
@@ -77,6 +72,7 @@ def docs_file(name: str) -> Response:
         return send_file(found, mimetype=kind, max_age=3600)
 
 
+@api.get("/inbox")
 def inbox() -> Response:
     """Show the messages to a person; the page loads itself anew."""
     mobile = _mobile()
@@ -84,6 +80,7 @@ def inbox() -> Response:
     return _page(render_template("inbox.html", messages=messages, mobile=mobile), _INBOX_POLICY)
 
 
+@api.get("/inbox/messages")
 def inbox_messages() -> Response:
     """Answer the messages to a program."""
     answer = jsonify({"items": svcs.flask.get(Inbox).messages(_mobile())})

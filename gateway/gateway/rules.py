@@ -1,9 +1,9 @@
-"""The forwarding rules as data: what the gateway lets through, to whom, for whom.
+"""The forwarding rules as data: which requests the gateway forwards, to which service, from whom.
 
-**What does it let through without a token?** The rules below with PUBLIC (no token is looked at) and OPTIONAL (a
-token is used if there is one); SIGNED_IN and ADMIN are refused without one. What no rule names is not forwarded: 404,
-or 405 if the path is known under another method. ``/internal`` is refused before the rules are read.
-Beside the rules the gateway answers, to everybody, its own ``/healthz``, ``/readyz``, ``/docs``,
+**What is forwarded without a token?** Requests with a rule that says PUBLIC (the gateway reads no token) or OPTIONAL
+(the gateway uses a token if there is one). SIGNED_IN and ADMIN need a token. A request without a rule is not forwarded:
+it gets 404, or 405 if the path has a rule for another method. ``/internal`` is refused before the rules are read.
+Beside the rules the gateway answers, for everybody, its own ``/healthz``, ``/readyz``, ``/docs``,
 ``/api/v1/openapi.json``, ``/inbox`` (with the inbox provider only) and the classic ``/passport/…``; see routes.py.
 """
 
@@ -11,7 +11,9 @@ import enum
 import re
 from dataclasses import dataclass
 
+from chassis.errors import RequestRefused
 from chassis.web import MAX_BODY_BYTES, Access
+from gateway.proxy_request import Target
 
 PUBLIC, OPTIONAL, SIGNED_IN, ADMIN = Access.PUBLIC, Access.OPTIONAL, Access.SIGNED_IN, Access.ADMIN
 
@@ -40,7 +42,7 @@ class Effect(enum.StrEnum):
     """What a successful answer means for the cookies of a browser."""
 
     NONE = "none"
-    STARTS = "starts"  # In place of the session that asks, if there is one.
+    STARTS = "starts"  # A session begins, in place of the session that asks, if there is one.
     REFRESHES = "refreshes"
     ENDS = "ends"
 
@@ -116,24 +118,35 @@ class RuleTable:
         self._exact: dict[str, dict[str, Rule]] = {}
         self._templates: dict[str, tuple[re.Pattern[str], dict[str, Rule]]] = {}
         for rule in rules:
-            known = self._methods(rule.path)
-            if rule.method in known:
+            by_method = self._collect(rule.path)
+            if rule.method in by_method:
                 raise ValueError(f"two rules for {rule.name}")
-            known[rule.method] = rule
+            by_method[rule.method] = rule
 
-    def _methods(self, path: str) -> dict[str, Rule]:
+    def _collect(self, path: str) -> dict[str, Rule]:
         if "{" not in path:
             return self._exact.setdefault(path, {})
         return self._templates.setdefault(path, (_pattern(path), {}))[1]
 
-    def methods(self, path: str) -> dict[str, Rule]:
+    def rules_of(self, path: str) -> dict[str, Rule]:
         """Return the rules of a path by method; an empty dictionary if no rule names it."""
-        found = self._exact.get(path)
-        if found is None:
-            found = next((rules for pattern, rules in self._templates.values() if pattern.fullmatch(path)), {})
-        if "GET" in found and "HEAD" not in found:
-            return {**found, "HEAD": found["GET"]}
-        return found
+        by_method = self._exact.get(path)
+        if by_method is None:
+            by_method = next((rules for pattern, rules in self._templates.values() if pattern.fullmatch(path)), {})
+        if "GET" in by_method and "HEAD" not in by_method:
+            return {**by_method, "HEAD": by_method["GET"]}
+        return by_method
+
+    def find_rules(self, target: Target) -> dict[str, Rule]:
+        """Return the rules of a request target as `rules_of` does.
+
+        Raises:
+            RequestRefused: a character is encoded without need, so that another rule would hold for the decoded path.
+        """
+        by_method = self.rules_of(target.path)
+        if "%" in target.path and self.rules_of(target.decoded_path) != by_method:
+            raise RequestRefused("The path is encoded in an ambiguous way.")
+        return by_method
 
 
 def _pattern(path: str) -> re.Pattern[str]:

@@ -1,4 +1,4 @@
-"""What the gateway needs to know from outside, read once at start."""
+"""The settings of the gateway, read once at start."""
 
 from ipaddress import IPv4Network, IPv6Network
 from typing import Annotated
@@ -30,7 +30,7 @@ class Settings(BaseSettings):
     news_service_url: Address
     upstream_connect_seconds: float = Field(default=1.0, gt=0, le=10)
     upstream_read_seconds: float = Field(default=30.0, gt=0, le=120)
-    # From the first byte of the answer to its last; a service that drips is cut off.
+    # From the first byte of a response to its last; a response that takes longer is cut off.
     upstream_body_seconds: float = Field(default=120.0, gt=0, le=3600)
 
     token_issuer: str = "xinjing"

@@ -1,38 +1,40 @@
-"""Checks access tokens strictly: what PyJWT lets pass is refused around it, verified ones are kept until they expire.
+"""Checks access tokens more strictly than PyJWT does, and caches verified ones until they expire.
 
 The steps: 1. length and canonical base64url; 2. header without duplicates, with ``alg kid typ`` and nothing else;
 3. key by id, ES256 only; 4. signature and claims by PyJWT; 5. payload without duplicates, exact types, harmless texts,
 no longer life than user-service gives. Revocation is not checked here, and must be checked at every use.
 """
 
+import base64
 import hashlib
+import json
 import re
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any  # Header and claims are JSON objects of unknown content until they are checked.
 
 import jwt
 
 from chassis.errors import Unauthenticated
 from chassis.identity import GATEWAY, Caller
-from gateway.compact_jws import checked_key_id, decoded_segment, json_object
-from gateway.keys import PublicKeys
-from gateway.observation import VERIFIED
+from gateway.metrics import VERIFIED
+from gateway.public_keys import PublicKeys
 
 MAX_TOKEN_CHARACTERS = 4096
 LEEWAY_SECONDS = 5
-# The most that user-service can be set to; who steals a key shall not write a token for years.
+# The longest life that user-service can be set to: a stolen key must not make tokens that are valid for years.
 LONGEST_LIFE_SECONDS = 3600
 _CACHED_PER_GENERATION = 25_000
 _FORM = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+")
+_KEY_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _INERT = re.compile(r"[A-Za-z0-9_.:@/+=-]{1,128}")
 _REQUIRED = ["iss", "aud", "sub", "sid", "jti", "iat", "exp", "auth_time", "roles"]
 
 
 @dataclass(frozen=True)
 class Identity:
-    """A signed-in user as an access token says it; times are Unix seconds."""
+    """A signed-in user as an access token names them; times are Unix seconds."""
 
     user_id: int
     session_id: str
@@ -48,7 +50,7 @@ class Identity:
 
 @dataclass(frozen=True)
 class _Verified:
-    """A token that was found good, and the key that says so."""
+    """A valid token's identity, and the key that its signature was checked with."""
 
     identity: Identity
     key_id: str
@@ -65,19 +67,19 @@ class TokenVerifier:
         self._young: dict[bytes, _Verified] = {}
         self._old: dict[bytes, _Verified] = {}
 
-    def verify(self, token: str) -> Identity:
+    def verify_token(self, token: str) -> Identity:
         """Return who the token belongs to.
 
         Raises:
-            Unauthenticated: for whatever is wrong with it; the answer does not say what.
+            Unauthenticated: the token is not valid; the error does not say why.
             DependencyUnavailable: the keys are not known.
         """
-        # By digest, so that no bearer tokens lie in the memory.
+        # By digest, so that the cache holds no bearer tokens.
         digest = hashlib.sha256(token.encode("utf-8", "replace")).digest()
         known = self._young.get(digest) or self._old.get(digest)
-        if known is None or not self._keys.knows(known.key_id):
+        if known is None or not self._keys.has_key(known.key_id):
             known = self._verify_anew(token)
-            self._keep(digest, known)
+            self._cache(digest, known)
             VERIFIED.labels("verified").inc()
         if known.identity.expires_at + LEEWAY_SECONDS <= self._clock():
             raise Unauthenticated
@@ -93,9 +95,9 @@ class TokenVerifier:
     def _verified(self, token: str) -> _Verified:
         if len(token) > MAX_TOKEN_CHARACTERS or not _FORM.fullmatch(token):
             raise ValueError("not a compact JWS")
-        header, payload, _signature = (decoded_segment(part) for part in token.split("."))
-        key_id = checked_key_id(json_object(header))
-        key = self._keys.find(key_id)
+        header, payload, _signature = (_decode_segment(part) for part in token.split("."))
+        key_id = _read_key_id(_read_object(header))
+        key = self._keys.find_key(key_id)
         if key is None:
             raise ValueError("unknown key id")
         jwt.decode(
@@ -107,7 +109,7 @@ class TokenVerifier:
             leeway=LEEWAY_SECONDS,
             options={"require": _REQUIRED, "verify_exp": False, "verify_iat": False, "strict_aud": True},
         )
-        return _Verified(self._identity(json_object(payload)), key_id)
+        return _Verified(self._identity(_read_object(payload)), key_id)
 
     def _identity(self, claims: dict[str, Any]) -> Identity:
         roles = claims["roles"]
@@ -134,7 +136,51 @@ class TokenVerifier:
         if claims["exp"] - claims["iat"] > LONGEST_LIFE_SECONDS:
             raise ValueError("too long-lived to be ours")
 
-    def _keep(self, digest: bytes, verified: _Verified) -> None:
+    def _cache(self, digest: bytes, verified: _Verified) -> None:
         if len(self._young) >= _CACHED_PER_GENERATION:
             self._old, self._young = self._young, {}
         self._young[digest] = verified
+
+
+def _read_key_id(header: dict[str, Any]) -> str:
+    """Return the key id of a header that says ``alg``, ``kid`` and ``typ`` (RFC 9068) and nothing else.
+
+    Raises:
+        ValueError: the header says anything else.
+    """
+    if set(header) != {"alg", "kid", "typ"} or header["typ"] != "at+jwt" or header["alg"] != "ES256":
+        raise ValueError("unacceptable header")
+    if not isinstance(header["kid"], str) or not _KEY_ID.fullmatch(header["kid"]):
+        raise ValueError("unacceptable key id")
+    return header["kid"]
+
+
+def _decode_segment(segment: str) -> bytes:
+    """Decode base64url (RFC 7515 2), in its one canonical form.
+
+    Raises:
+        ValueError: it is padded, or has bits that mean nothing.
+    """
+    data = base64.urlsafe_b64decode(segment + "=" * (-len(segment) % 4))
+    if base64.urlsafe_b64encode(data).rstrip(b"=").decode() != segment:
+        raise ValueError("not canonical base64url")
+    return data
+
+
+def _read_object(text: bytes) -> dict[str, Any]:
+    """Parse a JSON object in which no member stands twice.
+
+    Raises:
+        ValueError: it is no such object.
+    """
+    value = json.loads(text, object_pairs_hook=_without_duplicates)
+    if not isinstance(value, dict):
+        raise ValueError("not a JSON object")  # noqa: TRY004 - one kind of error for every malformed token.
+    return value
+
+
+def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    members = dict(pairs)
+    if len(members) != len(pairs):
+        raise ValueError("duplicate members")
+    return members

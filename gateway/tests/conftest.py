@@ -23,8 +23,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from redis import Redis
 
-from gateway.jwk_sets import read_keys
-from gateway.keys import PublicKeys
+from gateway.public_keys import PublicKeys, read_jwk_set
+from gateway.settings import Settings
 from gateway.verifier import TokenVerifier
 
 KEY_ID = "test-key-1"
@@ -213,7 +213,7 @@ def sign_text(signing_key: ec.EllipticCurvePrivateKey) -> Callable[[str, str], s
 def public_keys(jwks: dict[str, Any]) -> PublicKeys:
     keys = PublicKeys(lambda: jwks)
     keys.refresh()
-    assert read_keys(jwks)
+    assert read_jwk_set(jwks)
     return keys
 
 
@@ -423,3 +423,31 @@ def answering() -> Callable[..., bytes]:
 def answering_json() -> Callable[..., bytes]:
     """Write a raw JSON answer: ``answering_json({...}, "201 CREATED")``."""
     return json_answer
+
+
+@dataclass
+class Clock:
+    """A clock that stands still until a test moves it."""
+
+    now: float = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    """A clock that a test moves."""
+    return Clock()
+
+
+@pytest.fixture
+def make_settings(redis_url: str) -> Callable[..., Settings]:
+    """Make the settings of a gateway, changed as a test says."""
+
+    def make(**changed: Any) -> Settings:
+        services = {f"{name}_service_url": f"http://{name}:8000" for name in ("captcha", "sms", "user", "news")}
+        values = {"redis_url": redis_url, "internal_token_key": "k" * 32, **services, **changed}
+        return Settings.model_validate(values)
+
+    return make

@@ -9,8 +9,7 @@ from typing import Any
 import pytest
 
 from chassis.errors import DependencyUnavailable, Unauthenticated, UpstreamUnavailable
-from gateway.jwk_sets import read_keys
-from gateway.keys import PublicKeys
+from gateway.public_keys import PublicKeys, read_jwk_set
 from gateway.verifier import TokenVerifier
 
 NOW = int(time.time())
@@ -29,7 +28,9 @@ def claims(**changed: Any) -> dict[str, Any]:
 
 
 def test_a_good_token_names_its_user(verifier: TokenVerifier, sign: Callable[..., str]) -> None:
-    identity = verifier.verify(sign(sub="41", sid="abc", roles=["admin"], iat=NOW, exp=NOW + 600, auth_time=NOW - 5))
+    identity = verifier.verify_token(
+        sign(sub="41", sid="abc", roles=["admin"], iat=NOW, exp=NOW + 600, auth_time=NOW - 5)
+    )
     assert (identity.user_id, identity.session_id, identity.roles) == (41, "abc", {"admin"})
     assert (identity.expires_at, identity.auth_time) == (NOW + 600, NOW - 5)
 
@@ -61,7 +62,7 @@ def test_w59_wrong_claims_are_refused(verifier: TokenVerifier, sign_text: Callab
     """Those that T32 does not try at the running gateway."""
     payload = {name: value for name, value in claims(**changed).items() if value is not None}
     with pytest.raises(Unauthenticated):
-        verifier.verify(sign_text(HEADER, json.dumps(payload)))
+        verifier.verify_token(sign_text(HEADER, json.dumps(payload)))
 
 
 @pytest.mark.parametrize(
@@ -82,7 +83,7 @@ def test_w59_other_headers_are_refused(verifier: TokenVerifier, sign_text: Calla
     whole = {"alg": "ES256", "kid": "test-key-1", "typ": "at+jwt", **header}
     text = json.dumps({name: value for name, value in whole.items() if value is not None})
     with pytest.raises(Unauthenticated):
-        verifier.verify(sign_text(text, json.dumps(claims())))
+        verifier.verify_token(sign_text(text, json.dumps(claims())))
 
 
 @pytest.mark.parametrize(
@@ -100,7 +101,7 @@ def test_w59_odd_json_is_refused(
     verifier: TokenVerifier, sign_text: Callable[..., str], header: str, payload: str
 ) -> None:
     with pytest.raises(Unauthenticated):
-        verifier.verify(sign_text(header, payload))
+        verifier.verify_token(sign_text(header, payload))
 
 
 def changed_forms(token: str) -> list[str]:
@@ -128,19 +129,19 @@ def changed_forms(token: str) -> list[str]:
 @pytest.mark.parametrize("number", range(16))
 def test_w59_changed_forms_are_refused(verifier: TokenVerifier, sign: Callable[..., str], number: int) -> None:
     with pytest.raises(Unauthenticated):
-        verifier.verify(changed_forms(sign())[number])
+        verifier.verify_token(changed_forms(sign())[number])
 
 
 def test_a_kept_token_still_expires(public_keys: PublicKeys, sign: Callable[..., str]) -> None:
     now = [float(NOW)]
     verifier = TokenVerifier(public_keys, issuer="xinjing", audience="xinjing", clock=lambda: now[0])
     token = sign(iat=NOW, exp=NOW + 10, auth_time=NOW)
-    verifier.verify(token)
+    verifier.verify_token(token)
     now[0] += 14.9
-    verifier.verify(token)
+    verifier.verify_token(token)
     now[0] += 0.2
     with pytest.raises(Unauthenticated):
-        verifier.verify(token)
+        verifier.verify_token(token)
 
 
 def test_a_kept_token_dies_with_its_key(jwks: dict[str, Any], sign: Callable[..., str]) -> None:
@@ -150,10 +151,10 @@ def test_a_kept_token_dies_with_its_key(jwks: dict[str, Any], sign: Callable[...
     keys.refresh()
     verifier = TokenVerifier(keys, issuer="xinjing", audience="xinjing")
     token = sign()
-    verifier.verify(token)
+    verifier.verify_token(token)
     keys.refresh()
     with pytest.raises(Unauthenticated):
-        verifier.verify(token)
+        verifier.verify_token(token)
 
 
 def without(document: dict[str, Any], **changed: Any) -> dict[str, Any]:
@@ -176,18 +177,18 @@ def without(document: dict[str, Any], **changed: Any) -> dict[str, Any]:
 )
 def test_keys_for_other_uses_are_not_taken(jwks: dict[str, Any], changed: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match=r"JWK|key"):
-        read_keys(without(jwks, **changed))
+        read_jwk_set(without(jwks, **changed))
 
 
 @pytest.mark.parametrize("document", [None, {}, {"keys": []}, {"keys": "x"}, {"keys": [1]}])
 def test_a_document_without_keys_is_not_taken(document: Any) -> None:
     with pytest.raises(ValueError, match="JWK"):
-        read_keys(document)
+        read_jwk_set(document)
 
 
 def test_two_keys_with_one_id_are_not_taken(jwks: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match="one id"):
-        read_keys({"keys": jwks["keys"] * 2})
+        read_jwk_set({"keys": jwks["keys"] * 2})
 
 
 class Clock:
@@ -209,14 +210,14 @@ def test_old_keys_outlive_an_outage_for_a_day(jwks: dict[str, Any]) -> None:
 
     keys = PublicKeys(fetch, clock=clock)
     with pytest.raises(DependencyUnavailable):
-        keys.find("test-key-1")
+        keys.find_key("test-key-1")
     assert keys.refresh()
     assert not keys.refresh()
     clock.now += 24 * 3600
-    assert keys.find("test-key-1") is not None
+    assert keys.find_key("test-key-1") is not None
     clock.now += 1
     with pytest.raises(DependencyUnavailable):
-        keys.check()
+        keys.ping()
 
 
 def test_an_unknown_key_id_fetches_at_most_once_in_thirty_seconds(jwks: dict[str, Any]) -> None:
@@ -235,7 +236,7 @@ def test_an_unknown_key_id_fetches_at_most_once_in_thirty_seconds(jwks: dict[str
         await_key(keys, "new")
         so_far = len(fetched)
         assert so_far == 2
-        assert [keys.find(f"unknown-{number}") for number in range(20)] == [None] * 20
+        assert [keys.find_key(f"unknown-{number}") for number in range(20)] == [None] * 20
         assert len(fetched) == so_far
     finally:
         keys.stop()
@@ -245,7 +246,7 @@ def await_key(keys: PublicKeys, key_id: str) -> None:
     end = time.monotonic() + 5
     while time.monotonic() < end:
         try:
-            if keys.find(key_id) is not None:
+            if keys.find_key(key_id) is not None:
                 return
         except DependencyUnavailable:
             pass

@@ -1,111 +1,109 @@
 """The classic passport routes, with the aliases of names and paths that the course's frontends use."""
 
 import svcs
-from flask import Flask, Response, request
+from flask import Blueprint, Response, request
 
 from chassis.errors import BodyMalformed, RequestRefused, TooManyRequests, XinjingError
 from chassis.web import Access
-from gateway.classic.answers import ParametersMissing, always_200, classic_answer, with_csrf_cookie
-from gateway.classic.passport import Passport
+from gateway.authentication import Authentication
+from gateway.classic.api import ClassicApi
+from gateway.classic.responses import ParametersMissing, always_200, classic_response, with_csrf_cookie
 from gateway.cookies import SessionCookies, Tokens
 from gateway.csrf import SameSite
-from gateway.incoming import ENVIRON_KEY, Incoming
 from gateway.limits import AddressLimits
+from gateway.proxy_request import ENVIRON_KEY, ProxyRequest
 from gateway.rules import Limit
-from gateway.sessions import Sessions
 
 _PICTURE_ID_NAMES = ("imageCodeId", "code_id", "cur_id", "image_Code", "image_code_id")
 _FIELDS_MISSING, _LOGIN_FIELDS_MISSING = "缺少必传参数", "缺少参数"
+api = Blueprint("classic", __name__)
 
 
-def install(app: Flask) -> None:
-    """Add the routes to the app."""
-    for path in ("/passport/image_code", "/passport/imageCode"):
-        app.add_url_rule(path, view_func=image_code)
-    for path in ("/passport/sms_code", "/passport/smscode"):
-        app.add_url_rule(path, view_func=sms_code, methods=["POST"])
-    app.add_url_rule("/passport/register", view_func=register, methods=["POST"])
-    app.add_url_rule("/passport/login", view_func=login, methods=["POST"])
-    app.add_url_rule("/passport/logout", view_func=logout, methods=["GET", "POST"])
-
-
+@api.get("/passport/image_code")
+@api.get("/passport/imageCode")
 def image_code() -> Response:
     """Answer a captcha picture for the frontend's own id; the one classic call with real HTTP statuses."""
-    passport, incoming = svcs.flask.get(Passport), _incoming()
+    classic, proxy_request = svcs.flask.get(ClassicApi), _proxy_request()
     try:
-        svcs.flask.get(AddressLimits).charge(Limit.CAPTCHAS, incoming.client_ip)
+        svcs.flask.get(AddressLimits).charge(Limit.CAPTCHAS, proxy_request.client_ip)
         picture_id = next((request.args[name] for name in _PICTURE_ID_NAMES if request.args.get(name)), "")
-        picture, kind = passport.picture(picture_id, incoming)
+        picture, media_type = classic.bind_picture(picture_id, proxy_request)
         if request.args.get("pre_id"):
-            passport.forget_picture(request.args["pre_id"])
+            classic.forget_picture(request.args["pre_id"])
     except XinjingError as error:
         status = error.status if isinstance(error, RequestRefused | TooManyRequests) else 500
-        return with_csrf_cookie(classic_answer(error.errno, error.errmsg, status=status))
-    answer = Response(picture, content_type=kind)
-    answer.headers["Cache-Control"] = "no-store"
-    return with_csrf_cookie(answer)
+        return with_csrf_cookie(classic_response(error.errno, error.errmsg, status=status))
+    response = Response(picture, content_type=media_type)
+    response.headers["Cache-Control"] = "no-store"
+    return with_csrf_cookie(response)
 
 
+@api.post("/passport/sms_code")
+@api.post("/passport/smscode")
 @always_200
 def sms_code() -> Response:
     """Send a code for registering."""
-    incoming = _accepted(Limit.SMS_CODES)
+    proxy_request = _accepted(Limit.SMS_CODES)
     fields = _fields()
     mobile, text, picture_id = (fields.get(name, "") for name in ("mobile", "image_code", "image_code_id"))
     if not (mobile and text and picture_id):
         raise ParametersMissing(_FIELDS_MISSING)
-    passport = svcs.flask.get(Passport)
-    passport.send_code(mobile=mobile, picture_text=text, picture_id=picture_id, incoming=incoming)
-    return classic_answer("0", "发送短信成功")
+    classic = svcs.flask.get(ClassicApi)
+    classic.request_code(mobile=mobile, picture_text=text, picture_id=picture_id, request=proxy_request)
+    return classic_response("0", "发送短信成功")
 
 
+@api.post("/passport/register")
 @always_200
 def register() -> Response:
     """Open an account and sign in."""
-    incoming = _accepted(Limit.USERS)
+    proxy_request = _accepted(Limit.USERS)
     fields = _fields()
     mobile, password = fields.get("mobile", ""), fields.get("password", "")
     code = fields.get("sms_code") or fields.get("smscode") or ""
     if not (mobile and code and password):
         raise ParametersMissing(_FIELDS_MISSING)
-    tokens = svcs.flask.get(Passport).register(mobile=mobile, sms_code=code, password=password, incoming=incoming)
+    tokens = svcs.flask.get(ClassicApi).register(mobile=mobile, sms_code=code, password=password, request=proxy_request)
     return _signed_in(tokens, "注册成功")
 
 
+@api.post("/passport/login")
 @always_200
 def login() -> Response:
     """Sign in by password."""
-    incoming = _accepted(Limit.SESSIONS)
+    proxy_request = _accepted(Limit.SESSIONS)
     fields = _fields()
     mobile, password = fields.get("mobile", ""), fields.get("password") or fields.get("passport") or ""
     if not (mobile and password):
         raise ParametersMissing(_LOGIN_FIELDS_MISSING)
-    return _signed_in(svcs.flask.get(Passport).log_in(mobile=mobile, password=password, incoming=incoming), "登录成功")
+    tokens = svcs.flask.get(ClassicApi).log_in(mobile=mobile, password=password, request=proxy_request)
+    return _signed_in(tokens, "登录成功")
 
 
+@api.route("/passport/logout", methods=["GET", "POST"])
 @always_200
 def logout() -> Response:
     """End the session; signed out already is fine."""
-    incoming = _accepted(None)
-    sessions = svcs.flask.get(Sessions)
-    visit = sessions.identify(incoming, Access.OPTIONAL, is_checked_for_csrf=True)
-    if visit.identity is not None:
-        svcs.flask.get(Passport).log_out(visit.identity.caller, incoming)
-        sessions.end(visit.identity)
-    return _with_cookies(classic_answer("0", "退出成功"), svcs.flask.get(SessionCookies).signed_out())
+    proxy_request = _accepted(None)
+    authentication = svcs.flask.get(Authentication)
+    auth = authentication.authenticate(proxy_request, Access.OPTIONAL, is_checked_for_csrf=True)
+    if auth.identity is not None:
+        svcs.flask.get(ClassicApi).log_out(auth.identity.caller, proxy_request)
+        authentication.end_session(auth.identity)
+    return _with_cookies(classic_response("0", "退出成功"), svcs.flask.get(SessionCookies).clear_session())
 
 
-def _incoming() -> Incoming:
-    incoming: Incoming = request.environ[ENVIRON_KEY]
-    return incoming
+def _proxy_request() -> ProxyRequest:
+    proxy_request: ProxyRequest = request.environ[ENVIRON_KEY]
+    return proxy_request
 
 
-def _accepted(limit: Limit | None) -> Incoming:
-    incoming = _incoming()
-    svcs.flask.get(SameSite).refuse_other_sites(incoming)
+def _accepted(limit: Limit | None) -> ProxyRequest:
+    proxy_request = _proxy_request()
+    svcs.flask.get(SameSite).refuse_other_sites(proxy_request)
     if limit is not None:
-        svcs.flask.get(AddressLimits).charge(limit, incoming.client_ip)
-    return incoming
+        svcs.flask.get(AddressLimits).charge(limit, proxy_request.client_ip)
+    return proxy_request
 
 
 def _fields() -> dict[str, str]:
@@ -125,10 +123,10 @@ def _fields() -> dict[str, str]:
 
 
 def _signed_in(tokens: Tokens, errmsg: str) -> Response:
-    return _with_cookies(classic_answer("0", errmsg), svcs.flask.get(SessionCookies).signed_in(tokens))
+    return _with_cookies(classic_response("0", errmsg), svcs.flask.get(SessionCookies).write_session(tokens))
 
 
-def _with_cookies(answer: Response, cookies: list[str]) -> Response:
+def _with_cookies(response: Response, cookies: list[str]) -> Response:
     for cookie in cookies:
-        answer.headers.add("Set-Cookie", cookie)
-    return answer
+        response.headers.add("Set-Cookie", cookie)
+    return response

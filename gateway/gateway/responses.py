@@ -1,4 +1,4 @@
-"""What the edge gives to the WSGI server: a status line, headers, and an iterable that closes what is behind it."""
+"""What the proxy gives to the WSGI server: a status line, headers, and the body's bytes."""
 
 import json
 from collections.abc import Iterable
@@ -11,8 +11,8 @@ from gateway.headers import Headers
 
 
 @dataclass
-class Answer:
-    """One answer; ``body`` may have ``close``, which the server calls in any case (PEP 3333)."""
+class ProxyResponse:
+    """One response; ``body`` may have ``close``, which the server calls in any case (PEP 3333)."""
 
     status: int
     headers: Headers
@@ -29,9 +29,15 @@ class Answer:
         """The headers as they are sent."""
         return [*self.headers, *(("Set-Cookie", value) for value in self.set_cookies), ("X-Request-Id", request_id)]
 
+    def close(self) -> None:
+        """Close the body, when it cannot be sent."""
+        close = getattr(self.body, "close", None)
+        if close is not None:
+            close()
 
-def problem_answer(error: XinjingError, extra: Headers | None = None) -> Answer:
-    """Answer an error, as every part of Xinjing does."""
+
+def problem_response(error: XinjingError, extra: Headers | None = None) -> ProxyResponse:
+    """Answer an error with a problem, as every service does."""
     body = json.dumps(problem(error), ensure_ascii=False).encode()
     headers = [
         ("Content-Type", MEDIA_TYPE),
@@ -40,7 +46,7 @@ def problem_answer(error: XinjingError, extra: Headers | None = None) -> Answer:
         *problem_headers(error).items(),
         *(extra or []),
     ]
-    return Answer(error.status, headers, [body])
+    return ProxyResponse(error.status, headers, [body])
 
 
 def _reason(status: int) -> str:

@@ -22,42 +22,42 @@ class ParametersMissing(Exception):
     """Required fields are not there; carries the text of the classic contract."""
 
 
-def classic_answer(errno: str, errmsg: str, *, status: int = 200) -> Response:
+def classic_response(errno: str, errmsg: str, *, status: int = 200) -> Response:
     """Write one answer; nothing of it may be cached."""
     body = json.dumps({"errno": errno, "errmsg": errmsg}, ensure_ascii=False)
-    answer = Response(body, status, content_type="application/json")
-    answer.headers["Cache-Control"] = "no-store"
-    return answer
+    response = Response(body, status, content_type="application/json")
+    response.headers["Cache-Control"] = "no-store"
+    return response
 
 
 def always_200(view: View) -> View:
     """Turn every failure of a view into a classic answer: its frontends have no error handlers."""
 
     @wraps(view)
-    def answered() -> Response:
+    def wrapped() -> Response:
         try:
-            answer = view()
+            response = view()
         except ParametersMissing as error:
-            answer = classic_answer("4103", str(error))
+            response = classic_response("4103", str(error))
         except XinjingError as error:
             log.info("classic_refused", code=error.code)
-            answer = classic_answer(error.errno, error.errmsg)
+            response = classic_response(error.errno, error.errmsg)
         except RequestEntityTooLarge:
-            answer = classic_answer(BodyTooLarge.errno, BodyTooLarge.errmsg)
+            response = classic_response(BodyTooLarge.errno, BodyTooLarge.errmsg)
         except Exception as error:
             log.exception("unexpected_error", exc_info=error)
-            answer = classic_answer(InternalError.errno, InternalError.errmsg)
-        return with_csrf_cookie(answer)
+            response = classic_response(InternalError.errno, InternalError.errmsg)
+        return with_csrf_cookie(response)
 
-    return answered
+    return wrapped
 
 
-def with_csrf_cookie(answer: Response) -> Response:
+def with_csrf_cookie(response: Response) -> Response:
     """Set the cookie that classic frontends read and send back as ``X-CSRFToken``, if they do not have it.
 
     It guards nothing: `gateway.csrf` does. Hex, because their reader cuts off trailing characters that are not words.
     """
     if CSRF_COOKIE not in request.cookies:
         secure = svcs.flask.get(SessionCookies).is_secure
-        answer.set_cookie(CSRF_COOKIE, secrets.token_hex(16), secure=secure, samesite="Lax")
-    return answer
+        response.set_cookie(CSRF_COOKIE, secrets.token_hex(16), secure=secure, samesite="Lax")
+    return response

@@ -31,7 +31,7 @@ def test_T39_starting_a_session_sets_both_cookies(
     services.user.on("POST", path, answering_json(tokens, "201 CREATED"))
     answer = gateway.send_json("POST", path, {"mobile": "x"})
     assert (answer.status, answer.json) == (201, tokens)
-    attributes = "Path=/; HttpOnly; SameSite=Lax; Secure"
+    attributes = "Secure; HttpOnly; Path=/; SameSite=Lax"
     assert answer.values("Set-Cookie") == [
         f"__Host-at={tokens['access_token']}; Max-Age=600; {attributes}",
         f"__Host-rt=refresh-2; Max-Age=2592000; {attributes}",

@@ -59,7 +59,7 @@ class MergedDocument:
 def merge(documents: Mapping[Service, JsonObject], rules: tuple[Rule, ...]) -> JsonObject:
     """Put the services' operations that have a rule into one document.
 
-    Components of one name and different content get the service's name before theirs.
+    If two services have different components with one name, the second one gets its service's name in front.
     """
     known = {(rule.service, rule.method, shape_of(rule.path)): rule for rule in rules}
     paths: JsonObject = {}

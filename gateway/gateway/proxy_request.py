@@ -1,0 +1,159 @@
+"""One request as the gateway sees it; a request that two programs could understand differently is refused.
+
+A path is checked on a decoded copy; the bytes that are forwarded are those that the client sent.
+"""
+
+import re
+from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv6Address, ip_address
+from typing import TYPE_CHECKING
+from urllib.parse import unquote_to_bytes
+
+from chassis.errors import NotFound, RequestRefused
+from chassis.tracing import accept_request_id
+from gateway.settings import Network
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIEnvironment
+
+ENVIRON_KEY = "xinjing.proxy_request"
+SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+# RFC 3986 without the fragment, and what browsers send unencoded all the same; no backslash, no control bytes.
+_TARGET = re.compile(r"/[A-Za-z0-9\-._~!$&'()*+,;=:@/%|^`{}\[\]\"<>]*(?:\?[\x21-\x22\x24-\x5b\x5d-\x7e]*)?")
+_BAD_PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2})")
+# An encoded slash or backslash, and encoded control bytes, mean one thing to us and another to the service.
+_BAD_ENCODED = re.compile(r"%(?:2f|5c|[01][0-9a-f]|7f)", re.IGNORECASE)
+_HOST = re.compile(r"(?:[A-Za-z0-9._~!$&'()*+;=%-]+|\[[0-9A-Fa-f:.]+\])(?::\d{0,5})?")
+
+
+@dataclass(frozen=True)
+class Target:
+    """``raw`` is what is forwarded; ``path`` is its part before the question mark, as sent."""
+
+    raw: str
+    path: str
+
+    @property
+    def decoded_path(self) -> str:
+        """The path as a service reads it."""
+        return _decode(self.path)
+
+
+@dataclass(frozen=True)
+class ProxyRequest:
+    """What the proxy and the classic views decide by."""
+
+    environ: "WSGIEnvironment"
+    method: str
+    target: Target
+    host: str
+    scheme: str
+    client_ip: str
+
+    @property
+    def is_unsafe(self) -> bool:
+        """Whether the method may change something."""
+        return self.method not in SAFE_METHODS
+
+    @property
+    def own_origin(self) -> str:
+        """The origin of our pages as this client sees it."""
+        return f"{self.scheme}://{self.host}".lower()
+
+    def header(self, name: str) -> str:
+        """Return a header's value, or an empty text."""
+        return str(self.environ.get("HTTP_" + name.upper().replace("-", "_"), ""))
+
+    def client_headers(self) -> dict[str, str]:
+        """Return what a service is told about the client when the gateway calls the service itself."""
+        return {"X-Forwarded-For": self.client_ip, "User-Agent": self.header("User-Agent")}
+
+
+@dataclass(frozen=True)
+class RequestReader:
+    """Reads requests. ``trusted_proxies`` are the networks of our own load balancers."""
+
+    trusted_proxies: tuple[Network, ...] = ()
+
+    def read_request(self, environ: "WSGIEnvironment") -> ProxyRequest:
+        """Read the head of one request.
+
+        Raises:
+            RequestRefused: the request target or the Host header is not acceptable.
+            NotFound: the path is internal.
+        """
+        target = read_target(environ.get("RAW_URI") or environ.get("REQUEST_URI") or "")
+        host = environ.get("HTTP_HOST", "")
+        if not _HOST.fullmatch(host):
+            raise RequestRefused("The Host header is missing or not acceptable.")
+        peer = str(environ.get("REMOTE_ADDR", ""))
+        is_trusted = self._is_trusted(peer)
+        forwarded_for = str(environ.get("HTTP_X_FORWARDED_FOR", "")) if is_trusted else ""
+        forwarded_scheme = str(environ.get("HTTP_X_FORWARDED_PROTO", "")) if is_trusted else ""
+        return ProxyRequest(
+            environ=environ,
+            method=str(environ["REQUEST_METHOD"]),
+            target=target,
+            host=host,
+            scheme=forwarded_scheme if forwarded_scheme in ("http", "https") else str(environ["wsgi.url_scheme"]),
+            client_ip=self._client_ip(peer, forwarded_for),
+        )
+
+    def _client_ip(self, peer: str, forwarded_for: str) -> str:
+        # From right to left: each trusted proxy vouches for the address before its own.
+        for address in reversed([part.strip() for part in forwarded_for.split(",") if part.strip()]):
+            if _parsed(address) is None:
+                raise RequestRefused("The X-Forwarded-For header is not acceptable.")
+            peer = address
+            if not self._is_trusted(address):
+                break
+        return peer
+
+    def _is_trusted(self, address: str) -> bool:
+        parsed = _parsed(address)
+        return parsed is not None and any(parsed in network for network in self.trusted_proxies)
+
+
+def request_id_of(environ: "WSGIEnvironment") -> str:
+    """Take the client's request id or make one, and keep it for everything that reads this request later."""
+    request_id = accept_request_id(environ.get("HTTP_X_REQUEST_ID"))
+    environ["HTTP_X_REQUEST_ID"] = request_id
+    return request_id
+
+
+def read_target(raw: str) -> Target:
+    """Check a request target.
+
+    Raises:
+        NotFound: it leads below ``/internal``, in whatever spelling.
+        RequestRefused: it is not a plain path with a query, or ambiguous.
+    """
+    path = raw.partition("?")[0]
+    if _is_internal(path):
+        raise NotFound
+    if not _TARGET.fullmatch(raw) or _BAD_PERCENT.search(path) or _BAD_ENCODED.search(path):
+        raise RequestRefused("The path is not acceptable.")
+    for segment in _decode(path).split("/"):
+        if segment.partition(";")[0] in (".", ".."):
+            raise RequestRefused("The path is not acceptable.")
+    return Target(raw, path)
+
+
+def _decode(path: str) -> str:
+    return unquote_to_bytes(path.encode("latin-1")).decode("utf-8", "replace")
+
+
+def _is_internal(path: str) -> bool:
+    previous, decoded = "", path
+    while decoded != previous:
+        # A server in front or behind may decode once more, so all layers are taken off.
+        previous, decoded = decoded, unquote_to_bytes(decoded.encode("utf-8", "replace")).decode("utf-8", "replace")
+    segments = [part.partition(";")[0].strip().casefold() for part in decoded.replace("\\", "/").split("/")]
+    return next((part for part in segments if part not in ("", ".", "..")), "") == "internal"
+
+
+def _parsed(address: str) -> IPv4Address | IPv6Address | None:
+    try:
+        return ip_address(address)
+    except ValueError:
+        return None
