@@ -46,7 +46,7 @@ upgrade-trial: $(VENV)/.development ## run an earlier revision, then this tree, 
 
 captcha-strength: COUNT = 500
 captcha-strength: $(STRENGTH)/.ready ## how well solvers read the captchas: 40 minutes (COUNT=500, OPTIONS="--only ours")
-	@PYTHONPATH=tests-e2e:chassis:captcha-service $(STRENGTH)/bin/python -m strength --count $(COUNT) $(OPTIONS)
+	@PYTHONPATH=tools/captcha-strength:chassis:captcha-service $(STRENGTH)/bin/python -m strength --count $(COUNT) $(OPTIONS)
 
 check-deploy: $(VENV)/.development ## check the compose file and the YAML
 	$(BIN)/yamllint -d "{extends: relaxed, rules: {line-length: {max: 140}}}" docker-compose.yml deploy
@@ -67,7 +67,7 @@ secrets: ## make the secrets of the compose stack, once
 lock: $(VENV)/.development ## resolve the locked requirements anew
 	CUSTOM_COMPILE_COMMAND="make lock" $(LOCK) -o deploy/requirements.txt deploy/local.in $(PROJECTS:%=%/pyproject.toml)
 	CUSTOM_COMPILE_COMMAND="make lock" $(LOCK) -o deploy/requirements-dev.txt deploy/requirements-dev.in
-	CUSTOM_COMPILE_COMMAND="make lock" $(LOCK) -o tests-e2e/strength/requirements.txt tests-e2e/strength/requirements.in
+	CUSTOM_COMPILE_COMMAND="make lock" $(LOCK) -o tools/captcha-strength/requirements.txt tools/captcha-strength/requirements.in
 
 clean: ## remove the virtual environments and the local data
 	rm -rf $(VENV) $(STRENGTH) .run .pytest_cache .mypy_cache .ruff_cache .hypothesis
@@ -83,10 +83,10 @@ $(VENV)/.development: deploy/requirements-dev.txt $(VENV)/.runtime
 	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r deploy/requirements-dev.txt
 	@touch $@
 
-$(STRENGTH)/.ready: deploy/requirements.txt tests-e2e/strength/requirements.txt
+$(STRENGTH)/.ready: deploy/requirements.txt tools/captcha-strength/requirements.txt
 	$(PYTHON) -m venv $(STRENGTH)
 	$(STRENGTH)/bin/pip install --quiet --disable-pip-version-check --require-hashes -r deploy/requirements.txt \
-		-r tests-e2e/strength/requirements.txt
+		-r tools/captcha-strength/requirements.txt
 	@touch $@
 
 .PHONY: help run test test-all bench walk mutants upgrade-trial captcha-strength check-deploy openapi common-passwords captcha-clips secrets lock clean

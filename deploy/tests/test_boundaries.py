@@ -52,7 +52,7 @@ def test_folders_of_tests_are_no_packages(root: Path) -> None:
 
 
 def _requirements(root: Path) -> list[Path]:
-    return [path for folder in ("deploy", "tests-e2e/strength") for path in (root / folder).glob("requirements*")]
+    return [path for folder in ("deploy", "tools/captcha-strength") for path in (root / folder).glob("requirements*")]
 
 
 def test_locks_hold_no_addresses(root: Path) -> None:

@@ -48,7 +48,7 @@ def solve_rates(
     *,
     solvers: Sequence[str] = tuple(SOLVERS),
     processes: int | None = None,
-    progress: Callable[[float], None] = lambda share: None,
+    progress: Callable[[float], None] = lambda _share: None,
 ) -> dict[str, list[Rate]]:
     """Let solvers read PNG or JPEG pictures with known answers.
 
