@@ -23,10 +23,9 @@ from gateway.authentication import Authentication, AuthResult
 from gateway.bodies import SMALL_BYTES, Body, read_body
 from gateway.cookies import SessionCookies, Tokens
 from gateway.csrf import SameSite
-from gateway.headers import request_headers, response_headers
 from gateway.limits import AddressLimits
-from gateway.proxy_request import ENVIRON_KEY, ProxyRequest, RequestReader, request_id_of
-from gateway.responses import ProxyResponse, problem_response
+from gateway.proxy_request import ENVIRON_KEY, ProxyRequest, RequestReader, request_headers, request_id_of
+from gateway.responses import ProxyResponse, problem_response, response_headers
 from gateway.rules import Effect, Rule, RuleTable, Service
 from gateway.token_refresh import with_cookie_token
 from gateway.upstream import Upstream, UpstreamRequest, UpstreamResponse

@@ -1,21 +1,24 @@
-"""One request as the gateway sees it; a request that two programs could understand differently is refused.
+"""One request as the gateway reads it and forwards it; one that two programs could understand differently is refused.
 
 A path is checked on a decoded copy; the bytes that are forwarded are those that the client sent.
 """
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import TYPE_CHECKING
 from urllib.parse import unquote_to_bytes
 
 from chassis.errors import NotFound, RequestRefused
+from chassis.identity import INTERNAL_TOKEN_HEADER
 from chassis.tracing import accept_request_id
 from gateway.settings import Network
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
 
+Headers = list[tuple[str, str]]
 ENVIRON_KEY = "xinjing.proxy_request"
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 # RFC 3986 without the fragment, and what browsers send unencoded all the same; no backslash, no control bytes.
@@ -24,6 +27,15 @@ _BAD_PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2})")
 # An encoded slash or backslash, and encoded control bytes, mean one thing to us and another to the service.
 _BAD_ENCODED = re.compile(r"%(?:2f|5c|[01][0-9a-f]|7f)", re.IGNORECASE)
 _HOST = re.compile(r"(?:[A-Za-z0-9._~!$&'()*+;=%-]+|\[[0-9A-Fa-f:.]+\])(?::\d{0,5})?")
+# RFC 9110 7.6.1.
+HOP_BY_HOP = frozenset(
+    ["connection", "keep-alive", "proxy-connection", "transfer-encoding", "te", "trailer", "upgrade"]
+).union(["proxy-authenticate", "proxy-authorization"])
+# The internal token replaces credentials; the gateway writes addresses and the framing of the body itself.
+_NEVER_FROM_CLIENTS = frozenset(
+    ["authorization", "cookie", "expect", "host", "content-length", "forwarded", "x-real-ip", "via", "x-request-id"]
+)
+_NEVER_PREFIXES = ("x-internal-", "x-user-", "x-forwarded-")
 
 
 @dataclass(frozen=True)
@@ -121,6 +133,28 @@ def request_id_of(environ: "WSGIEnvironment") -> str:
     return request_id
 
 
+def request_headers(request: ProxyRequest, *, internal_token: str, request_id: str, other_cookies: str) -> Headers:
+    """Write the head for a service: the client's headers without those that it may not send, then ours."""
+    listed = listed_headers(request.header("Connection"))
+    kept = [(name, value) for name, value in _client_headers(request) if not _is_dropped(name.lower(), listed)]
+    if other_cookies:
+        kept.append(("Cookie", other_cookies))
+    return [
+        *kept,
+        ("X-Forwarded-For", request.client_ip),
+        ("X-Forwarded-Proto", request.scheme),
+        ("X-Forwarded-Host", request.host),
+        ("Via", "1.1 xinjing"),
+        ("X-Request-Id", request_id),
+        (INTERNAL_TOKEN_HEADER, internal_token),
+    ]
+
+
+def listed_headers(connection: str) -> frozenset[str]:
+    """Return the names in a Connection header, which are hop-by-hop as well."""
+    return frozenset(name.strip().lower() for name in connection.split(",") if name.strip())
+
+
 def read_target(raw: str) -> Target:
     """Check a request target.
 
@@ -157,3 +191,15 @@ def _parsed(address: str) -> IPv4Address | IPv6Address | None:
         return ip_address(address)
     except ValueError:
         return None
+
+
+def _client_headers(request: ProxyRequest) -> Iterator[tuple[str, str]]:
+    for key, value in request.environ.items():
+        if key.startswith("HTTP_"):
+            yield key[5:].replace("_", "-").title(), value
+    if request.environ.get("CONTENT_TYPE"):
+        yield "Content-Type", request.environ["CONTENT_TYPE"]
+
+
+def _is_dropped(name: str, listed: frozenset[str]) -> bool:
+    return name in HOP_BY_HOP or name in _NEVER_FROM_CLIENTS or name in listed or name.startswith(_NEVER_PREFIXES)

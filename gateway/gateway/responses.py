@@ -1,13 +1,17 @@
-"""What the proxy gives to the WSGI server: a status line, headers, and the body's bytes."""
+"""What the proxy answers the client: a status line, the headers that are passed on, and the body's bytes."""
 
 import json
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from http import HTTPStatus
 
-from chassis.errors import XinjingError
+from chassis.errors import UpstreamUnavailable, XinjingError
 from chassis.problems import MEDIA_TYPE, problem, problem_headers
-from gateway.headers import Headers
+from gateway.proxy_request import HOP_BY_HOP, Headers, listed_headers
+
+_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
+_VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
 
 
 @dataclass
@@ -36,6 +40,25 @@ class ProxyResponse:
             close()
 
 
+def response_headers(headers: Iterable[tuple[str, str]], *, status: int, strict_transport: bool) -> Headers:
+    """Write the head for the client: the service's headers, each line as it came, and those that every response has.
+
+    Raises:
+        UpstreamUnavailable: two programs could read a name, a value or the body's length differently.
+    """
+    received = list(headers)
+    _check(received)
+    listed = listed_headers(",".join(value for name, value in received if name.lower() == "connection"))
+    drop = HOP_BY_HOP | listed | {"x-request-id"} | ({"content-length"} if status == 204 else set())
+    kept = [(name, value) for name, value in received if name.lower() not in drop]
+    kept = [(name, value) for name, value in kept if not name.lower().startswith("x-internal-")]
+    if not any(name.lower() == "x-content-type-options" for name, _ in kept):
+        kept.append(("X-Content-Type-Options", "nosniff"))
+    if strict_transport:
+        kept.append(("Strict-Transport-Security", "max-age=31536000"))
+    return kept
+
+
 def problem_response(error: XinjingError, extra: Headers | None = None) -> ProxyResponse:
     """Answer an error with a problem, as every service does."""
     body = json.dumps(problem(error), ensure_ascii=False).encode()
@@ -54,3 +77,15 @@ def _reason(status: int) -> str:
         return HTTPStatus(status).phrase
     except ValueError:
         return "Status"
+
+
+def _check(headers: Headers) -> None:
+    for name, value in headers:
+        if not _NAME.fullmatch(name) or not _VALUE.fullmatch(value):
+            raise UpstreamUnavailable("The service's response has a malformed header.")
+    lengths = [value for name, value in headers if name.lower() == "content-length"]
+    codings = [value.strip().lower() for name, value in headers if name.lower() == "transfer-encoding"]
+    if len(lengths) > 1 or (lengths and not re.fullmatch(r"[0-9]{1,18}", lengths[0])):
+        raise UpstreamUnavailable("The service's response has a malformed length.")
+    if codings and (lengths or codings != ["chunked"]):
+        raise UpstreamUnavailable("The service's response has an ambiguous framing.")
