@@ -72,10 +72,10 @@ def say(character: str, speaker: Speaker, language: Language) -> Samples:
 
 
 def _program() -> str:
-    found = shutil.which("espeak-ng")
-    if found is None:
+    path = shutil.which("espeak-ng")
+    if path is None:
         sys.exit("espeak-ng is not installed (Debian: apt-get install espeak-ng)")
-    return found
+    return path
 
 
 def _resampled(samples: Samples, rate_hz: int) -> Samples:
@@ -103,5 +103,5 @@ def write(language: Language) -> None:
 
 
 if __name__ == "__main__":
-    for each in SPEAKERS:
-        write(each)
+    for spoken_language in SPEAKERS:
+        write(spoken_language)

@@ -1,4 +1,4 @@
-"""All parts that pictures are made of, drawn ahead by Pillow, and renewed before anybody can collect them."""
+"""The parts of pictures: Pillow draws them ahead, and new ones before anybody can collect the old ones."""
 
 import hmac
 import time
@@ -13,7 +13,7 @@ from captcha_service.bitmaps import Shape, shape
 from captcha_service.lettering import all_fonts, letter, patch
 from captcha_service.style import Style
 
-# No captcha lives longer, so the atlas of the last period is all that is needed of the past.
+# No captcha lives longer, so of the past only the last period's atlas is needed.
 PERIOD_SECONDS = 900
 _KEPT = 3
 
@@ -29,7 +29,7 @@ class Atlas:
 
 def make_atlas(characters: str, *, style: Style, seed: bytes) -> Atlas:
     """Draw the parts for texts of these characters; the same seed gives the same parts. Takes about half a second."""
-    random = Random(seed)  # noqa: S311 - the caller's seed is what must be unguessable.
+    random = Random(seed)  # noqa: S311 - only the caller's seed must be unguessable.
     fonts = all_fonts()
     glyphs = {}
     for character in characters:
@@ -52,30 +52,30 @@ class Atlases:
         self._clock = clock
         self._lock = Lock()
         self._background = ThreadPoolExecutor(1, thread_name_prefix="atlas")
-        self._begun: dict[int, Future[Atlas]] = {}
+        self._futures: dict[int, Future[Atlas]] = {}
 
     def period(self) -> int:
-        """Number the period that it is now."""
+        """Return the number of the present period."""
         return int(self._clock()) // PERIOD_SECONDS
 
     def prepare(self) -> None:
-        """Begin with the atlas of now, so that nobody has to wait for it."""
+        """Begin to draw the atlas of the present period, so that no request waits for it."""
         self._begin(self.period())
 
-    def of(self, period: int) -> Atlas:
-        """Return the atlas of a period, after half a second if it has not been drawn, and begin with the next."""
+    def atlas_of(self, period: int) -> Atlas:
+        """Return the atlas of a period, after half a second if it is not drawn yet, and begin to draw the next one."""
         atlas = self._begin(period)
         self._begin(period + 1)
         return atlas.result()
 
     def _begin(self, period: int) -> Future[Atlas]:
         with self._lock:
-            begun = self._begun.get(period)
-            if begun is None:
-                begun = self._begun[period] = self._background.submit(self._draw, period)
-                for old in sorted(self._begun)[:-_KEPT]:
-                    del self._begun[old]
-        return begun
+            future = self._futures.get(period)
+            if future is None:
+                future = self._futures[period] = self._background.submit(self._draw, period)
+                for old in sorted(self._futures)[:-_KEPT]:
+                    del self._futures[old]
+        return future
 
     def _draw(self, period: int) -> Atlas:
         seed = hmac.digest(self._key, f"atlas {period}".encode(), sha256)

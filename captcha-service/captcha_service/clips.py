@@ -1,4 +1,4 @@
-"""The spoken characters that sounds are made of, as ``make_clips.py`` wrote them; clips/LICENSE tells whence."""
+"""The spoken characters that sounds are made of, as ``make_clips.py`` wrote them; clips/LICENSE names their source."""
 
 from functools import cache
 from importlib import resources
@@ -17,13 +17,13 @@ _FRAME = 512  # Samples that one measurement of the spectrum covers: 64 ms.
 
 
 class Clips:
-    """What one language has: each character said once by every speaker, and how all that sounds on average."""
+    """The clips of one language: each character said once by every speaker, and their average spectrum."""
 
     def __init__(self, spoken: dict[str, tuple[Samples, ...]]) -> None:
         self._spoken = spoken
         self._spectrum = _spectrum_of([clip for clips in spoken.values() for clip in clips])
 
-    def of(self, character: str) -> tuple[Samples, ...]:
+    def clips_of(self, character: str) -> tuple[Samples, ...]:
         """Return the clips of one character, each of root mean square 1.
 
         Raises:
@@ -48,10 +48,10 @@ def load_clips(language: Language) -> Clips:
         clips = np.split(expanded(packed["samples"]), packed["ends"][:-1])
         characters = str(packed["characters"])
     speakers = len(clips) // len(characters)
-    each = [np.asarray(clip / np.sqrt(np.mean(clip**2)), dtype=np.float32) for clip in clips]
+    equally_loud = [np.asarray(clip / np.sqrt(np.mean(clip**2)), dtype=np.float32) for clip in clips]
     return Clips(
         {
-            character: tuple(each[place * speakers : (place + 1) * speakers])
+            character: tuple(equally_loud[place * speakers : (place + 1) * speakers])
             for place, character in enumerate(characters)
         }
     )

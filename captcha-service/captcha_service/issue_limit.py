@@ -1,4 +1,4 @@
-"""How many captchas one address may ask for, and all together."""
+"""Limits the captchas per client address, and of all clients together."""
 
 import time
 
@@ -15,22 +15,22 @@ from chassis.redis_client import redis_errors
 class IssueLimit:
     """Counts the captchas of each address over the last 60 seconds, and of all by the minute, in Redis.
 
-    The bound of all keeps a flood from many addresses from filling Redis: nothing is kept of what it refuses.
+    The limit of all keeps a flood from many addresses from filling Redis: a refused request leaves nothing there.
     """
 
     def __init__(self, redis: Redis, *, per_address_per_minute: int, per_minute: int) -> None:
         storage = RedisStorage("redis://", connection_pool=redis.connection_pool, key_prefix="captcha:issues")
-        self._addresses = MovingWindowRateLimiter(storage)
-        self._each = RateLimitItemPerMinute(per_address_per_minute)
-        self._everybody = FixedWindowRateLimiter(storage)
-        self._all = RateLimitItemPerMinute(per_minute)
+        self._address_limiter = MovingWindowRateLimiter(storage)
+        self._per_address = RateLimitItemPerMinute(per_address_per_minute)
+        self._all_limiter = FixedWindowRateLimiter(storage)
+        self._per_minute = RateLimitItemPerMinute(per_minute)
 
     def charge(self, address: str) -> None:
         """Count one captcha for a client's address; a refused one is not counted.
 
         Raises:
-            TooManyRequests: the address had its share, or all had theirs; it says when the next one is free.
-            DependencyUnavailable: Redis is away. Without a count nobody gets a captcha.
+            TooManyRequests: the address or all together reached the limit; ``Retry-After`` says when to try again.
+            DependencyUnavailable: Redis is away. Without a count no captcha is issued.
         """
         network = client_network(address)
         with redis_errors():
@@ -39,11 +39,11 @@ class IssueLimit:
             raise TooManyRequests(retry_after_seconds=max(1, int(free_at - time.time()) + 1))
 
     def _free_at(self, network: str) -> float | None:
-        """Count; if that is refused, say when it will not be, in seconds since 1970."""
-        # All are asked first, so that nothing is kept of an address that is refused for their sake.
-        if self._everybody.test(self._all, "all"):
-            if not self._addresses.hit(self._each, "moving", network):
-                return self._addresses.get_window_stats(self._each, "moving", network).reset_time
-            if self._everybody.hit(self._all, "all"):
+        """Count one captcha and return None, or return when the next one is free, in seconds since 1970."""
+        # The limit of all comes first, so that a request that it refuses leaves nothing of its address.
+        if self._all_limiter.test(self._per_minute, "all"):
+            if not self._address_limiter.hit(self._per_address, "moving", network):
+                return self._address_limiter.get_window_stats(self._per_address, "moving", network).reset_time
+            if self._all_limiter.hit(self._per_minute, "all"):
                 return None
-        return self._everybody.get_window_stats(self._all, "all").reset_time
+        return self._all_limiter.get_window_stats(self._per_minute, "all").reset_time

@@ -20,7 +20,7 @@ _FONTS = (
     "Quicksand-Bold.ttf",
 )
 _CORNERS = 72  # Of a patch.
-_HIGHEST_SHARE = 0.85  # Of the picture; what turned out higher is made lower.
+_HIGHEST_SHARE = 0.85  # Of the picture; a higher letter is made lower.
 _TYPED = {"-": "\N{MINUS SIGN}"}  # The hyphen of a keyboard is too short to be seen.
 
 

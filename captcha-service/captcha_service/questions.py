@@ -1,11 +1,11 @@
 """What captchas ask for: a text to be copied, or the result of a small sum.
 
-Of a sum the answer is all that is kept. The question follows from it and the captcha's seed, so that picture and sound
-ask the same, every time. Only digits appear that do not look alike when warped, with ``+``, ``-``, ``×`` and ``=``.
+Only the answer of a sum is stored. The question follows from it and the captcha's seed, so that picture and sound ask
+the same, every time. Only digits appear that do not look alike when warped, with ``+``, ``-``, ``×`` and ``=``.
 
-How guessable: 95 answers from 0 to 99 are equally likely, so a blind guess is right once in 95 times, where there are
-46,656 texts. Who reads the sign alone is right once in about 60 times for ``+`` and ``-`` and once in 14 for ``×``.
-Sums are an offer to people, never the safer choice.
+How guessable they are: 95 answers from 0 to 99 are equally likely, so a blind guess is right once in 95 times; there
+are 46,656 texts. A program that reads the sign alone is right once in about 60 times for ``+`` and ``-`` and once in 14
+for ``×``. Sums are easier for people, and never the safer choice.
 """
 
 import enum
@@ -28,7 +28,7 @@ class Content(enum.StrEnum):
 
 
 def new_result() -> str:
-    """Choose what a sum shall come to; everything that one can come to is equally likely."""
+    """Choose the result of a sum; all possible results are equally likely."""
     while True:
         result = secrets.randbelow(_LIMIT)
         if _sums(result):
@@ -38,13 +38,13 @@ def new_result() -> str:
 def question_for(answer: str, *, seed: int) -> str:
     """Write what a captcha asks, such as ``97-4=`` for the answer 93; the answer itself if it is a text to be copied.
 
-    The same answer and seed give the same question. It tells by the answer, not by a setting, what kind of captcha it
-    has, because captchas outlive a change of the setting.
+    The same answer and seed give the same question. The answer, not a setting, says what kind of captcha it is, because
+    captchas outlive a change of the setting.
     """
     by_sign = _sums(int(answer)) if _RESULT.fullmatch(answer) else []
     if not by_sign:
         return answer
-    random = Random(f"question {seed}")  # noqa: S311 - the caller's seed is what must be unguessable.
+    random = Random(f"question {seed}")  # noqa: S311 - only the caller's seed must be unguessable.
     return random.choice(random.choice(by_sign)) + "="
 
 

@@ -1,4 +1,4 @@
-"""What the captcha service needs to run."""
+"""The settings of the captcha service."""
 
 from pydantic import Field
 from pydantic_settings import BaseSettings

@@ -1,6 +1,6 @@
 """Speaks a text over a background of hiss and babble that people hear through and simple programs do not.
 
-A program that is trained on these clips hears the text all the same; the limits are the real defence.
+A program that was trained on these clips understands the text nevertheless; the limits are the real defence.
 """
 
 import io
@@ -11,10 +11,32 @@ import numpy as np
 from numpy.typing import NDArray
 
 from captcha_service.clips import RATE_HZ, SPEAKABLE, Clips, Language, Samples, load_clips
-from captcha_service.sound_style import SOUND, SoundStyle
 from captcha_service.style import Range
 
 _FULL_SCALE = 32767
+
+
+@dataclass(frozen=True)
+class SoundStyle:
+    """The parameters of a sound. Ranges are (least, most)."""
+
+    longest_text: int = 16  # Characters; a sound of so many lasts about 16 seconds.
+    lead_in_seconds: Range = (0.5, 0.9)  # Background alone, so that nobody misses the first character.
+    gap_seconds: Range = (0.35, 0.65)  # Between two characters.
+    tail_seconds: Range = (0.3, 0.5)
+    rate_share: Range = (0.90, 1.12)  # Of the clip's own speed; its pitch goes with it.
+    glide_share: float = 0.03  # How far the speed changes within one character, up or down.
+    loudness_db: Range = (-2.0, 2.0)  # Of a character, to the average.
+    # Root mean squares: of the speech where there is any, and of the background throughout.
+    speech_over_background_db: float = 9.0
+    # The background is hiss of the spectrum of speech, and babble: clips played backwards.
+    babble_over_hiss_db: float = 0.0
+    babble_per_second: float = 4.0
+    babble_rate_share: Range = (0.75, 1.3)
+    peak_share: float = 0.9  # Of full scale: what the loudest sample is brought to.
+
+
+SOUND = SoundStyle()
 
 
 @dataclass(frozen=True)
@@ -27,7 +49,7 @@ class Sound:
 
 @dataclass(frozen=True)
 class Tracks:
-    """The two halves of a sound, which are added; ``is_speech`` says where somebody says a character."""
+    """The two halves of a sound, which are added; ``is_speech`` is true where a character is spoken."""
 
     speech: Samples
     background: Samples
@@ -56,7 +78,7 @@ def record(text: str, *, language: Language, seed: int, style: SoundStyle = SOUN
     """Make the tracks of a text, each at its level; raises as `speak` does."""
     if not 0 < len(text) <= style.longest_text:
         raise ValueError(f"a text to speak has 1 to {style.longest_text} characters")
-    # The caller's seed is what must be unguessable: who knew the background could take it away again.
+    # The caller's seed must be unguessable: anybody who knows it can subtract the background.
     random = np.random.Generator(np.random.PCG64(seed))
     clips = load_clips(language)
     speech, is_speech = _spoken(text, clips, style, random)
@@ -70,7 +92,7 @@ def _spoken(
     text: str, clips: Clips, style: SoundStyle, random: np.random.Generator
 ) -> tuple[Samples, NDArray[np.bool_]]:
     """Say the characters one after another."""
-    words = [_varied(_one_of(clips.of(character), random), style.rate_share, style, random) for character in text]
+    words = [_varied(_one_of(clips.clips_of(character), random), style.rate_share, style, random) for character in text]
     pauses = [style.lead_in_seconds, *[style.gap_seconds] * (len(words) - 1), style.tail_seconds]
     silences = [round(random.uniform(*pause) * RATE_HZ) for pause in pauses]
     speech = np.zeros(sum(silences) + sum(word.size for word in words), dtype=np.float32)
@@ -102,10 +124,10 @@ def _hiss(size: int, clips: Clips, random: np.random.Generator) -> Samples:
 
 
 def _babble(size: int, clips: Clips, style: SoundStyle, random: np.random.Generator) -> Samples:
-    """Let many speak at once and backwards, of loudness 1."""
+    """Mix many clips that are played backwards, of loudness 1."""
     babble = np.zeros(size, dtype=np.float32)
     for _ in range(max(1, round(style.babble_per_second * size / RATE_HZ))):
-        clip = _one_of(clips.of(SPEAKABLE[random.integers(len(SPEAKABLE))]), random)
+        clip = _one_of(clips.clips_of(SPEAKABLE[random.integers(len(SPEAKABLE))]), random)
         word = _varied(clip[::-1], style.babble_rate_share, style, random)[:size]
         start = int(random.integers(size - word.size, endpoint=True))
         babble[start : start + word.size] += word

@@ -9,26 +9,26 @@ Range = tuple[float, float]
 class Style:
     """The parameters of a picture. Ranges are (least, most), pixels are those of a picture at scale 1.
 
-    What is said of programs was measured by `make captcha-strength`; what is said of people, by looking.
+    `make captcha-strength` measured the statements about programs; those about people come from looking at pictures.
     """
 
     width_px: int = 240
     height_px: int = 90
     bits_per_pixel: int = 2  # Or 4. Four shades make edges smooth enough; sixteen take twice the time.
 
-    # Glyphs are outlines. People tell crossing outlines apart far better than programs do, so that letters may overlap
-    # by four tenths; filled letters that do are lost on both. Thinner lines cost programs a little more, and people
-    # too on screens of few pixels.
+    # Glyphs are outlines. People separate crossing outlines far better than programs do, so letters may overlap by four
+    # tenths; filled letters with that overlap can be read by neither. Thinner lines make reading a little harder for
+    # programs, and for people on screens of few pixels.
     outline_px: float = 1.6
-    # Heights that differ cost programs a tenth of the characters that they read, and people nothing.
+    # With heights that differ, programs read a tenth fewer characters, and people as many as before.
     cap_height_px: Range = (42.0, 58.0)
-    # Every glyph is made as wide as any other: texts of narrow ones are those that programs read, and in texts of wide
-    # ones people lose a letter. Two pixels less let programs read half as much again; two more are too much for people.
+    # All glyphs are equally wide: programs read texts of narrow glyphs best, and people miss a letter in texts of wide
+    # ones. With two pixels less, programs read half as much again; with two more, people read too little.
     glyph_width_px: Range = (56.0, 64.0)
-    # With 15, programs read three times as much; more than 20 costs them nothing, and people take letters for others.
+    # With 15, programs read three times as much. With more than 20 they read as much, and people confuse letters.
     rotation_degrees: float = 20.0
     # Perspective (how far a corner moves, in parts of the glyph's own size) and a wave that bends the glyph, in parts
-    # of its height. Twice as much halves what programs read, but people take the letters for others.
+    # of its height. Twice as much halves what programs read, but people confuse letters.
     corner_shift_share: float = 0.12
     wave_height_share: Range = (0.02, 0.05)
     wave_length_share: Range = (0.8, 1.6)
@@ -36,13 +36,13 @@ class Style:
     # The line. The middles of neighbours are this part of their mean width away from each other: below 1 they overlap.
     # What is too long for the picture is pushed together, which happens to every text of six: to some 0.6.
     advance_share: Range = (0.68, 0.74)
-    # Up or down from the line, and how far apart neighbours are at least, as a share of the whole span. People need it
-    # to tell outlines apart. Strictly up and down would let programs read each half of a picture by itself.
+    # Up or down from the line, and the least distance of neighbours as a share of the whole span. People need it to
+    # separate outlines. Strictly alternating heights would let programs read each half of a picture by itself.
     jump_px: int = 16
     apart_share: float = 0.3
 
     # Patches lie along the text and exchange the colours of what they cover. With one less, some programs read twice as
-    # much. People see through those that are as large as a letter; smaller ones look like parts of letters.
+    # much. Patches as large as a letter do not disturb people; smaller ones look like parts of letters.
     patches: int = 3
     patch_radius_px: Range = (22.0, 32.0)
     patch_swell_share: Range = (0.05, 0.16)  # Heights of the two waves that make it no circle, in parts of its radius.
@@ -59,5 +59,5 @@ class Style:
 
 
 TEXTS = Style()
-# Who loses the sign loses the sum, so its glyphs hardly overlap; `questions` says what it is worth.
+# A person who cannot read the sign cannot solve the sum, so glyphs hardly overlap; see `questions`.
 SUMS = replace(TEXTS, glyph_width_px=(38.0, 46.0), advance_share=(0.92, 1.02), patches=2)

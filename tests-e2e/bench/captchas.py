@@ -25,11 +25,10 @@ from redis import Redis
 from bench.rounds import compared, per_second
 from captcha_service.app import create_app
 from captcha_service.atlas import Atlas, make_atlas
-from captcha_service.bitmaps import Canvas
+from captcha_service.bitmaps import Canvas, encode_png
 from captcha_service.captchas import ALPHABET, LETTERS
 from captcha_service.drawing import draw, draw_classic
 from captcha_service.issue_limit import IssueLimit
-from captcha_service.png import png
 from captcha_service.settings import Settings
 from captcha_service.speech import speak
 from captcha_service.style import TEXTS
@@ -78,7 +77,7 @@ def alone(act: Callable[[], object]) -> float:
 
 def drawn_rows(atlas: Atlas) -> tuple[Canvas, bytes, bytes]:
     """Take the rows and the palette of a picture back out of its PNG."""
-    canvas = Canvas.of(TEXTS, 1)
+    canvas = Canvas.of_style(TEXTS, 1)
     content = draw("APGXUT", atlas=atlas, seed=1).content
     palette_at, data_at = content.index(b"PLTE") + 4, content.index(b"IDAT")
     length = int.from_bytes(content[data_at - 4 : data_at], "big")
@@ -88,13 +87,13 @@ def drawn_rows(atlas: Atlas) -> tuple[Canvas, bytes, bytes]:
 def encoding(atlas: Atlas) -> Callable[[], object]:
     """Prepare what is left if a picture stands already: to encode it."""
     canvas, rows, palette = drawn_rows(atlas)
-    return lambda: png(rows, canvas=canvas, palette=palette)
+    return lambda: encode_png(rows, canvas=canvas, palette=palette)
 
 
 def compare_encodings(atlas: Atlas) -> list[str]:
     """Measure time and size of each way to encode one picture, ours first."""
     canvas, rows, palette = drawn_rows(atlas)
-    picture = Image.open(io.BytesIO(png(rows, canvas=canvas, palette=palette)))
+    picture = Image.open(io.BytesIO(encode_png(rows, canvas=canvas, palette=palette)))
     colours = picture.convert("RGB")
 
     def saved(image: Image.Image, form: str, **how: object) -> bytes:
@@ -103,7 +102,7 @@ def compare_encodings(atlas: Atlas) -> list[str]:
         return encoded.getvalue()
 
     ways: dict[str, Callable[[], bytes]] = {
-        "our PNG (isal)": lambda: png(rows, canvas=canvas, palette=palette),
+        "our PNG (isal)": lambda: encode_png(rows, canvas=canvas, palette=palette),
         "its rows by zlib, level 1": lambda: zlib.compress(rows, 1),
         "its rows by zlib, level 6": lambda: zlib.compress(rows, 6),
         "Pillow's PNG, level 1": lambda: saved(picture, "PNG", compress_level=1),

@@ -15,8 +15,7 @@ from werkzeug.test import TestResponse
 
 from captcha_service.captchas import ALPHABET, Captchas
 from captcha_service.clips import SPEAKABLE, Language, load_clips
-from captcha_service.sound_style import SOUND
-from captcha_service.speech import Tracks, record, speak
+from captcha_service.speech import SOUND, Tracks, record, speak
 
 Ask = Callable[..., TestResponse]
 Attempt = Callable[[str, object], TestResponse]
@@ -155,7 +154,7 @@ def test_a_part_outside_of_the_sound_is_a_problem(issue: Ask, hear: Hear) -> Non
 def test_everything_that_a_captcha_can_show_can_be_said(language: Language) -> None:
     assert set(ALPHABET) | set("0123456789+-×=") <= set(SPEAKABLE)
     for character in SPEAKABLE:
-        clips = load_clips(language).of(character)
+        clips = load_clips(language).clips_of(character)
         assert len(clips) == 4
         assert all(0.15 < clip.size / 8000 < 1.5 for clip in clips)
         assert all(np.mean(clip**2) == pytest.approx(1, rel=1e-3) for clip in clips)
@@ -163,7 +162,7 @@ def test_everything_that_a_captcha_can_show_can_be_said(language: Language) -> N
 
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_no_two_clips_are_equal(language: Language) -> None:
-    clips = [clip.tobytes() for character in SPEAKABLE for clip in load_clips(language).of(character)]
+    clips = [clip.tobytes() for character in SPEAKABLE for clip in load_clips(language).clips_of(character)]
     assert len(set(clips)) == len(clips)
 
 

@@ -1,4 +1,4 @@
-"""Proofs of work: one attempt ever, and nothing but our own untouched, living challenges."""
+"""ProofOfWork of work: one attempt ever, and nothing but our own untouched, living challenges."""
 
 import re
 from collections.abc import Callable
@@ -17,7 +17,7 @@ from pydantic import SecretStr, ValidationError
 from redis import Redis
 from werkzeug.test import TestResponse
 
-from captcha_service.proofs import Challenge, Proofs
+from captcha_service.proof_of_work import Challenge, ProofOfWork
 from captcha_service.settings import Settings
 from chassis.errors import CaptchaExpired, DependencyUnavailable
 from chassis.redis_client import connect_redis
@@ -43,12 +43,12 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-def proofs(redis: Redis, clock: Clock) -> Proofs:
-    return Proofs(redis, key=KEY, work_bits=10, clock=clock)
+def proofs(redis: Redis, clock: Clock) -> ProofOfWork:
+    return ProofOfWork(redis=redis, key=KEY, work_bits=10, clock=clock)
 
 
 @pytest.fixture
-def challenge(proofs: Proofs) -> Challenge:
+def challenge(proofs: ProofOfWork) -> Challenge:
     return proofs.issue(ttl_seconds=180)
 
 
@@ -100,7 +100,7 @@ def test_the_number_of_a_challenge_passes_at_another_process(
 
 
 def test_a_process_with_another_key_knows_nothing_of_it(redis: Redis, challenge: Challenge, clock: Clock) -> None:
-    other = Proofs(redis, key=b"another key", work_bits=10, clock=clock)
+    other = ProofOfWork(redis=redis, key=b"another key", work_bits=10, clock=clock)
     with pytest.raises(CaptchaExpired):
         other.attempt(challenge.challenge_id, solved(challenge))
     assert redis.keys("*") == []
@@ -135,7 +135,7 @@ def test_a_classic_client_can_not_take_the_id_of_a_challenge(
     assert redis.keys("captcha:answer:*") == []
 
 
-def test_every_number_can_be_the_answer(proofs: Proofs) -> None:
+def test_every_number_can_be_the_answer(proofs: ProofOfWork) -> None:
     answers = {int(solved(proofs.issue(ttl_seconds=180))) for _ in range(300)}
     assert min(answers) < 1024 / 10
     assert max(answers) > 1024 * 9 / 10
@@ -146,14 +146,14 @@ def test_every_number_can_be_the_answer(proofs: Proofs) -> None:
 @given(work_bits=st.integers(0, 11))
 @settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_every_challenge_is_solved_by_counting_and_by_nothing_less(redis: Redis, work_bits: int) -> None:
-    proofs = Proofs(redis, key=KEY, work_bits=work_bits)
+    proofs = ProofOfWork(redis=redis, key=KEY, work_bits=work_bits)
     challenge = proofs.issue(ttl_seconds=180)
     assert len(challenge.challenge_id) == 61
     assert challenge.numbers == 2**work_bits
     assert proofs.attempt(challenge.challenge_id, solved(challenge))
 
 
-def test_one_right_number_shown_by_twenty_threads_passes_once(proofs: Proofs, challenge: Challenge) -> None:
+def test_one_right_number_shown_by_twenty_threads_passes_once(proofs: ProofOfWork, challenge: Challenge) -> None:
     number, together = solved(challenge), Barrier(20)
 
     def show() -> bool | None:
@@ -170,7 +170,7 @@ def test_one_right_number_shown_by_twenty_threads_passes_once(proofs: Proofs, ch
 
 @pytest.mark.parametrize("place", range(61))
 def test_a_challenge_changed_anywhere_is_not_ours(
-    proofs: Proofs, challenge: Challenge, redis: Redis, place: int
+    proofs: ProofOfWork, challenge: Challenge, redis: Redis, place: int
 ) -> None:
     genuine = challenge.challenge_id
     other = "0" if genuine[place] != "0" else "1"
@@ -181,7 +181,7 @@ def test_a_challenge_changed_anywhere_is_not_ours(
     assert proofs.attempt(genuine, solved(challenge))
 
 
-def test_less_work_and_more_time_can_not_be_written_into_a_challenge(proofs: Proofs, challenge: Challenge) -> None:
+def test_less_work_and_more_time_can_not_be_written_into_a_challenge(proofs: ProofOfWork, challenge: Challenge) -> None:
     bits, expiry, rest = challenge.challenge_id[3:5], challenge.challenge_id[5:13], challenge.challenge_id[13:]
     assert int(bits, 16) == 10
     for forged in (f"xjp00{expiry}{rest}", f"xjp{bits}ffffffff{rest}", f"xjp{bits}{expiry}{rest[:16]}{'0' * 32}"):
@@ -192,7 +192,7 @@ def test_less_work_and_more_time_can_not_be_written_into_a_challenge(proofs: Pro
 @pytest.mark.parametrize(
     "malformed", ["", "xjp", "xjp" + "0" * 57, "xjp" + "0" * 59, "xjp" + "g" * 58, "xjp" + "0" * 58 + "\n", "é" * 61]
 )
-def test_a_malformed_id_is_like_an_expired_one(proofs: Proofs, redis: Redis, malformed: str) -> None:
+def test_a_malformed_id_is_like_an_expired_one(proofs: ProofOfWork, redis: Redis, malformed: str) -> None:
     with pytest.raises(CaptchaExpired):
         proofs.attempt(malformed, "0")
     assert redis.keys("*") == []
@@ -202,7 +202,7 @@ def test_a_challenge_in_capitals_is_not_ours(attempt: Attempt, challenge: Challe
     assert attempt(challenge.challenge_id.upper(), solved(challenge)).json["code"] == "captcha_expired"
 
 
-def test_a_challenge_ends_with_its_last_second(proofs: Proofs, clock: Clock) -> None:
+def test_a_challenge_ends_with_its_last_second(proofs: ProofOfWork, clock: Clock) -> None:
     early, late = proofs.issue(ttl_seconds=180), proofs.issue(ttl_seconds=180)
     clock.now += 180
     assert proofs.attempt(early.challenge_id, solved(early))
@@ -211,15 +211,15 @@ def test_a_challenge_ends_with_its_last_second(proofs: Proofs, clock: Clock) -> 
         proofs.attempt(late.challenge_id, solved(late))
 
 
-def test_without_redis_no_number_passes(proofs: Proofs, tmp_path: Path) -> None:
+def test_without_redis_no_number_passes(proofs: ProofOfWork, tmp_path: Path) -> None:
     challenge = proofs.issue(ttl_seconds=180)
-    cut_off = Proofs(connect_redis(f"unix://{tmp_path}/nobody.sock"), key=KEY, work_bits=10)
+    cut_off = ProofOfWork(redis=connect_redis(f"unix://{tmp_path}/nobody.sock"), key=KEY, work_bits=10)
     with pytest.raises(DependencyUnavailable):
         cut_off.attempt(challenge.challenge_id, solved(challenge))
 
 
 def test_a_used_challenge_is_remembered_longer_than_it_could_be_used(
-    proofs: Proofs, clock: Clock, redis: Redis
+    proofs: ProofOfWork, clock: Clock, redis: Redis
 ) -> None:
     challenge = proofs.issue(ttl_seconds=180)
     clock.now += 170
@@ -229,11 +229,11 @@ def test_a_used_challenge_is_remembered_longer_than_it_could_be_used(
 
 
 @pytest.mark.parametrize("shape", ["{}", " {} ", "\u3000{}"])
-def test_outer_spaces_do_not_matter(proofs: Proofs, challenge: Challenge, shape: str) -> None:
+def test_outer_spaces_do_not_matter(proofs: ProofOfWork, challenge: Challenge, shape: str) -> None:
     assert proofs.attempt(challenge.challenge_id, shape.format(solved(challenge)))
 
 
-def test_the_width_of_digits_does_not_matter(proofs: Proofs, challenge: Challenge) -> None:
+def test_the_width_of_digits_does_not_matter(proofs: ProofOfWork, challenge: Challenge) -> None:
     wide = "".join(chr(ord(digit) - ord("0") + ord("０")) for digit in solved(challenge))
     assert proofs.attempt(challenge.challenge_id, wide)
 
@@ -256,7 +256,9 @@ def test_the_width_of_digits_does_not_matter(proofs: Proofs, challenge: Challeng
         "1" * 99,
     ],
 )
-def test_any_other_spelling_fails_and_uses_the_challenge_up(proofs: Proofs, challenge: Challenge, shape: str) -> None:
+def test_any_other_spelling_fails_and_uses_the_challenge_up(
+    proofs: ProofOfWork, challenge: Challenge, shape: str
+) -> None:
     number = solved(challenge)
     assert not proofs.attempt(challenge.challenge_id, shape.format(number))
     with pytest.raises(CaptchaExpired):
@@ -266,13 +268,13 @@ def test_any_other_spelling_fails_and_uses_the_challenge_up(proofs: Proofs, chal
 @given(text=st.text(max_size=1024))
 @settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_no_text_but_the_number_passes(redis: Redis, text: str) -> None:
-    proofs = Proofs(redis, key=KEY, work_bits=26)
+    proofs = ProofOfWork(redis=redis, key=KEY, work_bits=26)
     challenge_id = proofs.issue(ttl_seconds=180).challenge_id
     assert not proofs.attempt(challenge_id, text)
 
 
 def test_letters_like_digits_are_no_digits(redis: Redis, clock: Clock) -> None:
-    proofs = Proofs(redis, key=KEY, work_bits=1, clock=clock)
+    proofs = ProofOfWork(redis=redis, key=KEY, work_bits=1, clock=clock)
     answers = {0: "O", 1: "I"}
     for _ in range(10):
         challenge = proofs.issue(ttl_seconds=180)

@@ -73,29 +73,29 @@ def test_the_same_seed_gives_the_same_atlas_and_another_another() -> None:
 
 def test_processes_that_share_a_key_have_the_same_atlas(clock: Clock) -> None:
     one, two, stranger = (Atlases("A", style=TEXTS, key=key, clock=clock) for key in (b"key", b"key", b"another"))
-    assert one.of(7) == two.of(7)
-    assert one.of(7) != stranger.of(7)
+    assert one.atlas_of(7) == two.atlas_of(7)
+    assert one.atlas_of(7) != stranger.atlas_of(7)
 
 
 def test_an_atlas_is_renewed_every_period_and_the_last_one_still_there(clock: Clock) -> None:
     atlases = Atlases("A", style=TEXTS, key=b"key", clock=clock)
     seen = []
     for _ in range(3):
-        seen.append(atlases.of(atlases.period()))
+        seen.append(atlases.atlas_of(atlases.period()))
         clock.seconds += PERIOD_SECONDS
-        assert atlases.of(atlases.period() - 1) is seen[-1]
+        assert atlases.atlas_of(atlases.period() - 1) is seen[-1]
     assert all(old != new for old, new in pairwise(seen))
 
 
 def test_the_next_atlas_is_ready_before_its_time(clock: Clock) -> None:
     atlases = Atlases("A", style=TEXTS, key=b"key", clock=clock)
-    atlases.of(atlases.period())
-    begun = dict(atlases._begun)
+    atlases.atlas_of(atlases.period())
+    begun = dict(atlases._futures)
     assert sorted(begun) == [atlases.period(), atlases.period() + 1]
 
 
 def test_old_atlases_are_forgotten(clock: Clock) -> None:
     atlases = Atlases("A", style=TEXTS, key=b"key", clock=clock)
     for period in range(6):
-        atlases.of(period)
-    assert sorted(atlases._begun) == [4, 5, 6]
+        atlases.atlas_of(period)
+    assert sorted(atlases._futures) == [4, 5, 6]
