@@ -2,18 +2,21 @@
 
 import json
 import os
+import shutil
 import tempfile
 import uuid
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 from redis import Redis
-from sqlalchemy import create_engine, make_url, text
+from sqlalchemy import Engine, create_engine, inspect, make_url, text
 from xdist.scheduler import LoadScopeScheduling
 
 import gateway  # noqa: F401 - before pytest takes the folder of that name for the package.
+from chassis.database import migrate
 from chassis.identity import GATEWAY, INTERNAL_TOKEN_HEADER, Caller, InternalTokens
 from local.redis_server import RedisServer
 
@@ -70,27 +73,114 @@ def redis(redis_url: str) -> Iterator[Redis]:
         yield client
 
 
-@pytest.fixture(
-    params=[
-        "sqlite",
-        pytest.param("mariadb", marks=pytest.mark.outside),
-        pytest.param("postgresql", marks=pytest.mark.outside),
-    ]
-)
-def empty_database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
-    """The address of an empty database: SQLite always, the others on the servers that TEST_…_URL name."""
-    if request.param == "sqlite":
-        yield f"sqlite:///{tmp_path / 'test.db'}"
+class Databases:
+    """Databases for one test at a time: empty ones, and migrated ones that are migrated once per process.
+
+    A SQLite file is copied. On a server the tables of one database are emptied before each test, which is much faster
+    than making them anew; so migrations must not write rows that a service needs.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._ends = ExitStack()
+        self._files: dict[str, Path] = {}
+        self._servers: dict[tuple[str, str], tuple[Engine, list[str]]] = {}
+
+    def close(self) -> None:
+        """Drop what was made on the servers; on PostgreSQL this fails if a test left a connection open."""
+        self._ends.close()
+
+    @contextmanager
+    def empty(self, dialect: str) -> Iterator[str]:
+        """Make a database on a server that TEST_…_URL names, and drop it again."""
+        server = make_url(os.environ[f"TEST_{dialect.upper()}_URL"])
+        name = f"test_{uuid.uuid4().hex}"
+        engine = create_engine(server, isolation_level="AUTOCOMMIT")
+        with engine.connect() as connection:
+            connection.execute(text(f"CREATE DATABASE {name}"))
+        yield server.set(database=name).render_as_string(hide_password=False)
+        with engine.connect() as connection:
+            connection.execute(text(f"DROP DATABASE {name}"))
+        engine.dispose()
+
+    def copy_migrated(self, scripts: str, path: Path) -> None:
+        """Put a migrated SQLite database at a path."""
+        if scripts not in self._files:
+            made = self._folder / f"{len(self._files)}.db"
+            migrate(f"sqlite:///{made}", scripts=scripts)
+            self._files[scripts] = made
+        shutil.copyfile(self._files[scripts], path)
+
+    def migrated(self, dialect: str, scripts: str) -> str:
+        """Return the address of a migrated database without a row on a server."""
+        if (dialect, scripts) not in self._servers:
+            url = self._ends.enter_context(self.empty(dialect))
+            migrate(url, scripts=scripts)
+            engine = create_engine(url, isolation_level="AUTOCOMMIT")
+            self._ends.callback(engine.dispose)
+            tables = [name for name in inspect(engine).get_table_names() if name != "alembic_version"]
+            self._servers[dialect, scripts] = engine, tables
+        engine, tables = self._servers[dialect, scripts]
+        _empty_tables(engine, tables)
+        return engine.url.render_as_string(hide_password=False)
+
+
+def _empty_tables(engine: Engine, tables: list[str]) -> None:
+    """Delete all rows, and let numbers begin at 1 again."""
+    with engine.connect() as connection:
+        if engine.dialect.name == "postgresql":
+            connection.execute(text(f"TRUNCATE {', '.join(tables)} RESTART IDENTITY CASCADE"))
+            return
+        connection.execute(text("SET FOREIGN_KEY_CHECKS = 0"))
+        for table in tables:
+            connection.execute(text(f"TRUNCATE {table}"))
+        connection.execute(text("SET FOREIGN_KEY_CHECKS = 1"))
+
+
+@pytest.fixture(scope="session")
+def databases(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Databases]:
+    """What makes the databases of this test process."""
+    databases = Databases(tmp_path_factory.mktemp("databases"))
+    yield databases
+    databases.close()
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run what uses a database on SQLite and on both servers, or on SQLite alone (see the markers)."""
+    if "dialect" in metafunc.fixturenames:
+        servers = [pytest.param(name, marks=pytest.mark.outside) for name in ("mariadb", "postgresql")]
+        marks = (mark.name for mark in metafunc.definition.iter_markers())  # The closest first.
+        nearest = next((name for name in marks if name in ("any_database", "every_database")), "every_database")
+        metafunc.parametrize("dialect", ["sqlite", *(servers if nearest == "every_database" else [])], indirect=True)
+
+
+@pytest.fixture
+def dialect(request: pytest.FixtureRequest) -> str:
+    """The kind of the test's database."""
+    return str(request.param)
+
+
+@pytest.fixture
+def empty_database_url(dialect: str, tmp_path: Path, databases: Databases) -> Iterator[str]:
+    """The address of a database without any table."""
+    if dialect == "sqlite":
+        yield f"sqlite:///{tmp_path / 'empty.db'}"
         return
-    server = make_url(os.environ[f"TEST_{request.param.upper()}_URL"])
-    name = f"test_{uuid.uuid4().hex}"
-    engine = create_engine(server, isolation_level="AUTOCOMMIT")
-    with engine.connect() as connection:
-        connection.execute(text(f"CREATE DATABASE {name}"))
-    yield server.set(database=name).render_as_string(hide_password=False)
-    with engine.connect() as connection:
-        connection.execute(text(f"DROP DATABASE {name}"))
-    engine.dispose()
+    with databases.empty(dialect) as url:
+        yield url
+
+
+@pytest.fixture
+def migrated_database_url(dialect: str, tmp_path: Path, databases: Databases) -> Callable[[str], str]:
+    """Give the address of a database whose tables are empty, by the package folder of the migrations."""
+
+    def url(scripts: str) -> str:
+        if dialect != "sqlite":
+            return databases.migrated(dialect, scripts)
+        databases.copy_migrated(scripts, tmp_path / "test.db")
+        return f"sqlite:///{tmp_path / 'test.db'}"
+
+    return url
 
 
 @pytest.fixture

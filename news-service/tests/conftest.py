@@ -18,7 +18,7 @@ from flask_openapi3 import OpenAPI
 from pydantic import SecretStr
 from redis import Redis
 
-from chassis.database import Database, migrate
+from chassis.database import Database
 from news_service.app import create_app
 from news_service.articles import Articles
 from news_service.settings import Settings
@@ -35,10 +35,9 @@ def now() -> datetime:
 
 
 @pytest.fixture
-def database_url(empty_database_url: str) -> str:
+def database_url(migrated_database_url: Callable[[str], str]) -> str:
     """The address of a migrated database."""
-    migrate(empty_database_url, scripts="news_service:migrations")
-    return empty_database_url
+    return migrated_database_url("news_service:migrations")
 
 
 @pytest.fixture
@@ -146,8 +145,8 @@ def settings(
 
 
 @pytest.fixture
-def make_app(empty_database_url: str) -> Iterator[Callable[[Settings], OpenAPI]]:
-    """Make apps whose parts are closed at the end of the test, before their database is dropped."""
+def make_app() -> Iterator[Callable[[Settings], OpenAPI]]:
+    """Make apps whose parts are closed at the end of the test."""
     with contextlib.ExitStack() as made:
 
         def make(settings: Settings) -> OpenAPI:

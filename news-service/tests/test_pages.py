@@ -14,16 +14,11 @@ from news_service.page_answers import CONTENT_SECURITY_POLICY
 from news_service.pages import PAGE_SIZE
 from news_service.presentation import beijing_day, beijing_time, own_picture, short_count
 
+pytestmark = pytest.mark.any_database  # The tests of the API read the lists behind the pages from every database.
 BROWSER = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
 HOSTILE = '<script>alert("1")</script><img src=x onerror=alert(2)>'
 PACKAGE = Path(news_service.__file__).parent
 SIGNED_IN_HEADERS = Callable[..., dict[str, str]]
-
-
-@pytest.fixture
-def empty_database_url(tmp_path: Path) -> str:
-    """SQLite alone: the lists behind the pages are tested on every database by the tests of the API."""
-    return f"sqlite:///{tmp_path / 'pages.db'}"
 
 
 @pytest.fixture

@@ -8,16 +8,18 @@ from chassis.database import migrate
 from news_service.reader_tables import InfoComment
 
 
-def test_the_migrated_schema_is_the_one_of_the_models(database_url: str) -> None:
-    engine = create_engine(database_url)
+def test_the_migrated_schema_is_the_one_of_the_models(empty_database_url: str) -> None:
+    migrate(empty_database_url, scripts="news_service:migrations")
+    engine = create_engine(empty_database_url)
     with engine.connect() as connection:
         context = MigrationContext.configure(connection, opts={"compare_type": True, "compare_server_default": True})
         assert compare_metadata(context, InfoComment.metadata) == []
     engine.dispose()
 
 
-def test_the_migrations_can_be_undone(database_url: str) -> None:
-    migrate(database_url, scripts="news_service:migrations", revision="base")
-    engine = create_engine(database_url)
+def test_the_migrations_can_be_undone(empty_database_url: str) -> None:
+    migrate(empty_database_url, scripts="news_service:migrations")
+    migrate(empty_database_url, scripts="news_service:migrations", revision="base")
+    engine = create_engine(empty_database_url)
     assert inspect(engine).get_table_names() == ["alembic_version"]
     engine.dispose()

@@ -21,7 +21,7 @@ from sqlalchemy import select, update
 from structlog.testing import capture_logs
 from werkzeug.test import TestResponse
 
-from chassis.database import Database, migrate
+from chassis.database import Database
 from chassis.identity import INTERNAL_TOKEN_HEADER
 from chassis.mobiles import parse_mobile
 from user_service.app import create_app
@@ -161,9 +161,8 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-def database_url(empty_database_url: str) -> str:
-    migrate(empty_database_url, scripts=MIGRATIONS)
-    return empty_database_url
+def database_url(migrated_database_url: Callable[[str], str]) -> str:
+    return migrated_database_url(MIGRATIONS)
 
 
 @pytest.fixture

@@ -1,5 +1,4 @@
 import json
-from pathlib import Path
 
 import pytest
 
@@ -7,12 +6,7 @@ from chassis.web import Access, openapi_document
 
 REGISTER = {"mobile": "13800138000", "sms_code": "031415", "password": "correct horse battery"}
 LOGIN = {"mobile": "13800138000", "password": "correct horse battery"}
-
-
-@pytest.fixture
-def empty_database_url(tmp_path: Path) -> str:
-    """SQLite alone: shapes do not depend on the database."""
-    return f"sqlite:///{tmp_path / 'test.db'}"
+pytestmark = pytest.mark.any_database  # Shapes do not depend on it.
 
 
 def test_every_view_says_who_may_call_it(app):

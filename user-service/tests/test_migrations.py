@@ -4,6 +4,7 @@ import pytest
 import svcs
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
+from pydantic import SecretStr
 from sqlalchemy import create_engine, inspect, text
 
 from chassis.database import migrate
@@ -35,15 +36,15 @@ def test_going_back_to_base_leaves_nothing_and_forward_works_again(empty_databas
 
 
 def test_the_command_migrates_an_empty_database(settings, empty_database_url, engine):
-    migrate(empty_database_url, scripts=MIGRATIONS, revision="base")
-    app = create_app(settings)
+    app = create_app(settings.model_copy(update={"database_url": SecretStr(empty_database_url)}))
     result = app.test_cli_runner().invoke(args=["migrate"])
     svcs.flask.close_registry(app)
     assert (result.exit_code, result.output) == (0, "The user database is at head.\n")
     assert "info_user" in inspect(engine).get_table_names()
 
 
-def test_the_classic_columns_come_first_and_in_their_order(database_url, engine):
+def test_the_classic_columns_come_first_and_in_their_order(empty_database_url, engine):
+    migrate(empty_database_url, scripts=MIGRATIONS)
     columns = [column["name"] for column in inspect(engine).get_columns("info_user")]
     assert columns[:11] == [
         *("create_time", "update_time", "id", "nick_name", "password_hash", "mobile"),
