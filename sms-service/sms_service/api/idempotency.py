@@ -19,10 +19,10 @@ from chassis.errors import (
     IdempotencyKeyReused,
     SmsUnavailable,
 )
+from chassis.lua import load_script
 from chassis.redis_client import redis_errors
 from sms_service import metrics
 from sms_service.codes.crypto import CodeKeys
-from sms_service.lua import load_script
 
 log = get_logger(__name__)
 _LONGEST_TRY_MS = 30_000  # Longer than all time-outs of a request together; after a crash the key is free then.

@@ -9,10 +9,10 @@ from redis import Redis
 from structlog import get_logger
 
 from chassis.errors import Forbidden, NotFound, RequestRefused
+from chassis.lua import load_script
 from chassis.redis_client import redis_errors
 from sms_service import metrics
 from sms_service.codes.keys import job_reference_key, message_reference_key
-from sms_service.lua import load_script
 from sms_service.providers.receipts import Receipt, ReceiptForged, ReceiptMalformed, ReceiptReader, ReceiptRequest
 
 log = get_logger(__name__)

@@ -7,6 +7,7 @@ from redis import Redis
 from structlog import get_logger
 
 from chassis.errors import DependencyUnavailable, SmsUnavailable, XinjingError
+from chassis.lua import load_script
 from chassis.redis_client import redis_errors
 from chassis.tracing import current_request_id
 from sms_service import metrics
@@ -17,7 +18,6 @@ from sms_service.codes.purposes import Notice
 from sms_service.codes.recipients import Recipient
 from sms_service.codes.reservation import refusal
 from sms_service.codes.templates import Language
-from sms_service.lua import load_script
 from sms_service.queue.interface import JobPublisher, NotPublished
 from sms_service.queue.job import SendJob
 

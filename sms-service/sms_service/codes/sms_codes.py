@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from redis import Redis
 
 from chassis.errors import SmsCodeExpired
+from chassis.lua import load_script
 from chassis.mobiles import Mobile, country_of
 from chassis.redis_client import redis_errors
 from sms_service.codes.crypto import CodeKeys
@@ -25,7 +26,6 @@ from sms_service.codes.limit_settings import LimitSettings
 from sms_service.codes.purposes import GUESS_GROUPS, Purpose
 from sms_service.codes.reservation import BudgetUse, LimitReached, Reservation, refusal
 from sms_service.codes.templates import Language
-from sms_service.lua import load_script
 
 TEST_PROVIDER = "test"  # What stands for a provider where a code is never texted.
 

@@ -7,11 +7,11 @@ from datetime import UTC, datetime
 
 from redis import Redis, RedisError
 
+from chassis.lua import load_script
 from chassis.mobiles import Mobile
 from chassis.redis_client import redis_errors
 from sms_service.codes.crypto import CodeKeys
 from sms_service.codes.purposes import Notice, Purpose
-from sms_service.lua import load_script
 from sms_service.providers.provider import Outcome, OutgoingSms, ProviderAnswer
 
 _LIST = "sms:inbox"

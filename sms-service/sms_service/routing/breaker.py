@@ -14,10 +14,10 @@ from dataclasses import dataclass, field
 from redis import Redis
 from structlog import get_logger
 
+from chassis.lua import load_script
 from chassis.redis_client import redis_errors
 from sms_service import metrics
 from sms_service.codes.keys import KILL_SWITCH_KEY, job_key, job_reference_key
-from sms_service.lua import load_script
 from sms_service.providers.provider import Outcome, ProviderAnswer
 from sms_service.queue.job import SendJob
 from sms_service.routing.provider_health import WELL_AGAIN_SECONDS, provider_key, under_way_key

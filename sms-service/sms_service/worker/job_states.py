@@ -7,6 +7,7 @@ from typing import Any  # What a script answers.
 
 from redis import Redis
 
+from chassis.lua import load_script
 from chassis.mobiles import Mobile
 from chassis.redis_client import redis_errors
 from sms_service.codes.crypto import CodeKeys
@@ -20,7 +21,6 @@ from sms_service.codes.keys import (
 )
 from sms_service.codes.purposes import Notice, Purpose
 from sms_service.codes.templates import Language
-from sms_service.lua import load_script
 from sms_service.queue.job import SendJob
 
 

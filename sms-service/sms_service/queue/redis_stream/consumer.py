@@ -8,9 +8,9 @@ from typing import Any  # The entries of a stream come as redis-py parses them.
 from redis import Redis, RedisError, ResponseError
 from structlog import get_logger
 
+from chassis.lua import load_script
 from chassis.redis_client import redis_errors
 from sms_service import metrics
-from sms_service.lua import load_script
 from sms_service.queue.interface import Lease, NotPublished, PublishFailure
 from sms_service.queue.job import JobMalformed, SendJob
 from sms_service.queue.redis_stream.publisher import DELAYED, STREAM

@@ -2,8 +2,8 @@
 
 from redis import Redis, RedisError
 
+from chassis.lua import load_script
 from chassis.redis_client import redis_errors
-from sms_service.lua import load_script
 from sms_service.queue.interface import NotPublished, PublishFailure
 from sms_service.queue.job import SendJob
 

@@ -1,4 +1,4 @@
-"""Loads the Lua scripts that lie beside the modules that call them."""
+"""Loads Lua scripts from files beside the modules that call them."""
 
 from pathlib import Path
 
