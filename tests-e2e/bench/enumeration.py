@@ -30,10 +30,9 @@ from chassis.database import Database, migrate
 from chassis.identity import GATEWAY, INTERNAL_TOKEN_HEADER, Caller, InternalTokens
 from local.redis_server import RedisServer
 from local.settings import free_ports
-from user_service.commands import MIGRATIONS
+from user_service.app import MIGRATIONS
 from user_service.models import FOR_EVER, User
-from user_service.passwords.hashing import PROFILES, Passwords
-from user_service.passwords.pepper import PasswordKeys
+from user_service.passwords.hashing import PROFILES, PasswordKeys, Passwords
 
 ROOT = Path(__file__).parents[2]
 KEY = "a key of this benchmark, never used elsewhere"

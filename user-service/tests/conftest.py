@@ -24,8 +24,7 @@ from werkzeug.test import TestResponse
 from chassis.database import Database
 from chassis.identity import INTERNAL_TOKEN_HEADER
 from chassis.mobiles import parse_mobile
-from user_service.app import create_app
-from user_service.commands import MIGRATIONS
+from user_service.app import MIGRATIONS, create_app
 from user_service.models import AuditEvent, User, UserSession
 from user_service.settings import Settings
 

@@ -251,5 +251,5 @@ def test_a_ban_stands_without_redis_and_is_told_when_it_is_back(admin, app_witho
     path = f"/api/v1/admin/users/{user_id}/ban"
     assert admin.through(app_without_redis).call("PUT", path, BAN).status_code == 200
     assert log_in().status_code == 401
-    # Its first look at a Redis that is back says that something was not told, and `herald` tells it.
-    assert svcs.Container(svcs.flask.get_registry(app_without_redis)).get(Revocations)._owes
+    # The replayer checks this mark when Redis is back, and publishes the entry.
+    assert svcs.Container(svcs.flask.get_registry(app_without_redis)).get(Revocations)._is_incomplete

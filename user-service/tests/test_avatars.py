@@ -251,10 +251,10 @@ def test_nobody_uploads_without_a_session(visitor):
 
 def test_who_waits_too_long_for_a_free_place_is_sent_away():
     pictures = Pictures(wait_seconds=0.01)
-    pictures._place.acquire()
+    pictures._slot.acquire()
     with pytest.raises(DependencyUnavailable):
         pictures.redraw(picture())
-    pictures._place.release()
+    pictures._slot.release()
     assert pictures.redraw(picture())
 
 

@@ -7,8 +7,7 @@ import pytest
 import svcs
 from sqlalchemy import select
 
-from user_service.models import AuditEvent, User
-from user_service.sessions.grants import Device
+from user_service.models import AuditEvent, Device, User
 from user_service.sessions.sessions import Sessions, last_session_id, new_session_id
 
 STRANGER = "+8613800138001"
@@ -159,9 +158,9 @@ def test_a_session_may_begin_in_the_transaction_that_ends_all(devices, sessions,
     with database.write() as db:
         user = db.get(User, 1, with_for_update=True)
         sessions.revoke_all(db, 1)
-        grant = sessions.begin(db, user, Device("a test", ""))
-    assert live_ids() == [grant.refresh.session_id]
-    assert grant.refresh.session_id > revoked()[0]["through"]
+        tokens = sessions.begin(db, user, Device("a test", ""))
+    assert live_ids() == [tokens.refresh.session_id]
+    assert tokens.refresh.session_id > revoked()[0]["through"]
 
 
 def test_ending_the_sessions_of_nobody_is_harmless(app, sessions, revoked):

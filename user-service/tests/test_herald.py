@@ -1,4 +1,4 @@
-"""What the gateways may have missed is told again from the database."""
+"""Revocations that the gateways may have missed are published again from the database."""
 
 import tempfile
 import time
@@ -13,16 +13,16 @@ from chassis.errors import DependencyUnavailable
 from chassis.redis_client import connect_redis
 from local.redis_server import RedisServer
 from user_service.models import UserSession
-from user_service.tokens.revocation_replay import Herald
+from user_service.tokens.revocation_replay import RevocationReplayer
 from user_service.tokens.revocations import Revocations
 
 
 @pytest.fixture
-def herald(app, revoked):
-    """The herald of an app that has looked once, as it does at its start."""
-    herald = svcs.Container(svcs.flask.get_registry(app)).get(Herald)
-    herald.look()
-    return herald
+def replayer(app, revoked):
+    """The replayer of an app that has checked the stream once, as it does at its start."""
+    replayer = svcs.Container(svcs.flask.get_registry(app)).get(RevocationReplayer)
+    replayer.replay_if_incomplete()
+    return replayer
 
 
 @pytest.fixture
@@ -30,46 +30,46 @@ def log_out(owner):
     return lambda: owner.call("DELETE", "/api/v1/sessions/current")
 
 
-def told(revoked):
+def entries_of(revoked):
     return [(entry["kind"], entry["id"]) for entry in revoked()]
 
 
-def test_nothing_is_repeated_while_redis_is_whole(herald, log_out, revoked):
+def test_nothing_is_repeated_while_redis_is_whole(replayer, log_out, revoked):
     log_out()
     for _ in range(3):
-        herald.look()
+        replayer.replay_if_incomplete()
     assert len(revoked()) == 1
 
 
 def test_a_start_repeats_what_ended_lately(app, log_out, owner, revoked, redis):
     log_out()
     redis.flushall()
-    svcs.Container(svcs.flask.get_registry(app)).get(Herald).look()
-    assert told(revoked) == [("session", owner.user["session_id"])]
+    svcs.Container(svcs.flask.get_registry(app)).get(RevocationReplayer).replay_if_incomplete()
+    assert entries_of(revoked) == [("session", owner.user["session_id"])]
 
 
-def test_a_lost_stream_is_noticed_and_filled_again(herald, log_out, owner, revoked, redis):
+def test_a_lost_stream_is_noticed_and_filled_again(replayer, log_out, owner, revoked, redis):
     log_out()
     redis.flushall()
-    herald.look()
-    assert told(revoked) == [("session", owner.user["session_id"])]
-    herald.look()
+    replayer.replay_if_incomplete()
+    assert entries_of(revoked) == [("session", owner.user["session_id"])]
+    replayer.replay_if_incomplete()
     assert len(revoked()) == 1
 
 
-def test_a_lost_entry_is_noticed_though_others_were_written_since(herald, log_out, owner, revoked, redis):
+def test_a_lost_entry_is_noticed_though_others_were_written_since(replayer, log_out, owner, revoked, redis):
     log_out()
     redis.flushall()
     redis.xadd("user:revocations", {"kind": "keys", "id": "", "until": "0"}, id="1-1")
-    herald.look()
-    assert told(revoked) == [("keys", ""), ("session", owner.user["session_id"])]
+    replayer.replay_if_incomplete()
+    assert entries_of(revoked) == [("keys", ""), ("session", owner.user["session_id"])]
 
 
-def test_what_ended_long_ago_is_not_repeated(herald, log_out, revoked, redis, clock):
+def test_what_ended_long_ago_is_not_repeated(replayer, log_out, revoked, redis, clock):
     log_out()
     redis.flushall()
     clock.move(seconds=901)
-    herald.look()
+    replayer.replay_if_incomplete()
     assert revoked() == []
 
 
@@ -79,7 +79,7 @@ def test_a_session_without_a_living_token_is_not_repeated(app, database, log_out
         session.last_used_at = clock.now - timedelta(seconds=901)
     log_out()
     redis.flushall()
-    svcs.Container(svcs.flask.get_registry(app)).get(Herald).look()
+    svcs.Container(svcs.flask.get_registry(app)).get(RevocationReplayer).replay_if_incomplete()
     assert revoked() == []
 
 
@@ -96,17 +96,17 @@ def own_redis():
 def test_what_redis_did_not_take_is_told_when_it_is_back(own_redis, database, owner, clock):
     redis = connect_redis(own_redis.url, timeout_seconds=1)
     revocations = Revocations(redis, token_seconds=600)
-    herald = Herald(database, revocations, clock=clock)
-    herald.look()
+    replayer = RevocationReplayer(database, revocations, clock=clock)
+    replayer.replay_if_incomplete()
     own_redis.stop()
     with database.write() as db:
         session = db.get_one(UserSession, owner.user["session_id"])
         session.revoked_at = clock.now
     revocations.end_sessions([owner.user["session_id"]], clock.now)
     with pytest.raises(DependencyUnavailable):
-        herald.look()
+        replayer.replay_if_incomplete()
     own_redis.start()
-    herald.look()
+    replayer.replay_if_incomplete()
     assert [fields["id"] for _, fields in redis.xrange("user:revocations")] == [owner.user["session_id"]]
     redis.close()
 
@@ -114,15 +114,15 @@ def test_what_redis_did_not_take_is_told_when_it_is_back(own_redis, database, ow
 def test_a_restart_of_redis_is_noticed(own_redis, database, owner, clock):
     redis = connect_redis(own_redis.url, timeout_seconds=1)
     revocations = Revocations(redis, token_seconds=600)
-    herald = Herald(database, revocations, clock=clock)
-    herald.look()
+    replayer = RevocationReplayer(database, revocations, clock=clock)
+    replayer.replay_if_incomplete()
     with database.write() as db:
         db.get_one(UserSession, owner.user["session_id"]).revoked_at = clock.now
-    herald.look()
+    replayer.replay_if_incomplete()
     assert redis.xlen("user:revocations") == 0
     own_redis.stop()
     own_redis.start()
-    herald.look()
+    replayer.replay_if_incomplete()
     assert redis.xlen("user:revocations") == 1
     redis.close()
 
@@ -133,10 +133,10 @@ def test_a_database_that_is_away_leaves_the_debt(redis, redis_url, clock, databa
     revocations = Revocations(connect_redis(redis_url), token_seconds=600)
     away = Database("mysql+pymysql://nobody:x@127.0.0.1:9/x", timeout_seconds=1)
     with pytest.raises(DependencyUnavailable):
-        Herald(away, revocations, clock=clock).look()
+        RevocationReplayer(away, revocations, clock=clock).replay_if_incomplete()
     away.close()
-    Herald(database, revocations, clock=clock).look()
-    assert told(revoked) == [("session", owner.user["session_id"])]
+    RevocationReplayer(database, revocations, clock=clock).replay_if_incomplete()
+    assert entries_of(revoked) == [("session", owner.user["session_id"])]
 
 
 def test_a_wave_of_endings_is_told_in_pages(redis, redis_url, clock, revoked):
@@ -148,11 +148,11 @@ def test_a_wave_of_endings_is_told_in_pages(redis, redis_url, clock, revoked):
 def test_the_thread_looks_by_itself_and_ends(database, redis, redis_url, clock, log_out, revoked):
     log_out()
     redis.flushall()
-    herald = Herald(database, Revocations(connect_redis(redis_url), token_seconds=600), clock=clock)
-    herald.start()
-    herald.start()
+    replayer = RevocationReplayer(database, Revocations(connect_redis(redis_url), token_seconds=600), clock=clock)
+    replayer.start()
+    replayer.start()
     end = time.monotonic() + 5
     while not revoked() and time.monotonic() < end:
         time.sleep(0.02)
-    herald.stop()
+    replayer.stop()
     assert len(revoked()) == 1

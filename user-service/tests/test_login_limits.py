@@ -6,7 +6,7 @@ import svcs
 
 from chassis.errors import TooManyRequests
 from user_service.app import create_app
-from user_service.limits.failure_counts import Tarpit
+from user_service.limits.login_guard import LoginDelay
 
 MOBILE = "+8613800138000"
 UNKNOWN = "+8613900139000"
@@ -158,36 +158,36 @@ def test_a_row_is_remembered_as_many_days_as_it_is_long(fail, redis):
     assert days == [*range(1, 31), *[30] * 10]
 
 
-def test_the_tarpit_holds_no_more_logins_than_it_has_places():
-    held, go_on = threading.Semaphore(0), threading.Event()
+def test_no_more_logins_are_delayed_than_there_are_slots():
+    delayed, go_on = threading.Semaphore(0), threading.Event()
 
     def sleep(_seconds):
-        held.release()
+        delayed.release()
         go_on.wait(10)
 
-    tarpit = Tarpit(places=2, sleep=sleep)
+    delay = LoginDelay(slots=2, sleep=sleep)
     with ThreadPoolExecutor(2) as pool:
-        waiting = [pool.submit(tarpit.hold, 5) for _ in range(2)]
-        held.acquire(timeout=10)
-        held.acquire(timeout=10)
+        waiting = [pool.submit(delay.wait, 5) for _ in range(2)]
+        delayed.acquire(timeout=10)
+        delayed.acquire(timeout=10)
         with pytest.raises(TooManyRequests) as refused:
-            tarpit.hold(17)
-        tarpit.hold(4)
+            delay.wait(17)
+        delay.wait(4)
         go_on.set()
-        assert [each.result(10) for each in waiting] == [None, None]
+        assert [future.result(10) for future in waiting] == [None, None]
     assert refused.value.retry_after_seconds == 3
-    tarpit.hold(5)
+    delay.wait(5)
 
 
-def test_a_login_that_finds_no_place_to_wait_is_not_counted(settings, clock, register, fail, visitor, log_in, redis):
+def test_a_login_that_finds_no_slot_to_wait_is_not_counted(settings, clock, register, fail, visitor, log_in, redis):
     register()
     fail(5)
     before = redis.get(redis.keys("user:login:streak:*")[0])
 
-    def leave(_seconds):
+    def refuse(_seconds):
         raise TooManyRequests(retry_after_seconds=1)
 
-    app = create_app(settings, clock=clock, sleep=leave)
+    app = create_app(settings, clock=clock, sleep=refuse)
     assert log_in(person=visitor.through(app)).status_code == 429
     svcs.flask.close_registry(app)
     assert redis.get(redis.keys("user:login:streak:*")[0]) == before

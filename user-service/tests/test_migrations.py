@@ -8,8 +8,7 @@ from pydantic import SecretStr
 from sqlalchemy import create_engine, inspect, text
 
 from chassis.database import migrate
-from user_service.app import create_app
-from user_service.commands import MIGRATIONS
+from user_service.app import MIGRATIONS, create_app
 from user_service.models import Base
 
 

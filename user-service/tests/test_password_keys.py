@@ -4,8 +4,7 @@ import argon2
 import pytest
 
 from user_service.models import User
-from user_service.passwords.hashing import PROFILES, Passwords
-from user_service.passwords.pepper import PasswordKeys
+from user_service.passwords.hashing import PROFILES, PasswordKeys, Passwords
 
 PASSWORD = "correct horse battery"
 OLD, NEW = f"old:{'o' * 32}", f"new:{'n' * 32}"

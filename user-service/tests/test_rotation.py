@@ -10,14 +10,13 @@ import svcs
 from pydantic import SecretStr
 
 from user_service.app import create_app
-from user_service.tokens.key_ring import KeyRing, KeyState, RotationRefused, read_ring, ring_of, write_ring
-from user_service.tokens.key_store import KeyFile
+from user_service.tokens.key_ring import KeyFile, KeyRing, KeyState, RotationRefused, make_ring, read_ring, write_ring
 from user_service.tokens.signing_key import new_key
 
 
 @pytest.fixture
 def ring(clock):
-    return ring_of([new_key()], clock.now)
+    return make_ring([new_key()], clock.now)
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
-from user_service.self_test import check_start
+from user_service.app import check_start
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from pydantic import SecretStr
 
 from user_service.app import create_app
-from user_service.tokens.key_store import KeyFile
+from user_service.tokens.key_ring import KeyFile
 from user_service.tokens.signing_key import SigningKey, new_key
 
 

@@ -1,4 +1,4 @@
-"""What user-service needs to run: variables USER_…, read once."""
+"""The settings of user-service: variables USER_…, read once."""
 
 from pathlib import Path
 from typing import Annotated, Literal, Self
@@ -8,7 +8,7 @@ from pydantic_settings import BaseSettings
 
 from chassis.database import DatabaseUrl
 from chassis.settings import Key, LogLevel, settings_config
-from user_service.passwords.pepper import PasswordKeys
+from user_service.passwords.hashing import PasswordKeys
 
 
 def _password_keys(value: SecretStr) -> SecretStr:
@@ -31,13 +31,13 @@ class Settings(BaseSettings):
     media_dir: Path  # Holds the avatars; all replicas share it.
     internal_token_key: Key
     refresh_token_key: Key
-    # id:secret[,id:secret…]; the first is current, the others check the hashes made with them.
+    # id:secret[,id:secret…]; new hashes use the first key, the others check old hashes.
     password_keys: Annotated[SecretStr, AfterValidator(_password_keys)]
     log_level: LogLevel = "INFO"
     metrics_port: int = Field(default=9100, validation_alias="METRICS_PORT")
     processes: int = Field(default=1, ge=1, validation_alias="WEB_CONCURRENCY")
 
-    # One of the two: a PEM, or a file that the first start writes.
+    # One of the two: PEMs, or a file that the first start writes.
     signing_key: SecretStr | None = None
     signing_key_file: Path | None = None
     token_issuer: str = "xinjing"
@@ -49,21 +49,21 @@ class Settings(BaseSettings):
     refresh_grace_seconds: int = Field(default=10, ge=0, le=30)
 
     argon2_profile: Literal["owasp", "weak_only_for_tests"] = "owasp"
-    # Of one process; None: what `hashing_threads.parallel_hashes` makes of the cores and gunicorn's processes.
+    # Of one process. None: `passwords.hashing.parallel_hashes` divides the cores among gunicorn's processes.
     parallel_hashes: Limit | None = None
     hash_wait_seconds: float = Field(default=5, gt=0)
 
     login_failures_per_account_per_5_minutes: Limit = 5
     login_failures_per_ip_per_minute: Limit = 30
     code_checks_per_ip_per_minute: Limit = 30
-    # So many failures of one mobile in 5 minutes, or of one address in a minute, and the next try needs a captcha.
+    # After this many failures of one mobile in 5 minutes, or of one address in a minute, a login needs a captcha.
     login_captcha_after_failures_per_account: Limit = 3
     login_captcha_after_failures_per_ip: Limit = 10
-    # After so many in a row a password opens nothing until a login by code; NIST SP 800-63B-4, 3.2.2 allows 100.
+    # After this many in a row the password is locked out until a login by code; NIST SP 800-63B-4, 3.2.2 allows 100.
     login_failures_in_a_row: int = Field(default=100, ge=1, le=100)
-    # Logins that may be held up at once in a process; each takes one of its threads for up to 10 seconds.
+    # Logins that may be delayed at once in a process; each occupies one of its threads for up to 10 seconds.
     tarpit_places: Limit = 2
-    # Lines that failures may add to the audit log; see failure_log.py.
+    # Lines that failures may add to the audit log; see audit/log.py.
     audit_failures_per_hour: Limit = 2000
 
     @model_validator(mode="after")
@@ -77,11 +77,11 @@ class Settings(BaseSettings):
         return self
 
     def parsed_password_keys(self) -> PasswordKeys:
-        """Return the keys of passwords."""
+        """Return the keys of the pepper."""
         return PasswordKeys.parse(self.password_keys.get_secret_value())
 
     def signing_key_source(self) -> SecretStr | Path:
-        """Return the PEM, or else the file that holds it.
+        """Return the PEMs, or else the file that holds the keys.
 
         Raises:
             ValueError: neither is set.

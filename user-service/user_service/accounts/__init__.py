@@ -1,1 +1,1 @@
-"""Accounts: opened, shown, changed, imported and deleted."""
+"""Accounts: they are opened, shown, changed, imported and deleted."""

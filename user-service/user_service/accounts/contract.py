@@ -1,20 +1,21 @@
-"""What requests and answers about accounts look like; the OpenAPI document is made from these models."""
+"""The requests and answers about accounts. The OpenAPI document is generated from the models."""
 
 import unicodedata
-from datetime import datetime
-from typing import Annotated, Literal
+from datetime import UTC, datetime
+from typing import Annotated, Any, Literal  # Any: JSON objects hold anything.
 
 from flask_openapi3 import RawModel
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from user_service.accounts.avatars import MEDIA_TYPES, NAME
+from user_service.models import Gender, User
 
 
 def storable(text: str) -> str:
-    """Return a text that holds no control characters but line ends.
+    """Return a text that may be stored.
 
     Raises:
-        ValueError: it does.
+        ValueError: it holds a control character other than a line end.
     """
     if any(unicodedata.category(character) == "Cc" and character != "\n" for character in text):
         raise ValueError("control characters are not allowed")
@@ -24,7 +25,7 @@ def storable(text: str) -> str:
 _LARGEST_ID = 2**31 - 1
 MobileText = Annotated[str, Field(min_length=1, max_length=40, examples=["13800138000"])]
 CodeText = Annotated[str, Field(min_length=1, max_length=32, examples=["031415"])]
-# The policy says more about new passwords; this bound only keeps hashing cheap.
+# This bound only keeps hashing cheap. The policy decides about new passwords.
 PasswordText = Annotated[str, Field(min_length=1, max_length=1024)]
 NickNameText = Annotated[str, Field(min_length=1, max_length=64), AfterValidator(storable)]
 UserId = Annotated[int, Field(ge=1, le=_LARGEST_ID)]
@@ -121,10 +122,36 @@ class MobileChangeRequest(Request):
 class PictureBody(RawModel):
     """The bytes of a picture, at most 5 MiB."""
 
-    mimetypes = list(MEDIA_TYPES)  # noqa: RUF012 - the form of RawModel.
+    mimetypes = list(MEDIA_TYPES)  # noqa: RUF012 - RawModel wants a list here.
 
 
 class AvatarPath(BaseModel):
     """The file name in the address."""
 
     name: Annotated[str, Field(pattern=f"^{NAME}$")]
+
+
+def rfc3339(moment: datetime | None) -> str | None:
+    """Write a moment as RFC 3339 in UTC, to the second: ``2026-01-31T08:00:00Z``."""
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ") if moment else None
+
+
+def user_card(user: User) -> dict[str, Any]:
+    """Return what other services see of a user."""
+    return {"id": user.id, "nick_name": user.nick_name, "avatar_url": user.avatar_url or None}
+
+
+def public_user(user: User) -> dict[str, Any]:
+    """Return what everybody sees of a user; no mobile."""
+    return {**user_card(user), "signature": user.signature, "gender": user.gender or Gender.MAN}
+
+
+def own_user(user: User) -> dict[str, Any]:
+    """Return what users see of themselves."""
+    return {
+        **public_user(user),
+        "mobile": user.mobile,
+        "roles": user.roles,
+        "created_at": rfc3339(user.create_time),
+        "last_login": rfc3339(user.last_login),
+    }

@@ -1,51 +1,50 @@
-"""Deleting an account: the person goes, a tombstone stays for what they wrote."""
+"""Deletes an account: its data is erased, and a placeholder stays for what its owner wrote."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import datetime
+
+from sqlalchemy.orm import Session
 
 from chassis.database import Database
 from chassis.mobiles import Mobile
-from user_service.accounts.accounts import locked_account
 from user_service.accounts.avatars import Avatars
-from user_service.audit.log import Happening, record
-from user_service.models import NO_PASSWORD, User
-from user_service.sessions.sessions import Sessions
-from user_service.sessions.step_up import require_fresh_proof
+from user_service.audit.log import AuditEntry, write_audit_entry
+from user_service.models import NO_PASSWORD, User, locked_account
+from user_service.tokens.access_tokens import require_recent_authentication
 
 
+@dataclass(frozen=True, kw_only=True)
 class Deletion:
-    """Deletes accounts for good."""
+    """Deletes accounts for good. ``forget_sessions`` ends and erases the sessions of a user within a transaction."""
 
-    def __init__(
-        self, database: Database, sessions: Sessions, avatars: Avatars, *, clock: Callable[[], datetime]
-    ) -> None:
-        self._database = database
-        self._sessions = sessions
-        self._avatars = avatars
-        self._clock = clock
+    database: Database
+    forget_sessions: Callable[[Session, int], None]
+    avatars: Avatars
+    clock: Callable[[], datetime]
 
-    def delete(self, user_id: int) -> None:
-        """Delete an account; its mobile and its nick name are free again, its id is not.
+    def delete_account(self, user_id: int) -> None:
+        """Delete an account. Its mobile and its nick name are free again, its id is not.
 
         Raises:
-            StepUpRequired: the last proof of who they are is too old.
-            Unauthenticated: it is gone already.
+            StepUpRequired: the last authentication is too old.
+            Unauthenticated: the account was deleted already.
             DependencyUnavailable: the database is away.
         """
-        now = self._clock()
-        require_fresh_proof(now)
-        with self._database.write() as db:
+        now = self.clock()
+        require_recent_authentication(now)
+        with self.database.write() as db:
             user = locked_account(db, user_id)
             avatar_url = user.avatar_url
-            happening = Happening("account_deleted", user_id=user_id, actor_id=user_id, mobile=Mobile(user.mobile))
-            record(db, happening, now=now)
-            self._sessions.forget_all(db, user_id)
-            _empty(user, now)
-        self._avatars.remove_file(user_id, avatar_url)
+            entry = AuditEntry("account_deleted", user_id=user_id, actor_id=user_id, mobile=Mobile(user.mobile))
+            write_audit_entry(db, entry, now=now)
+            self.forget_sessions(db, user_id)
+            _erase(user, now)
+        self.avatars.remove_file(user_id, avatar_url)
 
 
-def _empty(user: User, now: datetime) -> None:
-    # Nobody else can have these two: a mobile begins with +, and a nick name is stored in NFKC, which knows no
+def _erase(user: User, now: datetime) -> None:
+    # No other account can have these two: a mobile begins with +, and a nick name is stored in NFKC, which has no
     # full-width brackets.
     user.mobile, user.nick_name = f"gone:{user.id}", f"已注销用户（{user.id}）"
     user.password, user.must_reset_password = NO_PASSWORD, False

@@ -1,4 +1,4 @@
-"""Imports the accounts of the course's dumps: table ``info_user``, its ids kept."""
+"""Imports the accounts of the course's dumps from their table ``info_user``, and keeps their ids."""
 
 from collections.abc import Iterator
 from typing import Any  # A row's columns have any type.
@@ -16,109 +16,28 @@ from chassis.dumps.values import RowReader, RowRefused, ValueReader, Values, is_
 from chassis.errors import MobileInvalid, RequestInvalid
 from chassis.mobiles import Mobile, parse_mobile
 from user_service.accounts.nick_names import checked_nick_name, draw_nick_name
-from user_service.audit.log import Happening, record
+from user_service.audit.log import AuditEntry, write_audit_entry
 from user_service.models import Gender, User
 from user_service.passwords.legacy_hashes import foreign_check
 
+_TABLE: Table = User.__table__  # type: ignore[assignment]
 _NO_PASSWORD = "!"  # No form of any hash, so that nothing matches it.
 _MOST_DRAWS = 6
 _TAKEN = "the nick name is taken, a drawn one stays in its place"
-
-
-class ImportedAccounts:
-    """Stores prepared accounts within the session's transaction.
-
-    An account is the same if id and mobile are; nobody's id or mobile ever goes to another. The constraints decide,
-    so that people may register meanwhile.
-    """
-
-    def __init__(self, session: Session, report: TableReport) -> None:
-        self._session = session
-        self._report = report
-        self._table: Table = User.metadata.tables[User.__tablename__]
-
-    def store(self, values: Values) -> None:
-        """Store one account.
-
-        Raises:
-            RowRefused: its id or mobile belongs to another account, or it was deleted here.
-        """
-        known = self._find(values)
-        if known is None:
-            self._write(values)
-            return
-        changes = {name: value for name, value in values.items() if known[name] != value}
-        if changes and is_newer_here(known["update_time"], values):
-            self._report.notes["changed here since, kept as it is here"] += 1
-            changes = {}
-        is_changed = bool(changes) and self._change(known["id"], changes, values)
-        self._report.changed += is_changed
-        self._report.unchanged += not is_changed
-
-    def _find(self, values: Values) -> RowMapping | None:
-        columns = self._table.c
-        is_it = columns.mobile == values["mobile"]
-        if "id" in values:
-            is_it = or_(is_it, columns.id == values["id"])
-        rows = self._session.execute(select(self._table).where(is_it).with_for_update()).mappings().all()
-        for row in rows:
-            if row["id"] == values.get("id") and row["deleted_at"] is not None:
-                raise RowRefused("the account was deleted here")
-            if row["mobile"] != values["mobile"]:
-                raise RowRefused("its id belongs to another account")
-            if row["id"] != values.get("id", row["id"]):
-                raise RowRefused("its mobile belongs to another account")
-        return rows[0] if rows else None
-
-    def _write(self, values: Values) -> None:
-        wanted = values.get("nick_name")
-        # As an empty table gives them: 1, 2, 3 in the order of the file.
-        next_id = (self._session.scalar(select(func.max(self._table.c.id))) or 0) + 1
-        usual = {"id": next_id, "password_hash": _NO_PASSWORD}
-        for attempt in range(_MOST_DRAWS):
-            name = wanted if wanted and not attempt else draw_nick_name(attempt)
-            if self._is_done(insert(self._table).values(**usual | values | {"nick_name": name})):
-                self._report.written += 1
-                if wanted not in (None, name):
-                    self._report.notes[_TAKEN] += 1
-                return
-        raise RowRefused("its id or mobile was taken while it was written")
-
-    def _change(self, user_id: int, changes: Values, values: Values) -> bool:
-        """Change an account, but for a nick name that another has; say whether anything changed."""
-        # Named even if it stays: else it would become the time of the import, and the row newer than any dump.
-        times = {name: value for name, value in values.items() if name == "update_time"}
-        statement = update(self._table).where(self._table.c.id == user_id)
-        if self._is_done(statement.values(**changes | times)):
-            return True
-        self._report.notes[_TAKEN] += 1
-        rest = {name: value for name, value in changes.items() if name != "nick_name"}
-        return bool(rest) and self._is_done(statement.values(**rest | times))
-
-    def _is_done(self, statement: Any) -> bool:
-        try:
-            with self._session.begin_nested():
-                self._session.execute(statement)
-        except IntegrityError:
-            return False
-        return True
-
-
-_TABLE = User.__table__
 # The classic order, for INSERTs without a column list.
 _COLUMNS = (
     *("create_time", "update_time", "id", "nick_name", "password_hash", "mobile"),
     *("avatar_url", "last_login", "is_admin", "signature", "gender"),
 )
-# Read at any length, because `prepare` has more to say about them.
+# Read at any length, because `prepare` checks them.
 _PREPARED = ("nick_name", "password_hash", "mobile", "avatar_url", "gender")
-_ALIASES = {"username": "mobile"}  # So one dump of 2020 calls it.
+_ALIASES = {"username": "mobile"}  # The name in one dump of 2020.
 
 
 def import_files(
     database: Database, files: list[DumpFile], options: ImportOptions
 ) -> Iterator[tuple[DumpFile, ImportReport]]:
-    """Import files in their order and report on each; no report holds anything of a row."""
+    """Import files in their order and report on each. No report holds data of a row."""
     return write_files(
         database, files, lambda session, file: _import_file(session, file, options), is_dry_run=options.is_dry_run
     )
@@ -140,9 +59,9 @@ def _import_file(session: Session, file: DumpFile, options: ImportOptions) -> Im
                 accounts.store(prepare(rows.read(row), table))
             except RowRefused as refusal:
                 table.reasons[str(refusal)] += 1
-    if not options.is_dry_run:  # PostgreSQL does not take a moved sequence back.
+    if not options.is_dry_run:  # PostgreSQL does not roll a moved sequence back.
         move_past(session, _TABLE)
-        record(session, Happening("accounts_imported", detail=_summary(table)), now=utc_now())
+        write_audit_entry(session, AuditEntry("accounts_imported", detail=_summary(table)), now=utc_now())
     return report
 
 
@@ -151,10 +70,10 @@ def _summary(table: TableReport) -> str:
 
 
 def prepare(values: Values, report: TableReport) -> Values:
-    """Return the values that can be stored, and note what is left out: nothing of that keeps an account out.
+    """Return the values that can be stored, and note what is left out. What is left out refuses no account.
 
     Raises:
-        RowRefused: the mobile is none, or the id cannot be one.
+        RowRefused: the mobile is no mobile number, or the id is not positive.
     """
     fit = {name: value for name, value in values.items() if value is not None or name not in ("id", "nick_name")}
     fit["mobile"] = _mobile(values)
@@ -170,7 +89,7 @@ def prepare(values: Values, report: TableReport) -> Values:
     try:
         if "nick_name" in fit:
             fit["nick_name"] = checked_nick_name(str(fit["nick_name"]))
-    except RequestInvalid:  # The course names everybody by their mobile, and a nick name is public.
+    except RequestInvalid:  # The course uses mobiles as nick names, but nick names are public here.
         del fit["nick_name"]
         report.notes["the nick name is a mobile or not allowed, a drawn one takes its place"] += 1
     if foreign_check(str(fit.get("password_hash"))) is None:
@@ -184,3 +103,81 @@ def _mobile(values: Values) -> Mobile:
         return parse_mobile(str(values.get("mobile") or ""))
     except MobileInvalid as error:
         raise RowRefused("mobile is not a mobile number") from error
+
+
+class ImportedAccounts:
+    """Stores prepared accounts within the session's transaction.
+
+    Two accounts are the same if both id and mobile are equal; an id or a mobile never moves to another account. The
+    unique constraints decide, so people can register during an import.
+    """
+
+    def __init__(self, session: Session, report: TableReport) -> None:
+        self._session = session
+        self._report = report
+
+    def store(self, values: Values) -> None:
+        """Store one account.
+
+        Raises:
+            RowRefused: its id or mobile belongs to another account, or it was deleted here.
+        """
+        known = self._find(values)
+        if known is None:
+            self._write(values)
+            return
+        changes = {name: value for name, value in values.items() if known[name] != value}
+        if changes and is_newer_here(known["update_time"], values):
+            self._report.notes["changed here since, kept as it is here"] += 1
+            changes = {}
+        is_changed = bool(changes) and self._change(known["id"], changes, values)
+        self._report.changed += is_changed
+        self._report.unchanged += not is_changed
+
+    def _find(self, values: Values) -> RowMapping | None:
+        columns = _TABLE.c
+        is_it = columns.mobile == values["mobile"]
+        if "id" in values:
+            is_it = or_(is_it, columns.id == values["id"])
+        rows = self._session.execute(select(_TABLE).where(is_it).with_for_update()).mappings().all()
+        for row in rows:
+            if row["id"] == values.get("id") and row["deleted_at"] is not None:
+                raise RowRefused("the account was deleted here")
+            if row["mobile"] != values["mobile"]:
+                raise RowRefused("its id belongs to another account")
+            if row["id"] != values.get("id", row["id"]):
+                raise RowRefused("its mobile belongs to another account")
+        return rows[0] if rows else None
+
+    def _write(self, values: Values) -> None:
+        wanted = values.get("nick_name")
+        # The ids that an empty table would give: 1, 2, 3 in the order of the file.
+        next_id = (self._session.scalar(select(func.max(_TABLE.c.id))) or 0) + 1
+        usual = {"id": next_id, "password_hash": _NO_PASSWORD}
+        for attempt in range(_MOST_DRAWS):
+            name = wanted if wanted and not attempt else draw_nick_name(attempt)
+            if self._is_done(insert(_TABLE).values(**usual | values | {"nick_name": name})):
+                self._report.written += 1
+                if wanted not in (None, name):
+                    self._report.notes[_TAKEN] += 1
+                return
+        raise RowRefused("its id or mobile was taken while it was written")
+
+    def _change(self, user_id: int, changes: Values, values: Values) -> bool:
+        """Change an account, except a nick name that another account has; say whether anything changed."""
+        # update_time is always set. Otherwise it would be the time of the import, and the row newer than any dump.
+        times = {name: value for name, value in values.items() if name == "update_time"}
+        statement = update(_TABLE).where(_TABLE.c.id == user_id)
+        if self._is_done(statement.values(**changes | times)):
+            return True
+        self._report.notes[_TAKEN] += 1
+        rest = {name: value for name, value in changes.items() if name != "nick_name"}
+        return bool(rest) and self._is_done(statement.values(**rest | times))
+
+    def _is_done(self, statement: Any) -> bool:
+        try:
+            with self._session.begin_nested():
+                self._session.execute(statement)
+        except IntegrityError:
+            return False
+        return True

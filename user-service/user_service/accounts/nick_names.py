@@ -16,14 +16,14 @@ def checked_nick_name(text: str) -> str:
     """Return a nick name in its one spelling (NFKC, single spaces, trimmed).
 
     Raises:
-        RequestInvalid: empty, too long, with characters that cannot be seen, or with digits like those of a mobile.
+        RequestInvalid: it is empty or too long, holds invisible characters, or looks like a mobile number.
     """
     name = " ".join(unicodedata.normalize("NFKC", text).split())
     if not name or len(name) > LONGEST:
         raise _refused("length", f"Use 1 to {LONGEST} characters.")
     if any(unicodedata.category(character) in ("Cc", "Cf", "Cs", "Co", "Cn") for character in name):
         raise _refused("characters", "Use visible characters only.")
-    # Every kind of decimal digit counts: people read them all.
+    # Decimal digits of every script count, because people can read them all.
     digits = "".join(str(unicodedata.decimal(character, character)) for character in _SEPARATORS.sub("", name))
     if _MOBILE_LIKE.search(digits):
         raise _refused("looks_like_mobile", "A nick name must not look like a mobile number.")
@@ -35,5 +35,5 @@ def _refused(code: str, detail: str) -> RequestInvalid:
 
 
 def draw_nick_name(attempt: int) -> str:
-    """Draw a name for someone who gave none; a later attempt, after a collision, draws a longer one."""
+    """Draw a name for a user who chose none. A later attempt, after a collision, draws a longer one."""
     return "用户" + "".join(secrets.choice(_ALPHABET) for _ in range(4 + attempt))

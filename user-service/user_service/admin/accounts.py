@@ -1,4 +1,7 @@
-"""What administrators do to accounts: find, ban, end sessions, ask for a new password. Every change is audited."""
+"""What administrators do with accounts: find them, ban them, end sessions, require a new password.
+
+Every change is audited.
+"""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -10,14 +13,16 @@ from sqlalchemy.orm import Session
 from chassis.database import Database
 from chassis.errors import FieldError, Forbidden, NotFound, RequestInvalid
 from chassis.mobiles import Mobile
-from user_service.audit.log import Happening, record
+from user_service.audit.log import AuditEntry, write_audit_entry
 from user_service.models import FOR_EVER, User
+from user_service.sessions.bulk import revoke_all_sessions
 from user_service.sessions.sessions import Sessions
+from user_service.tokens.access_tokens import require_recent_authentication
 
 
 @dataclass(frozen=True)
 class Search:
-    """Which accounts to list; ``nick_name`` is how the name begins, ``after_id`` where the page before ended."""
+    """Which accounts to list; ``nick_name`` is the beginning of a name, ``after_id`` the last id of the page before."""
 
     mobile: Mobile | None = None
     nick_name: str | None = None
@@ -25,82 +30,86 @@ class Search:
     limit: int = 20
 
 
+@dataclass(frozen=True, kw_only=True)
 class Administration:
-    """All accounts, as administrators handle them; ``actor_id`` is the one who acts."""
+    """What administrators may do; ``actor_id`` is the administrator."""
 
-    def __init__(self, database: Database, sessions: Sessions, *, clock: Callable[[], datetime]) -> None:
-        self._database = database
-        self._sessions = sessions
-        self._clock = clock
+    database: Database
+    sessions: Sessions
+    clock: Callable[[], datetime]
 
-    def now(self) -> datetime:
-        """Return the moment by which bans and fresh proofs are judged."""
-        return self._clock()
+    def require_recent_authentication(self) -> None:
+        """Allow the request in hand only if the administrator authenticated recently; raises StepUpRequired."""
+        require_recent_authentication(self.clock())
 
-    def find(self, search: Search) -> tuple[Sequence[User], int | None]:
+    def find_accounts(self, search: Search) -> tuple[Sequence[User], int | None]:
         """List accounts in the order of their ids, and return the cursor of the next page."""
         query = select(User).where(User.id > search.after_id)
         if search.mobile is not None:
             query = query.where(User.mobile == search.mobile)
         if search.nick_name is not None:
             query = query.where(User.nick_name.startswith(search.nick_name, autoescape=True))
-        with self._database.read() as db:
-            found = db.scalars(query.order_by(User.id).limit(search.limit + 1)).all()
-        return found[: search.limit], found[search.limit - 1].id if len(found) > search.limit else None
+        with self.database.read() as db:
+            users = db.scalars(query.order_by(User.id).limit(search.limit + 1)).all()
+        return users[: search.limit], users[search.limit - 1].id if len(users) > search.limit else None
 
-    def read(self, user_id: int) -> User:
-        """Return one account; raises NotFound as all methods here."""
-        with self._database.read() as db:
+    def account_by_id(self, user_id: int) -> User:
+        """Return one account; raises NotFound, as all methods here with a ``user_id`` do."""
+        with self.database.read() as db:
             return _existing(db.get(User, user_id))
 
     def read_mobile(self, user_id: int, *, actor_id: int) -> str:
         """Return the whole mobile of an account, which leaves a line in the audit log."""
-        with self._database.write() as db:
+        with self.database.write() as db:
             user = _existing(db.get(User, user_id))
-            self._record(db, "mobile_read", user, actor_id=actor_id)
+            self._write_entry(db, "mobile_read", user, actor_id=actor_id)
             return user.mobile
 
     def ban(self, user_id: int, *, until: datetime | None, reason: str, actor_id: int) -> User:
-        """Keep an account out until a moment, or for ever, and end its sessions; a ban before is replaced.
+        """Ban an account until a moment, or for ever, and end its sessions. It replaces an earlier ban.
 
         Raises:
             RequestInvalid: the moment is past.
-            Forbidden: one's own account.
+            Forbidden: it is the administrator's own account.
         """
-        now = self._clock()
+        now = self.clock()
         if until is not None and until <= now:
             raise RequestInvalid(errors=[FieldError("until", "past", "Choose a moment in the future.")])
         if user_id == actor_id:
             raise Forbidden("You cannot ban yourself.")
-        with self._database.write() as db:
+        with self.database.write() as db:
             user = self._locked(db, user_id)
             user.banned_until, user.ban_reason = until or FOR_EVER, reason
             end = until.isoformat(timespec="seconds") if until else "for ever"
-            self._record(db, "user_banned", user, actor_id=actor_id, detail=f"until {end}: {reason}")
-            self._sessions.revoke_all(db, user_id, actor_id=actor_id)
+            self._write_entry(db, "user_banned", user, actor_id=actor_id, detail=f"until {end}: {reason}")
+            self.sessions.revoke_all(db, user_id, actor_id=actor_id)
         return user
 
     def lift_ban(self, user_id: int, *, actor_id: int) -> None:
-        """Let an account in again; without a ban nothing happens."""
-        with self._database.write() as db:
+        """Lift the ban of an account; without a ban nothing happens."""
+        with self.database.write() as db:
             user = self._locked(db, user_id)
             if user.banned_until is not None:
                 user.banned_until = user.ban_reason = None
-                self._record(db, "user_unbanned", user, actor_id=actor_id)
+                self._write_entry(db, "user_unbanned", user, actor_id=actor_id)
 
     def end_sessions(self, user_id: int, *, actor_id: int) -> None:
-        """Sign an account out everywhere."""
-        with self._database.write() as db:
+        """End all sessions of an account."""
+        with self.database.write() as db:
             self._locked(db, user_id)
-            self._sessions.revoke_all(db, user_id, actor_id=actor_id)
+            self.sessions.revoke_all(db, user_id, actor_id=actor_id)
 
     def require_password_reset(self, user_id: int, *, actor_id: int) -> None:
-        """Let an account's password open nothing until it is reset; logging in by code and sessions go on."""
-        with self._database.write() as db:
+        """Refuse an account's password until it is reset; its sessions and the login by code go on."""
+        with self.database.write() as db:
             user = self._locked(db, user_id)
             if not user.must_reset_password:
                 user.must_reset_password = True
-                self._record(db, "password_reset_required", user, actor_id=actor_id)
+                self._write_entry(db, "password_reset_required", user, actor_id=actor_id)
+
+    def end_all_sessions(self, *, actor_id: int) -> None:
+        """End the sessions of all users, the administrator's own too; raises as `revoke_all_sessions`."""
+        revoke_all_sessions(self.database, self.sessions.revocations, clock=self.clock, actor_id=actor_id)
 
     def _locked(self, db: Session, user_id: int) -> User:
         user = _existing(db.get(User, user_id, with_for_update=True))
@@ -108,11 +117,10 @@ class Administration:
             raise NotFound
         return user
 
-    def _record(self, db: Session, event: str, user: User, *, actor_id: int, detail: str = "") -> None:
+    def _write_entry(self, db: Session, event: str, user: User, *, actor_id: int, detail: str = "") -> None:
         mobile = Mobile(user.mobile)
-        record(
-            db, Happening(event, user_id=user.id, actor_id=actor_id, mobile=mobile, detail=detail), now=self._clock()
-        )
+        entry = AuditEntry(event, user_id=user.id, actor_id=actor_id, mobile=mobile, detail=detail)
+        write_audit_entry(db, entry, now=self.clock())
 
 
 def _existing(user: User | None) -> User:

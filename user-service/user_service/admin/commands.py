@@ -22,7 +22,7 @@ def admin_commands(roles: Roles) -> AppGroup:
     @click.argument("mobile")
     def grant(mobile: str) -> None:
         """Make the owner of MOBILE an administrator."""
-        with _told():
+        with _errors_printed():
             user = roles.grant(parse_mobile(mobile))
         click.echo(f"User {user.id} is an administrator after the next login.")
 
@@ -30,14 +30,14 @@ def admin_commands(roles: Roles) -> AppGroup:
     @click.argument("mobile")
     def revoke(mobile: str) -> None:
         """Take the role from the owner of MOBILE and sign them out everywhere."""
-        with _told():
+        with _errors_printed():
             user = roles.revoke(parse_mobile(mobile))
         click.echo(f"User {user.id} is no administrator any more, and signed out.")
 
     @group.command("list")
     def list_command() -> None:
         """List the administrators: id, masked mobile, nick name."""
-        with _told():
+        with _errors_printed():
             holders = roles.holders()
         for user in holders:
             click.echo(f"{user.id:>10}  {mask_mobile(Mobile(user.mobile))}  {user.nick_name}")
@@ -53,7 +53,7 @@ def audit_commands(trail: AuditTrail) -> AppGroup:
     @click.option("--days", default=180, show_default=True, type=click.IntRange(min=_FEWEST_DAYS), help="Kept days.")
     def purge(days: int) -> None:
         """Delete the lines that are older; nothing else ever does. Run it daily."""
-        with _told():
+        with _errors_printed():
             purged = trail.purge(days=days)
         click.echo(f"{purged} lines older than {days} days are deleted.")
 
@@ -61,7 +61,7 @@ def audit_commands(trail: AuditTrail) -> AppGroup:
 
 
 @contextmanager
-def _told() -> Iterator[None]:
+def _errors_printed() -> Iterator[None]:
     try:
         yield
     except NotFound as error:

@@ -1,11 +1,13 @@
-"""What requests and answers of administrators look like."""
+"""The requests and answers of administrators. The OpenAPI document is generated from the models."""
 
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Any  # Any: JSON objects hold anything.
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 
-from user_service.accounts.contract import MobileText, NickNameText, Request, UserId, storable
+from chassis.mobiles import Mobile, mask_mobile
+from user_service.accounts.contract import MobileText, NickNameText, Request, UserId, rfc3339, storable
+from user_service.models import FOR_EVER, AuditEvent, User
 
 _LARGEST_EVENT_ID = 2**63 - 1
 Limit = Annotated[int, Field(ge=1, le=100)]
@@ -92,3 +94,41 @@ class AuditLines(BaseModel):
 
     items: list[AuditLine]
     next_cursor: int | None
+
+
+def administered_user(user: User, *, now: datetime) -> dict[str, Any]:
+    """Return what administrators see of an account."""
+    return {
+        "id": user.id,
+        "nick_name": user.nick_name,
+        "mobile": mask_mobile(Mobile(user.mobile)),
+        "roles": user.roles,
+        "created_at": rfc3339(user.create_time),
+        "last_login": rfc3339(user.last_login),
+        "ban": _ban(user) if user.is_banned(now) else None,
+        "must_reset_password": user.must_reset_password,
+        "deleted_at": rfc3339(user.deleted_at),
+    }
+
+
+def _ban(user: User) -> dict[str, Any]:
+    return {
+        "until": None if user.banned_until == FOR_EVER else rfc3339(user.banned_until),
+        "reason": user.ban_reason or "",
+    }
+
+
+def audit_line(line: AuditEvent) -> dict[str, Any]:
+    """Return one line of the audit log."""
+    return {
+        "id": line.id,
+        "at": rfc3339(line.at),
+        "event": line.event,
+        "outcome": line.outcome,
+        "user_id": line.user_id,
+        "actor_id": line.actor_id,
+        "mobile": line.mobile_masked,
+        "ip_prefix": line.ip_prefix,
+        "request_id": line.request_id,
+        "detail": line.detail,
+    }

@@ -1,6 +1,6 @@
 """The HTTP edge of administrators: accounts, bans, sessions, the audit log.
 
-What changes something, or shows a whole mobile, needs a fresh proof of identity.
+Every change, and the view of a whole mobile, requires a recent authentication.
 """
 
 from typing import Any  # Answers are JSON objects.
@@ -14,7 +14,6 @@ from chassis.mobiles import parse_mobile
 from chassis.web import Access, endpoint
 from user_service.accounts.contract import UserPath
 from user_service.admin.accounts import Administration, Search
-from user_service.admin.answers import administered_user, audit_line
 from user_service.admin.contract import (
     AdministeredUser,
     AdministeredUsers,
@@ -23,10 +22,10 @@ from user_service.admin.contract import (
     BanRequest,
     MobileAnswer,
     UsersSearch,
+    administered_user,
+    audit_line,
 )
 from user_service.audit.queries import AuditTrail, TrailQuery
-from user_service.sessions.bulk import Everybody
-from user_service.sessions.step_up import require_fresh_proof
 
 api = APIBlueprint("administration", __name__)
 _ADMIN = "/api/v1/admin"
@@ -46,9 +45,9 @@ def find_users(query: UsersSearch) -> dict[str, Any]:
     """Find accounts by their mobile, or by how their nick name begins."""
     mobile = parse_mobile(query.mobile) if query.mobile is not None else None
     administration = svcs.flask.get(Administration)
-    found, cursor = administration.find(Search(mobile, query.nick_name, query.cursor or 0, query.limit))
-    now = administration.now()
-    return {"items": [administered_user(user, now=now) for user in found], "next_cursor": cursor}
+    users, cursor = administration.find_accounts(Search(mobile, query.nick_name, query.cursor or 0, query.limit))
+    now = administration.clock()
+    return {"items": [administered_user(user, now=now) for user in users], "next_cursor": cursor}
 
 
 @endpoint(
@@ -62,7 +61,7 @@ def find_users(query: UsersSearch) -> dict[str, Any]:
 def read_user(path: UserPath) -> dict[str, Any]:
     """Show one account."""
     administration = svcs.flask.get(Administration)
-    return administered_user(administration.read(path.user_id), now=administration.now())
+    return administered_user(administration.account_by_id(path.user_id), now=administration.clock())
 
 
 @endpoint(
@@ -75,7 +74,7 @@ def read_user(path: UserPath) -> dict[str, Any]:
 )
 def read_user_mobile(path: UserPath) -> dict[str, str]:
     """Show the whole mobile of one account; the look is audited."""
-    actor_id = _proved_actor()
+    actor_id = _recently_authenticated_id()
     return {"mobile": svcs.flask.get(Administration).read_mobile(path.user_id, actor_id=actor_id)}
 
 
@@ -89,9 +88,9 @@ def read_user_mobile(path: UserPath) -> dict[str, str]:
 )
 def ban_user(path: UserPath, body: BanRequest) -> dict[str, Any]:
     """Keep an account out until a moment, or for ever, and end its sessions."""
-    actor_id, administration = _proved_actor(), svcs.flask.get(Administration)
+    actor_id, administration = _recently_authenticated_id(), svcs.flask.get(Administration)
     user = administration.ban(path.user_id, until=body.until, reason=body.reason, actor_id=actor_id)
-    return administered_user(user, now=administration.now())
+    return administered_user(user, now=administration.clock())
 
 
 @endpoint(
@@ -104,7 +103,7 @@ def ban_user(path: UserPath, body: BanRequest) -> dict[str, Any]:
 )
 def lift_ban(path: UserPath) -> tuple[str, int]:
     """Let an account in again."""
-    svcs.flask.get(Administration).lift_ban(path.user_id, actor_id=_proved_actor())
+    svcs.flask.get(Administration).lift_ban(path.user_id, actor_id=_recently_authenticated_id())
     return "", 204
 
 
@@ -118,7 +117,7 @@ def lift_ban(path: UserPath) -> tuple[str, int]:
 )
 def end_user_sessions(path: UserPath) -> tuple[str, int]:
     """Sign an account out everywhere."""
-    svcs.flask.get(Administration).end_sessions(path.user_id, actor_id=_proved_actor())
+    svcs.flask.get(Administration).end_sessions(path.user_id, actor_id=_recently_authenticated_id())
     return "", 204
 
 
@@ -132,7 +131,7 @@ def end_user_sessions(path: UserPath) -> tuple[str, int]:
 )
 def require_password_reset(path: UserPath) -> tuple[str, int]:
     """Let an account's password open nothing until it is reset."""
-    svcs.flask.get(Administration).require_password_reset(path.user_id, actor_id=_proved_actor())
+    svcs.flask.get(Administration).require_password_reset(path.user_id, actor_id=_recently_authenticated_id())
     return "", 204
 
 
@@ -146,8 +145,8 @@ def require_password_reset(path: UserPath) -> tuple[str, int]:
 )
 def list_audit_events(query: AuditQuery) -> dict[str, Any]:
     """Read the audit log, newest first."""
-    asked = TrailQuery(query.user_id, query.event, query.cursor, query.limit)
-    lines, cursor = svcs.flask.get(AuditTrail).read(asked)
+    trail_query = TrailQuery(query.user_id, query.event, query.cursor, query.limit)
+    lines, cursor = svcs.flask.get(AuditTrail).read_page(trail_query)
     return {"items": [audit_line(line) for line in lines], "next_cursor": cursor}
 
 
@@ -161,11 +160,11 @@ def list_audit_events(query: AuditQuery) -> dict[str, Any]:
 )
 def sign_everybody_out() -> tuple[str, int]:
     """End every session of everybody, the administrator's own too."""
-    svcs.flask.get(Everybody).sign_out(actor_id=_proved_actor())
+    svcs.flask.get(Administration).end_all_sessions(actor_id=_recently_authenticated_id())
     return "", 204
 
 
-def _proved_actor() -> int:
-    """Return the administrator who acts, having proved a moment ago who they are."""
-    require_fresh_proof(svcs.flask.get(Administration).now())
+def _recently_authenticated_id() -> int:
+    """Return the id of the administrator, who must have authenticated recently."""
+    svcs.flask.get(Administration).require_recent_authentication()
     return current_user_id()

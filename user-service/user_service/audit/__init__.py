@@ -1,1 +1,1 @@
-"""The audit log: what was written and how it is read."""
+"""The audit log: writing, reading and purging."""

@@ -1,4 +1,4 @@
-"""The audit log as it is read, and the one way in which lines leave it: by age."""
+"""Reads the audit log, and purges its old entries; nothing else deletes entries."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import delete, select
 
 from chassis.database import Database
-from user_service.audit.log import Happening, record
+from user_service.audit.log import AuditEntry, write_audit_entry
 from user_service.models import AuditEvent
 
 _BATCH = 1000
@@ -15,7 +15,7 @@ _BATCH = 1000
 
 @dataclass(frozen=True)
 class TrailQuery:
-    """Which lines to read, newest first; ``before_id`` is where the page before ended."""
+    """Which entries to read, newest first; ``before_id`` is the last id of the page before."""
 
     user_id: int | None = None
     event: str | None = None
@@ -23,38 +23,39 @@ class TrailQuery:
     limit: int = 20
 
 
+@dataclass(frozen=True, kw_only=True)
 class AuditTrail:
-    """All lines, on the database."""
+    """All entries, on the database."""
 
-    def __init__(self, database: Database, *, clock: Callable[[], datetime]) -> None:
-        self._database = database
-        self._clock = clock
+    database: Database
+    clock: Callable[[], datetime]
 
-    def read(self, asked: TrailQuery) -> tuple[Sequence[AuditEvent], int | None]:
-        """Return a page of lines and the cursor of the next; ``user_id`` is whose account it is, not who acted."""
-        query = select(AuditEvent)
-        if asked.user_id is not None:
-            query = query.where(AuditEvent.user_id == asked.user_id)
-        if asked.event is not None:
-            query = query.where(AuditEvent.event == asked.event)
-        if asked.before_id is not None:
-            query = query.where(AuditEvent.id < asked.before_id)
-        with self._database.read() as db:
-            found = db.scalars(query.order_by(AuditEvent.id.desc()).limit(asked.limit + 1)).all()
-        return found[: asked.limit], found[asked.limit - 1].id if len(found) > asked.limit else None
+    def read_page(self, query: TrailQuery) -> tuple[Sequence[AuditEvent], int | None]:
+        """Return a page and the cursor of the next; ``user_id`` is the owner of the account, not the actor."""
+        rows = select(AuditEvent)
+        if query.user_id is not None:
+            rows = rows.where(AuditEvent.user_id == query.user_id)
+        if query.event is not None:
+            rows = rows.where(AuditEvent.event == query.event)
+        if query.before_id is not None:
+            rows = rows.where(AuditEvent.id < query.before_id)
+        with self.database.read() as db:
+            entries = db.scalars(rows.order_by(AuditEvent.id.desc()).limit(query.limit + 1)).all()
+        return entries[: query.limit], entries[query.limit - 1].id if len(entries) > query.limit else None
 
     def purge(self, *, days: int) -> int:
-        """Delete the lines that are older than so many days, and return how many; in batches, to block nobody long."""
-        now = self._clock()
+        """Delete the entries older than this many days in batches, so that no lock lasts; return their number."""
+        now = self.clock()
         purged = 0
         while batch := self._purge_batch(now - timedelta(days=days)):
             purged += batch
-        with self._database.write() as db:
-            record(db, Happening("audit_purged", detail=f"{purged} lines older than {days} days"), now=now)
+        with self.database.write() as db:
+            entry = AuditEntry("audit_purged", detail=f"{purged} lines older than {days} days")
+            write_audit_entry(db, entry, now=now)
         return purged
 
     def _purge_batch(self, before: datetime) -> int:
-        with self._database.write() as db:
+        with self.database.write() as db:
             ids = db.scalars(select(AuditEvent.id).where(AuditEvent.at < before).limit(_BATCH)).all()
             db.execute(delete(AuditEvent).where(AuditEvent.id.in_(ids)))
         return len(ids)

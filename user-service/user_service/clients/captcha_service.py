@@ -9,30 +9,30 @@ from chassis.service_client import ServiceClient
 
 @dataclass(frozen=True)
 class CaptchaAnswer:
-    """What somebody read in a captcha's picture."""
+    """The text that a person read in the picture of a captcha."""
 
     captcha_id: str
     text: str
 
 
+@dataclass(frozen=True)
 class Captchas:
-    """The captchas of captcha-service, from the side that acts on a right answer."""
+    """The captchas of captcha-service."""
 
-    def __init__(self, captcha_service: ServiceClient) -> None:
-        self._captcha_service = captcha_service
+    captcha_service: ServiceClient
 
-    def spend(self, answer: CaptchaAnswer) -> None:
-        """Use up a captcha that was answered rightly.
+    def verify(self, answer: CaptchaAnswer) -> None:
+        """Accept a right answer. The captcha is used up in any case.
 
         Raises:
-            CaptchaWrong: the answer is wrong; the captcha is used up all the same.
-            CaptchaExpired: unknown, expired or used before.
-            XinjingError: captcha-service cannot say. We fail closed: no captcha, no password check.
+            CaptchaWrong: the answer is wrong.
+            CaptchaExpired: the captcha is unknown, expired or used already.
+            XinjingError: captcha-service cannot say. The caller fails closed: it checks no password.
         """
         path = f"/internal/captchas/{quote(answer.captcha_id, safe='')}/attempts"
         try:
-            judgement = self._captcha_service.call("POST", path, json={"text": answer.text})
-        except (NotFound, RequestInvalid) as error:  # An id or a text that no captcha can have.
+            reply = self.captcha_service.call("POST", path, json={"text": answer.text})
+        except (NotFound, RequestInvalid) as error:  # No captcha can have this id or this text.
             raise CaptchaExpired from error
-        if judgement != {"passed": True}:
+        if reply != {"passed": True}:
             raise CaptchaWrong

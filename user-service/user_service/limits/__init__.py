@@ -1,1 +1,1 @@
-"""Limits of attempts, and the lockout of accounts."""
+"""Limits of attempts: what must be passed before a password or a code is checked."""

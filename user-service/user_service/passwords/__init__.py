@@ -1,1 +1,1 @@
-"""Passwords: hashed, judged, changed and reset."""
+"""Passwords: they are hashed, checked against the policy, changed and reset."""

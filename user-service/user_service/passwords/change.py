@@ -1,29 +1,28 @@
-"""A new password for a signed-in user, who knows the current one or has just proved who they are."""
+"""Changes the password of a signed-in user, who sends the current one or authenticated recently."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
+from sqlalchemy.orm import Session
+
 from chassis.database import Database
 from chassis.errors import CredentialsWrong, PasswordRejected
 from chassis.mobiles import Mobile
-from user_service.accounts.accounts import Accounts, locked_account
-from user_service.accounts.notices import Notices
-from user_service.audit.failures import FailureLog
-from user_service.audit.log import Happening, record
-from user_service.limits.rate_limits import AttemptLimits, Bucket
-from user_service.models import User
+from user_service.audit.log import AuditEntry, FailureLog, write_audit_entry
+from user_service.clients.sms_service import Notices
+from user_service.limits.login_guard import Bucket, RateLimits
+from user_service.models import User, locked_account, signed_in_account
 from user_service.passwords.hashing import Passwords
 from user_service.passwords.policy import PasswordPolicy
-from user_service.sessions.sessions import Sessions
-from user_service.sessions.step_up import require_fresh_proof
+from user_service.tokens.access_tokens import require_recent_authentication
 
 _TRIES, _TRIES_SECONDS = 5, 300
 
 
 @dataclass(frozen=True)
 class PasswordChange:
-    """The new password; ``current`` is None where a fresh proof stands for it, ``session_id`` is the one that stays."""
+    """The new password. ``current`` is None if a recent authentication replaces it; ``session_id`` does not end."""
 
     user_id: int
     current: str | None = field(repr=False)
@@ -32,73 +31,62 @@ class PasswordChange:
     ip: str
 
 
+@dataclass(frozen=True, kw_only=True)
 class PasswordChanges:
-    """Changes passwords of signed-in users."""
+    """Changes passwords. ``revoke_other_sessions`` ends all sessions of a user but one, within a transaction."""
 
-    def __init__(
-        self,
-        database: Database,
-        sessions: Sessions,
-        notices: Notices,
-        *,
-        passwords: Passwords,
-        policy: PasswordPolicy,
-        limits: AttemptLimits,
-        failures: FailureLog,
-        clock: Callable[[], datetime],
-    ) -> None:
-        self._database = database
-        self._accounts = Accounts(database)
-        self._sessions = sessions
-        self._notices = notices
-        self._passwords = passwords
-        self._policy = policy
-        self._limits = limits
-        self._failures = failures
-        self._clock = clock
+    database: Database
+    revoke_other_sessions: Callable[[Session, int, str], None]
+    notices: Notices
+    passwords: Passwords
+    policy: PasswordPolicy
+    limits: RateLimits
+    failures: FailureLog
+    clock: Callable[[], datetime]
 
-    def change(self, change: PasswordChange) -> None:
-        """Change a password, end the user's other sessions and tell them by SMS.
+    def change_password(self, change: PasswordChange) -> None:
+        """Change a password, end the user's other sessions and text them a notice.
 
         Raises:
-            CredentialsWrong: the current password is another one.
-            StepUpRequired: it was not sent, or must be reset, and the last proof is too old.
+            CredentialsWrong: the current password is wrong.
+            StepUpRequired: the current password was not sent, or must be reset, and the last authentication is too old.
             PasswordRejected: the new password; the field is ``new_password``.
             TooManyRequests, DependencyUnavailable: not now.
         """
-        user = self._accounts.own(change.user_id)
+        with self.database.read() as db:
+            user = signed_in_account(db, change.user_id)
         mobile = Mobile(user.mobile)
-        self._check_new(change.new, user)
-        with self._failures.watch("password_changed", mobile, change.ip, user_id=user.id):
+        self._check_new_password(change.new, user)
+        with self.failures.watch("password_changed", mobile, change.ip, user_id=user.id):
             self._check_proof(user, change.current)
-            self._store(user, change)
-        self._notices.password_changed(mobile)
+            self._store_password(user, change)
+        self.notices.send_password_changed(mobile)
 
-    def _check_new(self, password: str, user: User) -> None:
+    def _check_new_password(self, password: str, user: User) -> None:
         try:
-            self._policy.check(password, mobile=Mobile(user.mobile), nick_name=user.nick_name)
+            self.policy.check(password, mobile=Mobile(user.mobile), nick_name=user.nick_name)
         except PasswordRejected as error:
             raise PasswordRejected(errors=[replace(wrong, field="new_password") for wrong in error.errors]) from error
 
     def _check_proof(self, user: User, current: str | None) -> None:
         if current is None or user.must_reset_password:  # A password that must be reset proves nothing.
-            require_fresh_proof(self._clock())
+            require_recent_authentication(self.clock())
             return
-        # Apart from the tries of logging in, which strangers can use up.
-        buckets = [Bucket(f"user:password:{user.id}", _TRIES, _TRIES_SECONDS)]
-        self._limits.charge(buckets)
-        if not self._passwords.matches(user.password_hash, current):
+        # Its own bucket, because strangers can use up the bucket of the login.
+        bucket = Bucket(f"user:password:{user.id}", _TRIES, _TRIES_SECONDS)
+        self.limits.charge(bucket)
+        if not self.passwords.matches(user.password_hash, current):
             raise CredentialsWrong
-        self._limits.refund(buckets)
+        self.limits.refund(bucket)
 
-    def _store(self, checked: User, change: PasswordChange) -> None:
-        hashed = self._passwords.hash(change.new)
-        with self._database.write() as db:
+    def _store_password(self, checked: User, change: PasswordChange) -> None:
+        hashed = self.passwords.hash(change.new)
+        with self.database.write() as db:
             user = locked_account(db, checked.id)
-            # The password was checked outside of this transaction; one that changed meanwhile proves nothing.
+            # The current password was checked before this transaction. If it changed since, the check is void.
             if user.password_hash != checked.password_hash:
                 raise CredentialsWrong
             user.password, user.must_reset_password = hashed, False
-            happening = Happening("password_changed", user_id=user.id, actor_id=user.id, mobile=Mobile(user.mobile))
-            record(db, happening, now=self._clock())
-            self._sessions.revoke_others(db, user.id, but=change.session_id or "")
+            entry = AuditEntry("password_changed", user_id=user.id, actor_id=user.id, mobile=Mobile(user.mobile))
+            write_audit_entry(db, entry, now=self.clock())
+            self.revoke_other_sessions(db, user.id, change.session_id or "")

@@ -1,7 +1,7 @@
-"""Password hashes that other systems made: which are known, what checking one may cost, and whether one matches.
+"""Password hashes of other systems: their known forms, the most that a check may cost, and the check itself.
 
-A check costs at most about a dozen times one of ours (measured), whatever a dump says. Foreign hashes are replaced at
-the next login, so nothing here makes new ones.
+A check costs at most about twelve times as much as one of our hashes (measured), whatever the parameters in a dump.
+The next login replaces a foreign hash, so nothing here makes new ones.
 """
 
 import re
@@ -34,50 +34,51 @@ Check = Callable[[str], bool]
 
 
 def foreign_check(stored: str) -> Check | None:
-    """Return what tells whether a text is the password of a foreign hash; None where the hash is not to be checked.
+    """Return a function that says whether a text is the password of a foreign hash, or None.
 
-    That is: of no known form, or costlier than allowed, which is known before any work is done. The text is taken as
-    it was typed, because those systems did not bring it to a normal form.
+    None means that the hash has no known form, or that a check would cost more than allowed; both are found out
+    without work. The function takes the password as it was typed, because those systems did not normalise it.
     """
     kinds = ((_PBKDF2, _pbkdf2), (_SCRYPT, _scrypt), (_BCRYPT, _bcrypt), (_ARGON2, _argon2))
     for form, make in kinds:
-        if found := form.fullmatch(stored):
-            return make(found)
+        if match := form.fullmatch(stored):
+            return make(match)
     return None
 
 
-def _pbkdf2(found: re.Match[str]) -> Check | None:
-    return _werkzeug(found[0]) if int(found["passes"]) <= _MOST_PASSES else None
+def _pbkdf2(match: re.Match[str]) -> Check | None:
+    return _werkzeug(match[0]) if int(match["passes"]) <= _MOST_PASSES else None
 
 
-def _scrypt(found: re.Match[str]) -> Check | None:
-    n, r, p = int(found["n"]), int(found["r"]), int(found["p"])
+def _scrypt(match: re.Match[str]) -> Check | None:
+    n, r, p = int(match["n"]), int(match["r"]), int(match["p"])
     is_allowed = n > 1 and n & (n - 1) == 0 and n * r <= _SCRYPT_MOST_BLOCKS and p <= _SCRYPT_MOST_LANES
-    return _werkzeug(found[0]) if is_allowed else None
+    return _werkzeug(match[0]) if is_allowed else None
 
 
 def _werkzeug(stored: str) -> Check:
     return lambda password: check_password_hash(stored, password)
 
 
-def _bcrypt(found: re.Match[str]) -> Check | None:
-    if int(found["cost"]) not in _BCRYPT_COSTS:
+def _bcrypt(match: re.Match[str]) -> Check | None:
+    if int(match["cost"]) not in _BCRYPT_COSTS:
         return None
 
     def check(password: str) -> bool:
-        # bcrypt knows 72 bytes. Cutting here would let in whoever knows the beginning; such an owner logs in by code.
+        # bcrypt reads 72 bytes. If a longer password were cut, its beginning would be enough to sign in. Owners of
+        # such passwords sign in by code.
         typed = password.encode()
         try:
-            return len(typed) <= _BCRYPT_MOST_BYTES and bcrypt.checkpw(typed, found[0].encode())
-        except ValueError:  # A salt whose last bits cannot be.
+            return len(typed) <= _BCRYPT_MOST_BYTES and bcrypt.checkpw(typed, match[0].encode())
+        except ValueError:  # The last bits of the salt are impossible.
             return False
 
     return check
 
 
-def _argon2(found: re.Match[str]) -> Check | None:
+def _argon2(match: re.Match[str]) -> Check | None:
     try:
-        cost = argon2.extract_parameters(found[0])
+        cost = argon2.extract_parameters(match[0])
     except argon2.exceptions.InvalidHashError:
         return None
     is_allowed = (
@@ -88,7 +89,7 @@ def _argon2(found: re.Match[str]) -> Check | None:
 
     def check(password: str) -> bool:
         try:
-            return _ARGON2_HASHER.verify(found[0], password)
+            return _ARGON2_HASHER.verify(match[0], password)
         except VerificationError:
             return False
 

@@ -6,22 +6,18 @@ from collections.abc import Iterable
 from chassis.errors import FieldError, PasswordRejected
 from chassis.mobiles import Mobile
 from user_service.passwords.common_passwords import CommonPasswords, folded
+from user_service.passwords.hashing import normalise_password
 
 SHORTEST, LONGEST = 8, 128
-# Names of this product and of the course's, and what it is about.
+# Names of this product and of the course's product, and their subject.
 PRODUCT_WORDS = ("xinjing", "xjzx", "新经资讯", "新经", "资讯", "information")
-# A mobile without its country and the first digits is one still; fewer digits are anybody's.
+# The last eight digits still identify a mobile; fewer digits may be of any number.
 _MOBILE_DIGITS = 8
 _SHORTEST_NICK_NAME = 2
 
 
-def normalise_password(text: str) -> str:
-    """Bring equal-looking spellings to one form (NFKC, NIST SP 800-63B section 3.1.1.2); nothing is cut off."""
-    return unicodedata.normalize("NFKC", text)
-
-
 class PasswordPolicy:
-    """Knows the common passwords; pure apart from reading their list once."""
+    """Checks new passwords; it reads the list of common passwords once and does no other input or output."""
 
     def __init__(self) -> None:
         self._common = CommonPasswords()
@@ -40,9 +36,9 @@ class PasswordPolicy:
             "too_short": len(password) < SHORTEST,
             "too_long": len(password) > LONGEST,
             "common": password in self._common or len(set(password)) == 1,
-            "is_mobile": _leans_on([mobile[-_MOBILE_DIGITS:]], bare),
-            "is_nick_name": _leans_on(nick_names, bare),
-            "context": _leans_on(PRODUCT_WORDS, bare),
+            "is_mobile": _consists_of([mobile[-_MOBILE_DIGITS:]], bare),
+            "is_nick_name": _consists_of(nick_names, bare),
+            "context": _consists_of(PRODUCT_WORDS, bare),
         }
         wrong = [FieldError("password", code, _TEXTS[code]) for code, applies in reasons.items() if applies]
         if wrong:
@@ -60,12 +56,12 @@ _TEXTS = {
 
 
 def _bare(text: str) -> str:
-    """Leave letters and digits alone, the digits of every script as 0 to 9, and no case."""
+    """Return the letters without case and the digits, those of every script as 0 to 9; drop all else."""
     return "".join(str(unicodedata.decimal(sign, sign)) for sign in folded(text) if sign.isalnum())
 
 
-def _leans_on(words: Iterable[str], bare: str) -> bool:
-    """Say whether some words are half of a password or more, or all of it but digits."""
+def _consists_of(words: Iterable[str], bare: str) -> bool:
+    """Say whether some words make up half of a password or more, or all of it except digits."""
     rest = bare
     for word in words:
         rest = rest.replace(word, "")

@@ -1,1 +1,1 @@
-"""Sessions: signing in, listing, ending, proving again."""
+"""Sessions: they begin with signing in, and are listed, replaced and ended."""

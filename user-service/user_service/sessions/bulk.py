@@ -1,4 +1,4 @@
-"""Signing everybody out at once, when keys or the database may be in wrong hands; and purging what is long over."""
+"""Work on the sessions of all users, in batches: revoking them when keys or the database may be stolen, and purging."""
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import delete, func, select, update
 
 from chassis.database import Database
-from user_service.audit.log import Happening, record
+from user_service.audit.log import AuditEntry, write_audit_entry
 from user_service.models import UserSession
 from user_service.sessions.sessions import last_session_id
 from user_service.tokens.revocations import Revocations
@@ -14,57 +14,53 @@ from user_service.tokens.revocations import Revocations
 _BATCH = 1000
 
 
-class Everybody:
-    """The sessions of all users."""
+def revoke_all_sessions(
+    database: Database, revocations: Revocations, *, clock: Callable[[], datetime], actor_id: int | None
+) -> None:
+    """End every session that began before now, the caller's own too.
 
-    def __init__(self, database: Database, revocations: Revocations, *, clock: Callable[[], datetime]) -> None:
-        self._database = database
-        self._revocations = revocations
-        self._clock = clock
+    It works in batches, so that no refresh waits for long. The gateways are informed after the last batch, because a
+    refresh may write a token until then.
 
-    def sign_out(self, *, actor_id: int | None) -> None:
-        """End every session that was begun before now, the caller's own too.
+    Raises:
+        DependencyUnavailable: some sessions have not ended; repeat the call.
+    """
+    with database.write() as db:
+        write_audit_entry(db, AuditEntry("everybody_signed_out", actor_id=actor_id), now=clock())
+    last_id: str | None = ""
+    while last_id is not None:
+        last_id = _revoke_batch(database, last_id, clock)
+    now = clock()
+    with database.read() as db:
+        newest_id = db.scalar(select(func.max(UserSession.id))) or ""
+    revocations.end_all_sessions(through=max(newest_id, last_session_id(now)), now=now)
 
-        In batches, so that refreshes wait for none of them long; the tokens die after the last, as until then a
-        refresh may still write one.
 
-        Raises:
-            DependencyUnavailable: some sessions live on; repeat the call.
-        """
-        with self._database.write() as db:
-            record(db, Happening("everybody_signed_out", actor_id=actor_id), now=self._clock())
-        last_id: str | None = ""
-        while last_id is not None:
-            last_id = self._end_batch(last_id)
-        now = self._clock()
-        with self._database.read() as db:
-            newest = db.scalar(select(func.max(UserSession.id))) or ""
-        self._revocations.end_everybody(through=max(newest, last_session_id(now)), now=now)
+def _revoke_batch(database: Database, after_id: str, clock: Callable[[], datetime]) -> str | None:
+    """Revoke the next sessions by id. Return the last id, or None after the last batch."""
+    query = select(UserSession.id).where(UserSession.id > after_id).order_by(UserSession.id).limit(_BATCH)
+    with database.write() as db:
+        ids = db.scalars(query).all()
+        live = UserSession.id.in_(ids), UserSession.revoked_at.is_(None)
+        db.execute(update(UserSession).where(*live).values(revoked_at=clock()))
+    return ids[-1] if len(ids) == _BATCH else None
 
-    def purge(self, *, days: int) -> int:
-        """Delete the expired sessions that began more than so many days ago, and return how many; in batches too.
 
-        A refresh token of theirs is refused as one that never was.
-        """
-        now = self._clock()
-        purged = 0
-        while batch := self._purge_batch(now, last_session_id(now - timedelta(days=days))):
-            purged += batch
-        return purged
+def purge_sessions(database: Database, *, now: datetime, days: int) -> int:
+    """Delete the expired sessions that began more than this many days ago, and return their number.
 
-    def _purge_batch(self, now: datetime, through: str) -> int:
-        # By id, which sorts by time and has an index.
-        query = select(UserSession.id).where(UserSession.id <= through, UserSession.expires_at < now).limit(_BATCH)
-        with self._database.write() as db:
-            ids = db.scalars(query).all()
-            db.execute(delete(UserSession).where(UserSession.id.in_(ids)))
-        return len(ids)
+    A refresh token of a purged session is refused like a made-up one.
+    """
+    purged = 0
+    while batch := _purge_batch(database, now, last_session_id(now - timedelta(days=days))):
+        purged += batch
+    return purged
 
-    def _end_batch(self, after_id: str) -> str | None:
-        """End the next sessions by id, and return the last id, or None at the end; ids sort by time."""
-        query = select(UserSession.id).where(UserSession.id > after_id).order_by(UserSession.id).limit(_BATCH)
-        with self._database.write() as db:
-            ids = db.scalars(query).all()
-            alive = UserSession.id.in_(ids), UserSession.revoked_at.is_(None)
-            db.execute(update(UserSession).where(*alive).values(revoked_at=self._clock()))
-        return ids[-1] if len(ids) == _BATCH else None
+
+def _purge_batch(database: Database, now: datetime, through: str) -> int:
+    # By id, because ids sort by time and have an index.
+    query = select(UserSession.id).where(UserSession.id <= through, UserSession.expires_at < now).limit(_BATCH)
+    with database.write() as db:
+        ids = db.scalars(query).all()
+        db.execute(delete(UserSession).where(UserSession.id.in_(ids)))
+    return len(ids)

@@ -1,4 +1,4 @@
-"""The HTTP edge of sessions: logging in and out, refreshing, and the keys that verify tokens."""
+"""The HTTP edge of sessions: logging in and out, token refresh, recent authentication, the keys that verify tokens."""
 
 import json
 from typing import Any  # Answers are JSON objects.
@@ -12,7 +12,6 @@ from chassis.database import utc_now
 from chassis.identity import client_ip, current_caller, current_user_id
 from chassis.mobiles import parse_mobile
 from chassis.web import Access, endpoint
-from user_service import answers
 from user_service.clients.captcha_service import CaptchaAnswer
 from user_service.sessions.contract import (
     KeySet,
@@ -25,15 +24,17 @@ from user_service.sessions.contract import (
     SessionsAnswer,
     SignedInAnswer,
     TokensAnswer,
+    current_device,
+    sessions_page,
+    signed_in,
+    token_pair,
 )
-from user_service.sessions.grants import current_device
-from user_service.sessions.reauthentication import Reauthentication
+from user_service.sessions.recent_authentication import RecentAuthentication
 from user_service.sessions.sessions import Sessions
 from user_service.sessions.sign_in import SignIn
-from user_service.sessions.step_up import require_fresh_proof
-from user_service.tokens.access_tokens import AccessTokens
+from user_service.tokens.access_tokens import AccessTokens, require_recent_authentication
 from user_service.tokens.key_ring import SET_MAX_AGE_SECONDS
-from user_service.tokens.refresh import Renewing
+from user_service.tokens.refresh import TokenRefresh
 
 api = APIBlueprint("sessions", __name__)
 _CACHED = {"Cache-Control": f"public, max-age={SET_MAX_AGE_SECONDS}"}
@@ -66,7 +67,7 @@ def log_in(body: LoginRequest) -> tuple[dict[str, Any], int]:
     else:
         code, device = body.sms_code or "", current_device()
         result = sign_in.by_code(mobile, code, device, client_ip(), create_user=body.create_user)
-    return answers.signed_in(result), 201
+    return signed_in(result), 201
 
 
 @endpoint(
@@ -79,14 +80,14 @@ def log_in(body: LoginRequest) -> tuple[dict[str, Any], int]:
 )
 def refresh_tokens(body: RefreshRequest) -> dict[str, Any]:
     """Exchange a refresh token for its successor and a fresh access token."""
-    return answers.tokens(svcs.flask.get(Renewing).refresh(body.refresh_token))
+    return token_pair(svcs.flask.get(TokenRefresh).refresh(body.refresh_token))
 
 
 @endpoint(api, "GET", "/api/v1/sessions", access=Access.SIGNED_IN, answers={200: SessionsAnswer})
 def list_sessions(query: PageQuery) -> dict[str, Any]:
     """List the devices on which the user is signed in."""
-    page = svcs.flask.get(Sessions).live_of(current_user_id(), cursor=query.cursor, limit=query.limit)
-    return answers.sessions_page(page, current_id=current_caller().session_id)
+    page = svcs.flask.get(Sessions).live_sessions(current_user_id(), cursor=query.cursor, limit=query.limit)
+    return sessions_page(page, current_id=current_caller().session_id)
 
 
 @endpoint(
@@ -115,7 +116,7 @@ def log_out() -> tuple[str, int]:
 def end_session(path: SessionPath) -> tuple[str, int]:
     """End one of the user's own sessions; one on another device needs a fresh proof of identity."""
     if path.session_id != current_caller().session_id:
-        require_fresh_proof(utc_now())
+        require_recent_authentication(utc_now())
     svcs.flask.get(Sessions).end(path.session_id, user_id=current_user_id())
     return "", 204
 
@@ -131,7 +132,7 @@ def end_session(path: SessionPath) -> tuple[str, int]:
 def end_sessions(query: ScopeQuery) -> tuple[str, int]:
     """End all of the user's sessions, or all but the one that asks; needs a fresh proof of identity."""
     sessions, user_id = svcs.flask.get(Sessions), current_user_id()
-    require_fresh_proof(utc_now())
+    require_recent_authentication(utc_now())
     if query.scope == "all":
         sessions.end_all(user_id, actor_id=user_id)
     else:
@@ -157,16 +158,16 @@ def read_public_keys() -> Response:
     answers={200: TokensAnswer},
     failures=[
         errors.CredentialsWrong,
-        errors.CaptchaRequired,
+        errors.CaptchaRequired,  # It cannot happen here, but stands in the published document.
         errors.TooManyRequests,
         errors.DependencyUnavailable,
     ],
 )
 def reauthenticate(body: ReauthenticationRequest) -> dict[str, Any]:
     """Prove again who one is; the answer is a new session in place of the one that asks."""
-    proofs, caller = svcs.flask.get(Reauthentication), current_caller()
+    authentication, caller = svcs.flask.get(RecentAuthentication), current_caller()
     if body.password is not None:
-        grant = proofs.by_password(caller, body.password, current_device(), client_ip())
+        tokens = authentication.by_password(caller, body.password, current_device(), client_ip())
     else:
-        grant = proofs.by_code(caller, body.sms_code or "", current_device(), client_ip())
-    return answers.tokens(grant)
+        tokens = authentication.by_code(caller, body.sms_code or "", current_device(), client_ip())
+    return token_pair(tokens)

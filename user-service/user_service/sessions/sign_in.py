@@ -1,38 +1,37 @@
-"""Logging in, by password or by SMS code. Every cause of failure looks the same from outside."""
+"""Signing in, by password or by SMS code. Every cause of failure looks the same from outside."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import Table, bindparam, or_, update
 from sqlalchemy.orm import Session
 
 from chassis.database import Database
-from chassis.errors import CredentialsWrong, MobileTaken, PasswordResetRequired, SmsCodeExpired
+from chassis.errors import CredentialsWrong, MobileTaken, PasswordResetRequired, SmsCodeExpired, SmsCodeWrong
 from chassis.mobiles import Mobile
-from user_service.accounts.accounts import find_by_mobile
 from user_service.accounts.registration import NewAccounts
-from user_service.audit.failures import FailureLog
-from user_service.audit.log import Happening, record
+from user_service.audit.log import AuditEntry, FailureLog, write_audit_entry
 from user_service.clients.captcha_service import CaptchaAnswer
-from user_service.clients.sms_service import SmsCodes
-from user_service.limits.login_guard import PasswordAttempts
-from user_service.limits.rate_limits import AttemptLimits
-from user_service.models import NO_PASSWORD, HashedPassword, User
+from user_service.limits.code_proofs import CodeProof, CodeProofs
+from user_service.limits.login_guard import LoginGuard
+from user_service.models import NO_PASSWORD, Device, HashedPassword, User, find_by_mobile
 from user_service.passwords.hashing import Passwords
-from user_service.sessions.grants import Device, SignedIn
 from user_service.sessions.sessions import Sessions
+from user_service.tokens.access_tokens import SignedIn
 
+_BY_PASSWORD, _BY_CODE = "login_by_password", "login_by_code"
 _users: Table = User.__table__  # type: ignore[assignment]
-# On the bare table, and built once: through the mapper the same costs three times the processor time, and a login is
-# to cost little beside its hash. The update is the check and takes the row's lock, so no read goes before it.
-_NOTE = (
+# On the bare table and built once: the mapper needs three times the processor time, and a login shall cost little
+# beside its hash. The update is the check and takes the row's lock, so no read goes before it.
+_NOTE_LOGIN = (
     update(_users)
     .where(
         _users.c.id == bindparam("user_id"),
-        _users.c.password_hash == bindparam("judged_hash"),
-        _users.c.mobile == bindparam("judged_mobile"),
-        _users.c.is_admin.is_not_distinct_from(bindparam("judged_is_admin")),
-        _users.c.must_reset_password == bindparam("judged_must_reset"),
+        _users.c.password_hash == bindparam("checked_hash"),
+        _users.c.mobile == bindparam("checked_mobile"),
+        _users.c.is_admin.is_not_distinct_from(bindparam("checked_is_admin")),
+        _users.c.must_reset_password == bindparam("checked_must_reset"),
         _users.c.deleted_at.is_(None),
         or_(_users.c.banned_until.is_(None), _users.c.banned_until <= bindparam("now")),
     )
@@ -41,129 +40,111 @@ _NOTE = (
 
 
 def note_login(db: Session, user: User, now: datetime, *, rehashed: HashedPassword | None = None) -> bool:
-    """Set the time of the last login, and perhaps a new hash of the same password, in the caller's transaction.
+    """Set the time of the last login, and perhaps a new hash of the same password, with the caller's transaction.
 
-    ``user`` was read before, outside of it. Says whether that may go on: no if the account was meanwhile banned or
-    deleted, or got another password, mobile or role, or must reset its password now. If yes, the transaction holds the
-    row's lock.
+    ``user`` was read and checked before this transaction. The answer is False if the account was banned or deleted
+    since, or got another password, mobile or role, or must reset its password now. If it is True, the transaction
+    holds the row's lock.
     """
-    new_hash = user.password_hash if rehashed is None else rehashed.phc
-    found = db.connection().execute(
-        _NOTE,
+    result = db.connection().execute(
+        _NOTE_LOGIN,
         {
             "user_id": user.id,
-            "judged_hash": user.password_hash,
-            "judged_mobile": user.mobile,
-            "judged_is_admin": user.is_admin,
-            "judged_must_reset": user.must_reset_password,
+            "checked_hash": user.password_hash,
+            "checked_mobile": user.mobile,
+            "checked_is_admin": user.is_admin,
+            "checked_must_reset": user.must_reset_password,
             "now": now,
-            "new_hash": new_hash,
+            "new_hash": user.password_hash if rehashed is None else rehashed.phc,
         },
     )
     user.last_login = now
-    return found.rowcount == 1
+    return result.rowcount == 1
 
 
-BY_PASSWORD, BY_CODE = "login_by_password", "login_by_code"
-
-
+@dataclass(frozen=True, kw_only=True)
 class SignIn:
-    """Lets people in."""
+    """Checks who signs in, and begins their session."""
 
-    def __init__(
-        self,
-        database: Database,
-        sessions: Sessions,
-        sms_codes: SmsCodes,
-        *,
-        new_accounts: NewAccounts,
-        passwords: Passwords,
-        limits: AttemptLimits,
-        attempts: PasswordAttempts,
-        failures: FailureLog,
-        clock: Callable[[], datetime],
-    ) -> None:
-        self._database = database
-        self._sessions = sessions
-        self._sms_codes = sms_codes
-        self._new_accounts = new_accounts
-        self._passwords = passwords
-        self._limits = limits
-        self._attempts = attempts
-        self._failures = failures
-        self._clock = clock
+    database: Database
+    sessions: Sessions
+    new_accounts: NewAccounts
+    passwords: Passwords
+    code_proofs: CodeProofs
+    guard: LoginGuard
+    failures: FailureLog
+    clock: Callable[[], datetime]
 
     def by_password(
         self, mobile: Mobile, password: str, device: Device, ip: str, *, captcha: CaptchaAnswer | None = None
     ) -> SignedIn:
-        """Sign in who knows the password.
+        """Sign in by the password of the account.
 
         Raises:
-            CredentialsWrong: no such account, another password, banned, or too many failures in a row; after the
-                same work.
-            PasswordResetRequired: the password is right, and must be replaced first.
-            CaptchaRequired, CaptchaWrong, CaptchaExpired, TooManyRequests: as `PasswordAttempts.admit`.
+            CredentialsWrong: there is no such account, the password is wrong, the account is banned, or there were
+                too many failures in a row. All four cases cost the same work.
+            PasswordResetRequired: the password is right, but must be reset first.
+            CaptchaRequired, CaptchaWrong, CaptchaExpired, TooManyRequests: as `LoginGuard.admit`.
             DependencyUnavailable: a part is away, or too many passwords are being checked.
         """
-        with self._failures.watch(BY_PASSWORD, mobile, ip):
-            attempt = self._attempts.admit(mobile, ip, captcha)
-            user = self._find(mobile)
-            is_right = self._passwords.matches(user.password_hash if user else None, password)
-            if user is None or not is_right or attempt.is_hopeless or not user.may_enter(self._clock()):
+        with self.failures.watch(_BY_PASSWORD, mobile, ip):
+            attempt = self.guard.admit(mobile, ip, captcha)
+            user = self._find_user(mobile)
+            is_right = self.passwords.matches(user.password_hash if user else None, password)
+            if user is None or not is_right or attempt.is_locked_out or not user.may_sign_in(self.clock()):
                 raise CredentialsWrong
-            self._attempts.succeeded(attempt)
+            self.guard.succeed(attempt)
             if user.must_reset_password:
                 raise PasswordResetRequired
-            outdated = self._passwords.is_outdated(user.password_hash)
-            rehashed = self._passwords.hash(password) if outdated else None
-            return self._enter(user, device, event=BY_PASSWORD, rehashed=rehashed)
+            is_outdated = self.passwords.is_outdated(user.password_hash)
+            rehashed = self.passwords.hash(password) if is_outdated else None
+            return self._begin_session(user, device, event=_BY_PASSWORD, rehashed=rehashed)
 
     def by_code(self, mobile: Mobile, code: str, device: Device, ip: str, *, create_user: bool = False) -> SignedIn:
-        """Sign in who got a code for the purpose ``login``; this also ends a row of wrong passwords.
+        """Sign in by a code for the purpose ``login``, which also ends a lockout of the password.
 
-        With ``create_user`` also who has no account yet.
+        With ``create_user`` a mobile without an account gets one.
 
         Raises:
-            CredentialsWrong: a wrong or expired code, or no such account, or a banned one.
-            TooManyRequests: too many wrong codes from this address, or for this mobile as sms-service counts.
+            CredentialsWrong: the code is wrong or expired, or there is no such account, or it is banned.
+            TooManyRequests: too many wrong codes from this network, or for this mobile as sms-service counts.
             XinjingError: sms-service, Redis or the database is away.
         """
-        with self._failures.watch(BY_CODE, mobile, ip):
-            buckets = self._limits.for_code(ip)
-            self._limits.charge(buckets)
-            is_right = self._is_code(mobile, code)
-            user = self._find(mobile) if is_right else None
-            is_new = is_right and create_user and user is None
-            if not is_new and (user is None or not user.may_enter(self._clock())):
+        with self.failures.watch(_BY_CODE, mobile, ip):
+            try:
+                self.code_proofs.present(CodeProof(mobile=mobile, purpose="login", code=code, ip=ip))
+            except (SmsCodeWrong, SmsCodeExpired) as error:
+                raise CredentialsWrong from error
+            user = self._find_user(mobile)
+            is_admissible = create_user if user is None else user.may_sign_in(self.clock())
+            if not is_admissible:
                 raise CredentialsWrong
-            self._limits.refund(buckets)
-            self._attempts.end_streak(mobile)
-            return self._open(mobile, device) if user is None else self._enter(user, device, event=BY_CODE)
+            self.guard.forget_failures(mobile)
+            if user is None:
+                return self._open_account(mobile, device)
+            return self._begin_session(user, device, event=_BY_CODE)
 
-    def _is_code(self, mobile: Mobile, code: str) -> bool:
+    def _open_account(self, mobile: Mobile, device: Device) -> SignedIn:
         try:
-            return self._sms_codes.consume(mobile=mobile, purpose="login", code=code)
-        except SmsCodeExpired:
-            return False
-
-    def _open(self, mobile: Mobile, device: Device) -> SignedIn:
-        try:
-            return self._new_accounts.open(mobile, NO_PASSWORD, device)
-        except MobileTaken:  # By a registration a moment ago; its owner is the one who holds the code.
-            user = self._find(mobile)
+            return self.new_accounts.open(mobile, NO_PASSWORD, device)
+        except MobileTaken:  # A registration took it a moment ago. The person with the code is its owner.
+            user = self._find_user(mobile)
             if user is None:
                 raise
-            return self._enter(user, device, event=BY_CODE)
+            return self._begin_session(user, device, event=_BY_CODE)
 
-    def _find(self, mobile: Mobile) -> User | None:
-        with self._database.read() as db:
+    def _find_user(self, mobile: Mobile) -> User | None:
+        with self.database.read() as db:
             return find_by_mobile(db, mobile)
 
-    def _enter(self, user: User, device: Device, *, event: str, rehashed: HashedPassword | None = None) -> SignedIn:
-        now = self._clock()
-        with self._database.write() as db:
-            # The account was judged outside of this transaction; what changed meanwhile must not let in.
+    def _begin_session(
+        self, user: User, device: Device, *, event: str, rehashed: HashedPassword | None = None
+    ) -> SignedIn:
+        now = self.clock()
+        with self.database.write() as db:
+            # The account was checked before this transaction and may have changed since.
             if not note_login(db, user, now, rehashed=rehashed):
                 raise CredentialsWrong
-            record(db, Happening(event, user_id=user.id, actor_id=user.id, mobile=Mobile(user.mobile)), now=now)
-            return SignedIn(user, self._sessions.begin(db, user, device))
+            entry = AuditEntry(event, user_id=user.id, actor_id=user.id, mobile=Mobile(user.mobile))
+            write_audit_entry(db, entry, now=now)
+            return SignedIn(user, self.sessions.begin(db, user, device))

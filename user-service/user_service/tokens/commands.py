@@ -2,94 +2,91 @@
 
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import datetime
 
 import click
-from flask import Flask
 from flask.cli import AppGroup
 
-from user_service.tokens.key_ring import KeyRing, RotationRefused
-from user_service.tokens.key_store import KeyFile, SigningKeys
+from user_service.tokens.key_ring import KeyFile, KeyRing, RotationRefused, SigningKeys
 from user_service.tokens.revocations import Revocations
 from user_service.tokens.signing_key import new_key
 
-_TOLD_WITHIN_SECONDS = 5.0  # The bound within which gateways hear of anything.
+_GATEWAYS_FOLLOW_SECONDS = 5.0  # Within this time every gateway knows a change.
 
 
-class KeyCommands:
-    """What an operator does with the keys; the gateways are told of every change."""
+@dataclass(frozen=True, kw_only=True)
+class KeyRotation:
+    """The changes that an operator makes to the keys. Every change is published to the gateways."""
 
-    def __init__(
-        self, keys: SigningKeys, revocations: Revocations, *, token_seconds: int, clock: Callable[[], datetime]
-    ) -> None:
-        self._keys = keys
-        self._revocations = revocations
-        self._token_seconds = token_seconds
-        self._clock = clock
+    keys: SigningKeys
+    revocations: Revocations
+    token_seconds: int
+    clock: Callable[[], datetime]
 
     def describe(self) -> str:
         """Return one line per key: id, state, since when."""
         return "\n".join(
             f"{entry.key.kid}  {entry.state:8}  since {entry.since:%Y-%m-%d %H:%M:%SZ}"
-            for entry in self._keys.ring().keys
+            for entry in self.keys.ring().keys
         )
 
-    def rotate(self, *, forced: bool, settle_seconds: float = _TOLD_WITHIN_SECONDS) -> str:
-        """Publish a next key, or let the one sign that has been published for a day; ``forced``: both, now."""
-        if self._keys.ring().next is None:
-            self._change(lambda ring: ring.announce(new_key(), self._clock()))
+    def rotate(self, *, forced: bool, settle_seconds: float = _GATEWAYS_FOLLOW_SECONDS) -> str:
+        """Publish a next key, or let a next key sign that was published a day ago; ``forced``: both, now."""
+        if self.keys.ring().next is None:
+            self._change(lambda ring: ring.announce(new_key(), self.clock()))
             if not forced:
                 return "The next key is published. Rotate again in 24 hours, and it will sign."
-            time.sleep(settle_seconds)  # Until every gateway has it, or tokens would be refused.
-        self._change(lambda ring: ring.promote(self._clock(), forced=forced))
+            time.sleep(settle_seconds)  # Before every gateway has the key, its tokens would be refused.
+        self._change(lambda ring: ring.promote(self.clock(), forced=forced))
         return "The next key signs from now on; the one before retires."
 
     def retire(self, kid: str | None) -> str:
-        """Drop the retiring keys that no living token needs, or one key at once."""
+        """Drop the retiring keys that no valid token needs, or one key at once."""
         if kid is not None:
             self._change(lambda ring: ring.without(kid))
             return "The key is gone. Tokens that it signed are refused."
-        before = len(self._keys.ring().keys)
-        ring = self._change(lambda ring: ring.without_retired(self._clock(), token_seconds=self._token_seconds))
+        before = len(self.keys.ring().keys)
+        ring = self._change(lambda ring: ring.without_retired(self.clock(), token_seconds=self.token_seconds))
         return f"{before - len(ring.keys)} keys are gone."
 
     def _change(self, change: Callable[[KeyRing], KeyRing]) -> KeyRing:
-        if not isinstance(self._keys, KeyFile):
+        if not isinstance(self.keys, KeyFile):
             raise RotationRefused(
                 "The keys come from USER_SIGNING_KEY. Put a second PEM behind the first, and restart; a day later "
                 "swap them, and restart; remove the old one a quarter of an hour after that."
             )
-        ring = self._keys.change(change)
-        self._revocations.change_keys(self._clock())
+        ring = self.keys.change(change)
+        self.revocations.change_keys(self.clock())
         return ring
 
 
-def install(app: Flask, commands: KeyCommands) -> None:
-    """Add the commands to an app."""
+def key_commands(rotation: KeyRotation) -> AppGroup:
+    """Make the group ``keys``."""
     group = AppGroup("keys", help="The keys that sign access tokens.")
 
     @group.command("list")
     def list_command() -> None:
         """Show the keys and their states."""
-        click.echo(commands.describe())
+        click.echo(rotation.describe())
 
-    @group.command("rotate")
+    @group.command()
     @click.option("--now", "forced", is_flag=True, help="Do not wait a day; for a key that leaked or will.")
-    @click.option("--settle-seconds", default=_TOLD_WITHIN_SECONDS, show_default=True, type=click.FloatRange(0, 60))
-    def rotate_command(forced: bool, settle_seconds: float) -> None:
+    @click.option("--settle-seconds", default=_GATEWAYS_FOLLOW_SECONDS, show_default=True, type=click.FloatRange(0, 60))
+    def rotate(forced: bool, settle_seconds: float) -> None:
         """Publish the next key; a day later, let it sign."""
-        _say(lambda: commands.rotate(forced=forced, settle_seconds=settle_seconds))
+        _print_result(lambda: rotation.rotate(forced=forced, settle_seconds=settle_seconds))
 
-    @group.command("retire")
+    @group.command()
     @click.option("--now", "kid", metavar="KEY_ID", help="Drop this key at once: the tokens it signed are refused.")
-    def retire_command(kid: str | None) -> None:
+    def retire(kid: str | None) -> None:
         """Drop the retiring keys that no living token needs."""
-        _say(lambda: commands.retire(kid))
+        _print_result(lambda: rotation.retire(kid))
 
-    app.cli.add_command(group)
+    return group
 
 
-def _say(act: Callable[[], str]) -> None:
+def _print_result(act: Callable[[], str]) -> None:
     try:
         click.echo(act())
     except RotationRefused as error:

@@ -1,25 +1,37 @@
-"""The signing keys and their states: next -> active -> retiring -> gone. Pure decisions; `key_files` keeps the file.
+"""The signing keys, their states (next -> active -> retiring -> gone), and where they are stored.
 
-A key is published a day before it signs, so that every verifier has it by then, and stays published until the last
-token that it signed has expired everywhere. So no request fails while keys change.
+A key is published a day before it signs, so that every verifier has it by then. It stays published until the last
+token that it signed has expired everywhere. So no request fails while keys change. `KeyRing` decides and does no input
+or output; `KeyFile` stores a ring in a file that several processes share.
 """
 
 import enum
+import fcntl
 import json
-from collections.abc import Sequence
+import os
+import stat
+import tempfile
+import uuid
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Protocol
 
-from user_service.tokens.signing_key import SigningKey, read_pems
+from structlog import get_logger
 
+from user_service.tokens.signing_key import SigningKey, new_key, read_pems
+
+log = get_logger(__name__)
 PUBLISHED_BEFORE_USE = timedelta(hours=24)
-# How long a verifier may use the key set it has, and the leeway of its clock; the access token's life comes on top.
+# How long a verifier may use a key set that it fetched, and the leeway of its clock.
 SET_MAX_AGE_SECONDS = 300
 _LEEWAY_SECONDS = 15
 
 
 class KeyState(enum.StrEnum):
-    """What a key is for now."""
+    """What a key is used for now."""
 
     NEXT = "next"
     ACTIVE = "active"
@@ -27,7 +39,7 @@ class KeyState(enum.StrEnum):
 
 
 class RotationRefused(Exception):
-    """The key may not change its state now; the text says why and until when."""
+    """The key may not change its state now. The text says why, and from when on it may."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +69,7 @@ class KeyRing:
 
     @property
     def next(self) -> RingKey | None:
-        """The key that will sign, if it is there already."""
+        """The key that will sign after the active one, or None."""
         return next((entry for entry in self.keys if entry.state is KeyState.NEXT), None)
 
     def public_jwks(self) -> list[dict[str, str]]:
@@ -94,7 +106,7 @@ class KeyRing:
         )
 
     def without(self, kid: str) -> "KeyRing":
-        """Drop a key at once: its tokens die, and their sessions are renewed with the active key.
+        """Drop a key at once. Its tokens are refused; their sessions refresh their tokens with the active key.
 
         Raises:
             RotationRefused: there is no such key, or it is the one that signs.
@@ -106,8 +118,8 @@ class KeyRing:
         return KeyRing(tuple(entry for entry in self.keys if entry.key.kid != kid))
 
 
-def ring_of(keys: Sequence[SigningKey], now: datetime) -> KeyRing:
-    """Make a ring whose first key signs, while the others are published only."""
+def make_ring(keys: Sequence[SigningKey], now: datetime) -> KeyRing:
+    """Make a ring in which the first key signs, and the others are published only."""
     first, *others = keys
     return KeyRing(
         (RingKey(first, KeyState.ACTIVE, now), *(RingKey(other, KeyState.RETIRING, now) for other in others))
@@ -115,7 +127,7 @@ def ring_of(keys: Sequence[SigningKey], now: datetime) -> KeyRing:
 
 
 def write_ring(ring: KeyRing) -> bytes:
-    """Write a ring down, private keys and all."""
+    """Serialise a ring with its private keys."""
     entries = [
         {"kid": entry.key.kid, "state": entry.state, "since": entry.since.isoformat(), "pem": entry.key.pem()}
         for entry in ring.keys
@@ -130,7 +142,7 @@ def read_ring(text: bytes, now: datetime) -> KeyRing:
         ValueError: neither; the text is never repeated.
     """
     if not text.lstrip().startswith(b"{"):
-        return ring_of(read_pems(text), now)
+        return make_ring(read_pems(text), now)
     try:
         entries = json.loads(text)["keys"]
         keys = [
@@ -140,3 +152,99 @@ def read_ring(text: bytes, now: datetime) -> KeyRing:
     except (KeyError, TypeError, AttributeError) as error:
         raise ValueError("the file holds no key ring") from error
     return KeyRing(tuple(keys))
+
+
+class SigningKeys(Protocol):
+    """A source of the current keys."""
+
+    def ring(self) -> KeyRing:
+        """Return the current keys."""
+
+
+class GivenKeys:
+    """Keys from ``USER_SIGNING_KEY``: the first signs, the others are published. Only a restart changes them."""
+
+    def __init__(self, pems: str, now: datetime) -> None:
+        self._ring = make_ring(read_pems(pems.encode()), now)
+
+    def ring(self) -> KeyRing:
+        """Return the keys that the setting held at the start."""
+        return self._ring
+
+
+def key_file_problems(path: Path) -> list[str]:
+    """Say why a file must not hold the signing keys: its folder is not writable, or other users can read it."""
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=path.parent):
+            pass
+    except OSError:
+        return [f"USER_SIGNING_KEY_FILE: the folder {path.parent} cannot be written"]
+    if not path.exists():
+        return []
+    open_to_others = stat.S_IMODE(path.stat().st_mode) & 0o077
+    return ["USER_SIGNING_KEY_FILE is open to other users; chmod 600"] if open_to_others else []
+
+
+class KeyFile:
+    """A ring in a file of mode 0600, which the first start makes. Every process sees a change at once.
+
+    A change writes a whole new file and renames it, under a lock on the folder, so a reader sees the old ring or the
+    new one. If the file becomes unreadable, the last ring stays in use.
+    """
+
+    def __init__(self, path: Path, *, clock: Callable[[], datetime]) -> None:
+        self._path = path
+        self._clock = clock
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with self._locked():
+            if not path.exists():
+                self._write_file(make_ring([new_key()], clock()))
+        self._ring_stamp = self._stamp()
+        self._ring = self._read_ring()
+
+    def ring(self) -> KeyRing:
+        """Return the current keys; it costs one stat call, and the file is read only after a change."""
+        try:
+            stamp = self._stamp()
+            if stamp != self._ring_stamp:
+                self._ring, self._ring_stamp = self._read_ring(), stamp
+        except (OSError, ValueError) as error:
+            log.warning("key_file_unreadable", error=type(error).__name__)
+        return self._ring
+
+    def change(self, change: Callable[[KeyRing], KeyRing]) -> KeyRing:
+        """Replace the ring by the result of ``change``, one process at a time, and return it."""
+        with self._locked():
+            ring = change(self._read_ring())
+            self._write_file(ring)
+        return ring
+
+    def _read_ring(self) -> KeyRing:
+        return read_ring(self._path.read_bytes(), self._clock())
+
+    def _stamp(self) -> tuple[int, int]:
+        status = self._path.stat()
+        return status.st_ino, status.st_mtime_ns
+
+    def _write_file(self, ring: KeyRing) -> None:
+        draft = self._path.with_name(f".{self._path.name}.{uuid.uuid4().hex}")
+        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        try:
+            with os.fdopen(descriptor, "wb") as file:
+                file.write(write_ring(ring))
+                file.flush()
+                os.fsync(file.fileno())
+            draft.replace(self._path)
+        except BaseException:
+            draft.unlink(missing_ok=True)
+            raise
+
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        folder = os.open(self._path.parent, os.O_RDONLY)
+        try:
+            fcntl.flock(folder, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(folder)

@@ -1,13 +1,13 @@
 """Refresh tokens: what they look like, and what a presented one means.
 
 A token is ``<session id>.<generation>.<secret>``. The first secret is random; each use replaces it by
-HMAC-SHA256(key, session id, generation, old secret). The database keeps the SHA-256 of the newest alone, and still:
+HMAC-SHA256(key, session id, generation, old secret). The database stores only the SHA-256 of the newest secret. Still:
 
-1. two requests with the same token compute the same successor, so parallel refreshes need no stored secret;
-2. an older token is known as genuine by walking forward from it to the newest, so its reuse is noticed at any age,
-   while a made-up token, whose session id anybody may know from an access token, ends nothing.
+1. Two requests with the same token compute the same successor, so parallel refreshes need no stored secret.
+2. The successors of a genuine older token lead to the newest one, so its reuse is noticed at any age. A made-up token
+   does not lead there and ends no session, though its session id stands in every access token.
 
-Known weakness: who holds both the HMAC key and one token can compute every later one.
+Known weakness: an attacker who has both the HMAC key and one token can compute every later one.
 """
 
 import base64
@@ -28,7 +28,7 @@ _MOST_STEPS = 10_000
 
 @dataclass(frozen=True)
 class RefreshToken:
-    """One token, taken apart."""
+    """The three parts of one token."""
 
     session_id: str
     generation: int
@@ -42,13 +42,13 @@ class RefreshToken:
 
     @property
     def digest(self) -> str:
-        """What the database keeps. The secret has 256 bits, so a fast hash is enough."""
+        """The value that the database stores. The secret has 256 bits, so a fast hash is enough."""
         return hashlib.sha256(self.secret.encode()).hexdigest()
 
 
 @dataclass(frozen=True)
 class Lifetimes:
-    """How long a session lives at most, how long unused, and how long a replaced token still gets its successor."""
+    """The longest life of a session, its longest life unused, and how long a used token still gets its successor."""
 
     absolute: timedelta
     idle: timedelta
@@ -60,24 +60,24 @@ class Verdict(enum.Enum):
 
     CURRENT = enum.auto()  # The newest token of a live session: rotate it.
     REPEATED = enum.auto()  # The one before, moments ago: answer the same successor again.
-    REUSED = enum.auto()  # An older one: somebody copied it.
+    REUSED = enum.auto()  # An older one: it was copied.
     REFUSED = enum.auto()  # Not genuine, or the session is over.
 
 
 def parse_refresh_token(text: str) -> RefreshToken | None:
-    """Take a presented text apart; None if it cannot be one of our tokens."""
-    found = _FORM.fullmatch(text)
-    return RefreshToken(found[1], int(found[2]), found[3]) if found else None
+    """Split a text into the parts of a token; None if it has not the form of our tokens."""
+    parts = _FORM.fullmatch(text)
+    return RefreshToken(parts[1], int(parts[2]), parts[3]) if parts else None
 
 
 class RefreshTokens:
-    """Makes and judges refresh tokens; does no input or output."""
+    """Makes and judges refresh tokens, without input or output."""
 
     def __init__(self, key: str, lifetimes: Lifetimes) -> None:
         self._key = key.encode()
         self._lifetimes = lifetimes
 
-    def first(self, session_id: str) -> RefreshToken:
+    def first_token(self, session_id: str) -> RefreshToken:
         """Draw the first token of a session."""
         return RefreshToken(session_id, 0, secrets.token_urlsafe(32))
 
@@ -87,8 +87,8 @@ class RefreshTokens:
         secret = base64.urlsafe_b64encode(mac).rstrip(b"=").decode()
         return replace(token, generation=token.generation + 1, secret=secret)
 
-    def judge(self, token: RefreshToken, session: UserSession, now: datetime) -> Verdict:
-        """Decide what becomes of a presented token of this session."""
+    def judge_token(self, token: RefreshToken, session: UserSession, now: datetime) -> Verdict:
+        """Decide what a presented token of this session means."""
         age = session.refresh_generation - token.generation
         if not self._is_genuine(token, age, session.refresh_hash):
             return Verdict.REFUSED

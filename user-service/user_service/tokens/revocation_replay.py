@@ -1,4 +1,4 @@
-"""Repeats to the gateways what they may have missed: one thread per process looks after the revocation stream."""
+"""Publishes revocations again that the gateways may have missed; one thread per process watches the stream."""
 
 import threading
 from collections.abc import Callable
@@ -13,14 +13,15 @@ from user_service.models import UserSession
 from user_service.tokens.revocations import Revocations
 
 log = get_logger(__name__)
-_LOOK_SECONDS = 1.0  # With the gateway's own second this stays below the promised five.
+# Together with the second that the gateway waits between two reads this stays below the promised five.
+_INTERVAL_SECONDS = 1.0
 
 
-class Herald:
-    """The database is the outbox: what was ended lately stands there, and saying it twice is harmless.
+class RevocationReplayer:
+    """Uses the database as the outbox: it holds every recent revocation, and to publish one twice is harmless.
 
-    It is said again when this process starts, when Redis did not take an entry, and when Redis restarted, was replaced
-    by a replica or lost the stream.
+    It publishes them again when this process starts, when Redis did not accept an entry, and when Redis was restarted,
+    was replaced by a replica or lost the stream.
     """
 
     def __init__(self, database: Database, revocations: Revocations, *, clock: Callable[[], datetime]) -> None:
@@ -35,7 +36,7 @@ class Herald:
         """Start the thread, unless it runs."""
         with self._lock:
             if self._thread is None:
-                self._thread = threading.Thread(target=self._run, name="herald", daemon=True)
+                self._thread = threading.Thread(target=self._run, name="revocation-replay", daemon=True)
                 self._thread.start()
 
     def stop(self) -> None:
@@ -44,32 +45,32 @@ class Herald:
         if self._thread is not None:
             self._thread.join()
 
-    def look(self) -> None:
-        """Look after the stream once.
+    def replay_if_incomplete(self) -> None:
+        """Check the stream once, and publish the recent revocations again if any may be missing.
 
         Raises:
             DependencyUnavailable: Redis or the database is away.
         """
-        if not self._revocations.may_lack_something():
+        if not self._revocations.take_incompleteness():
             return
         now = self._clock()
-        since = now - self._revocations.kept
+        since = now - self._revocations.retention
         try:
             with self._database.read() as db:
-                ended = db.scalars(
-                    # Sessions that were not used for so long have no living token.
+                session_ids = db.scalars(
+                    # A session that was unused for so long has no valid token.
                     select(UserSession.id).where(UserSession.revoked_at > since, UserSession.last_used_at > since)
                 ).all()
         except DependencyUnavailable:
-            self._revocations.owe()
+            self._revocations.mark_incomplete()
             raise
-        self._revocations.end_sessions(ended, now)
-        log.info("revocations_repeated", sessions=len(ended))
+        self._revocations.end_sessions(session_ids, now)
+        log.info("revocations_repeated", sessions=len(session_ids))
 
     def _run(self) -> None:
         while not self._stop.is_set():
             try:
-                self.look()
+                self.replay_if_incomplete()
             except DependencyUnavailable as error:
                 log.warning("herald_waits", error=str(error))
-            self._stop.wait(_LOOK_SECONDS)
+            self._stop.wait(_INTERVAL_SECONDS)

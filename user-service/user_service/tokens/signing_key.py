@@ -12,7 +12,7 @@ _PEM = re.compile(rb"-----BEGIN [A-Z ]+-----.+?-----END [A-Z ]+-----", re.DOTALL
 
 
 class SigningKey:
-    """One private key on P-256 and the key id that verifiers find it by.
+    """One private key on P-256, and the key id by which verifiers find its public half.
 
     Raises:
         ValueError: the PEM is no unencrypted private key on P-256.
@@ -32,7 +32,7 @@ class SigningKey:
         return {**self._point, "use": "sig", "alg": "ES256", "kid": self.kid}
 
     def pem(self) -> str:
-        """Write the private key down; for the file of keys alone."""
+        """Return the private key in PEM form, for the key file."""
         return _pem_of(self.private_key).decode()
 
 
@@ -53,17 +53,17 @@ def _pem_of(key: ec.EllipticCurvePrivateKey) -> bytes:
 
 
 def new_key() -> SigningKey:
-    """Make a fresh key."""
+    """Generate a key."""
     return SigningKey(_pem_of(ec.generate_private_key(ec.SECP256R1())))
 
 
 def read_pems(text: bytes) -> list[SigningKey]:
-    """Read one or more private keys that stand behind each other.
+    """Read one or more private keys that follow each other.
 
     Raises:
-        ValueError: there is none, or one is not acceptable; the text is never repeated.
+        ValueError: there is none, or one is not acceptable. The message never holds the text.
     """
-    found = [SigningKey(pem) for pem in _PEM.findall(text)]
-    if not found:
+    keys = [SigningKey(pem) for pem in _PEM.findall(text)]
+    if not keys:
         raise ValueError("there is no private key in PEM form")
-    return found
+    return keys
