@@ -6,10 +6,9 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 CLIENTS = 8
-ROUNDS, ROUND_SECONDS = 3, 4.0
 
 
-def per_second(act: Callable[[int], object], *, threads: int = CLIENTS, seconds: float = ROUND_SECONDS) -> float:
+def per_second(act: Callable[[int], object], *, seconds: float, threads: int = CLIENTS) -> float:
     """Have threads act for one round, and return how often they did in a second."""
     begun_at = time.monotonic()
 
@@ -25,8 +24,8 @@ def per_second(act: Callable[[int], object], *, threads: int = CLIENTS, seconds:
     return total / (time.monotonic() - begun_at)
 
 
-def compared(name: str, ours: Callable[[], float], yardstick: Callable[[], float], *, unit: str) -> str:
-    """Measure in turns, and write the ratio of the medians with the raw figures beside it."""
-    pairs = [(ours(), yardstick()) for _ in range(ROUNDS)]
+def in_turns(ours: Callable[[], float], yardstick: Callable[[], float], *, rounds: int) -> tuple[float, float]:
+    """Measure both in turns, and return the two medians."""
+    pairs = [(ours(), yardstick()) for _ in range(rounds)]
     mine, other = (statistics.median(each) for each in zip(*pairs, strict=True))
-    return f"{name:44} {mine / other:6.2f}  ({mine:,.0f} to {other:,.0f} {unit})"
+    return mine, other
