@@ -30,6 +30,9 @@ test-all: test ## the rest: RabbitMQ, MariaDB, PostgreSQL, the compose stack, a 
 bench: $(VENV)/.development ## speed, as ratios to yardsticks of the same run: 16 minutes (QUICK=1: one; PARTS=accounts)
 	@PYTHONPATH=tests-e2e $(BIN)/python -m bench $(if $(QUICK),--quick) $(PARTS)
 
+walk: $(VENV)/.development ## count the files that one request runs through (OPTIONS=--files names them)
+	@$(BIN)/python tests-e2e/walk.py $(OPTIONS)
+
 captcha-strength: $(STRENGTH)/.ready ## how well solvers read the captchas: 40 minutes (COUNT=500, OPTIONS="--only ours")
 	@PYTHONPATH=tests-e2e:chassis:captcha-service $(STRENGTH)/bin/python -m strength --count $(COUNT) $(OPTIONS)
 
@@ -74,4 +77,4 @@ $(STRENGTH)/.ready: deploy/requirements.txt tests-e2e/strength/requirements.txt
 		-r tests-e2e/strength/requirements.txt
 	@touch $@
 
-.PHONY: help run test test-all bench captcha-strength check-deploy openapi common-passwords captcha-clips secrets lock clean
+.PHONY: help run test test-all bench walk captcha-strength check-deploy openapi common-passwords captcha-clips secrets lock clean

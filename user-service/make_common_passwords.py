@@ -1,4 +1,4 @@
-"""Makes ``user_service/common_passwords.zlib`` anew: ``make common-passwords``.
+"""Makes ``user_service/passwords/common_passwords.zlib`` anew: ``make common-passwords``.
 
 Two sources go in: the lists of the package zxcvbn (its version is locked in deploy/), and ``more_common_passwords.txt``
 beside this script: common in China, or a row of keys. zxcvbn has 30,000 passwords, and keeps each that is a word or a
@@ -12,7 +12,7 @@ from pathlib import Path
 
 from zxcvbn.frequency_lists import FREQUENCY_LISTS
 
-from user_service.common_passwords import FILE, folded
+from user_service.passwords.common_passwords import FILE, folded
 
 HERE = Path(__file__).parent
 
@@ -25,4 +25,4 @@ def build() -> bytes:
 
 
 if __name__ == "__main__":
-    (HERE / "user_service" / FILE).write_bytes(zlib.compress(build(), level=9))
+    (HERE / "user_service/passwords" / FILE).write_bytes(zlib.compress(build(), level=9))

@@ -1,4 +1,4 @@
-"""What the neighbours ask the captcha service for: judging attempts, and the classic clients' captchas."""
+"""What other services ask captcha-service for: judging attempts, and the classic clients' captchas."""
 
 import svcs
 from flask import Response

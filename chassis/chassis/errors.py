@@ -114,11 +114,11 @@ class StepUpRequired(XinjingError):
 class InternalTokenRefused(XinjingError):
     """Our own internal token is missing or wrong: a fault between services, never the user's doing.
 
-    It has its own code, so that a neighbour's refusal of us cannot be taken for its refusal of the user.
+    It has its own code, so that a service's refusal of us cannot be taken for its refusal of the user.
     """
 
     status, code = 401, "internal_token_refused"
-    text = "Services accept calls only from the gateway and their neighbours."
+    text = "Services accept calls only from the gateway and each other."
 
 
 class ServiceRefused(XinjingError):
@@ -260,7 +260,7 @@ class UpstreamTimeout(XinjingError):
 
 
 class DependencyUnavailable(XinjingError):
-    """A database, Redis or a neighbour service is away."""
+    """A database, Redis or another service is away."""
 
     status, code, errno, errmsg = 503, "service_unavailable", "4301", "服务暂时不可用"
     text = "A part of the system is away. Try again later."
@@ -276,5 +276,5 @@ def every_error(root: type[XinjingError] = XinjingError) -> list[type[XinjingErr
 
 
 def by_code(code: str) -> type[XinjingError] | None:
-    """Find the class that carries a code, as a neighbour's problem names it; None for an unknown code."""
+    """Find the class that carries a code, as another service's problem names it; None for an unknown code."""
     return next((error for error in every_error() if error.code == code), None)

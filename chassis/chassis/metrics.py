@@ -28,7 +28,7 @@ def metrics_app() -> WSGIApplication:
     return make_wsgi_app(merged)
 
 
-class MetricsDoor:
+class MetricsMiddleware:
     """WSGI middleware: what comes in on the internal port sees ``/metrics`` and nothing else; other ports never do."""
 
     def __init__(self, app: WSGIApplication, port: int) -> None:

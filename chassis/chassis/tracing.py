@@ -1,4 +1,4 @@
-"""The request id: one per request, in every log line, every error and every call to a neighbour."""
+"""The request id: one per request, in every log line, every error and every call to another service."""
 
 import re
 import uuid

@@ -14,7 +14,7 @@ from structlog import get_logger
 
 from chassis import errors
 from chassis.identity import GATEWAY, INTERNAL_TOKEN_HEADER, InternalTokens
-from chassis.metrics import REQUESTS, SECONDS, MetricsDoor
+from chassis.metrics import REQUESTS, SECONDS, MetricsMiddleware
 from chassis.problems import MEDIA_TYPE, Problem, install_problems, validation_response
 from chassis.strict_json import StrictJson
 from chassis.tracing import REQUEST_ID_HEADER, begin_request
@@ -27,12 +27,12 @@ MAX_BODY_BYTES = 1024 * 1024
 class Access(enum.StrEnum):
     """Who may call a route."""
 
-    OPEN = "open"  # Anybody who reaches the port, without an internal token: health checks.
+    UNAUTHENTICATED = "open"  # Anybody who reaches the port, without an internal token: health checks.
     PUBLIC = "public"  # Everybody, through the gateway.
     OPTIONAL = "optional"  # Everybody, through the gateway; the answer differs for a signed-in user.
     SIGNED_IN = "signed-in"  # A signed-in user, through the gateway.
     ADMIN = "admin"  # A signed-in user with the role `admin`, through the gateway.
-    SERVICE = "service"  # The neighbours that the route names.
+    SERVICE = "service"  # The services that the route names.
 
 
 def endpoint(
@@ -118,7 +118,7 @@ def create_api(
     _install_access(app, service, tokens)
     install_health(app)
     _install_document(app)
-    app.wsgi_app = MetricsDoor(app.wsgi_app, metrics_port)  # type: ignore[method-assign]
+    app.wsgi_app = MetricsMiddleware(app.wsgi_app, metrics_port)  # type: ignore[method-assign]
     return app
 
 
@@ -155,7 +155,7 @@ def _install_access(app: OpenAPI, service: str, tokens: InternalTokens) -> None:
         access: Access | None = getattr(view, "access", None)
         if access is None:
             raise errors.Forbidden("This route does not say who may call it.")
-        if access is not Access.OPEN:
+        if access is not Access.UNAUTHENTICATED:
             g.caller = tokens.read(request.headers.get(INTERNAL_TOKEN_HEADER, ""), audience=service)
             _check_caller(access, getattr(view, "callers", frozenset()))
         if getattr(view, "reads_json", False):
@@ -194,7 +194,7 @@ def install_health(app: Flask) -> None:
         return {"status": "ready" if ready else "not ready", "checks": checks}, 200 if ready else 503
 
     for path, view in (("/healthz", healthz), ("/readyz", readyz)):
-        _allow(view, Access.OPEN)
+        _allow(view, Access.UNAUTHENTICATED)
         app.add_url_rule(path, view_func=view)
     if "static" in app.view_functions:
         _allow(app.view_functions["static"], Access.PUBLIC)

@@ -1,4 +1,4 @@
-"""A small service that has one route of each kind, its client, and a neighbour that answers as a test says."""
+"""A small service that has one route of each kind, its client, and another service that answers as a test says."""
 
 import json
 import socket
@@ -49,7 +49,7 @@ class Page(BaseModel):
 
 
 def add_routes(app: OpenAPI) -> None:
-    @endpoint(app, "GET", "/open", access=Access.OPEN)
+    @endpoint(app, "GET", "/open", access=Access.UNAUTHENTICATED)
     def see_open() -> dict[str, Any]:
         return {"kind": "open"}
 
@@ -79,12 +79,14 @@ def add_routes(app: OpenAPI) -> None:
 
 
 def add_articles(app: OpenAPI) -> None:
-    @endpoint(app, "POST", "/articles", access=Access.OPEN, answers={201: Article}, failures=[errors.MobileTaken])
+    @endpoint(
+        app, "POST", "/articles", access=Access.UNAUTHENTICATED, answers={201: Article}, failures=[errors.MobileTaken]
+    )
     def write_article(body: Article) -> tuple[dict[str, Any], int]:
         """Write an article."""
         return body.model_dump(), 201
 
-    @endpoint(app, "GET", "/articles/<article_id>", access=Access.OPEN)
+    @endpoint(app, "GET", "/articles/<article_id>", access=Access.UNAUTHENTICATED)
     def see_article(path: ArticlePath, query: Page) -> dict[str, Any]:
         return {"id": path.article_id, "limit": query.limit}
 
@@ -100,7 +102,7 @@ def add_failures(app: OpenAPI) -> None:
         "signed-out": errors.Unauthenticated(),
     }
 
-    @endpoint(app, "GET", "/failures/<name>", access=Access.OPEN)
+    @endpoint(app, "GET", "/failures/<name>", access=Access.UNAUTHENTICATED)
     def fail(path: FailurePath) -> dict[str, Any]:
         raise failures[path.name]
 
@@ -122,7 +124,7 @@ def client(api: Flask) -> FlaskClient:
 
 
 @dataclass
-class FakeNeighbour:
+class FakeService:
     """A real HTTP server: what it was asked, and what it shall answer."""
 
     address: str = ""
@@ -138,7 +140,7 @@ class FakeNeighbour:
         self.body = json.dumps({"code": error.code, "detail": error.detail, "errors": [], **members}).encode()
 
 
-def make_handler(fake: FakeNeighbour) -> type[BaseHTTPRequestHandler]:
+def make_handler(fake: FakeService) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
 
@@ -170,9 +172,9 @@ def make_handler(fake: FakeNeighbour) -> type[BaseHTTPRequestHandler]:
 
 
 @pytest.fixture
-def fake_neighbour() -> Iterator[FakeNeighbour]:
-    """A neighbour that answers ``{}`` until a test says otherwise."""
-    fake = FakeNeighbour()
+def fake_service() -> Iterator[FakeService]:
+    """A service that answers ``{}`` until a test says otherwise."""
+    fake = FakeService()
     fake.answers_when.set()
     server = ThreadingHTTPServer(("127.0.0.1", 0), make_handler(fake))
     server.daemon_threads = True

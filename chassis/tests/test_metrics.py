@@ -22,7 +22,7 @@ class Path(BaseModel):
 def create_app():
     app = create_api(__name__, service="shop", tokens=InternalTokens("k" * 32), metrics_port={metrics_port})
 
-    @endpoint(app, "GET", "/open/<text>", access=Access.OPEN)
+    @endpoint(app, "GET", "/open/<text>", access=Access.UNAUTHENTICATED)
     def see(path: Path):
         return {{}}
 

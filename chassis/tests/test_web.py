@@ -8,7 +8,7 @@ from flask.testing import FlaskClient
 from flask_openapi3 import OpenAPI
 
 from chassis.identity import INTERNAL_TOKEN_HEADER, Caller, InternalTokens
-from chassis.neighbours import Neighbour
+from chassis.service_client import ServiceClient
 from chassis.web import Access, create_api, openapi_document
 
 SERVICE = "news-service"
@@ -38,7 +38,7 @@ def test_every_other_route_asks_for_an_internal_token(status_for: Ask, path: str
 
 
 @pytest.mark.parametrize(
-    ("path", "anybody", "user", "admin", "neighbour"),
+    ("path", "anybody", "user", "admin", "service"),
     [
         ("/public", 200, 200, 200, 403),
         ("/optional", 200, 200, 200, 403),
@@ -48,7 +48,7 @@ def test_every_other_route_asks_for_an_internal_token(status_for: Ask, path: str
     ],
 )
 def test_each_kind_of_route_lets_in_its_own(
-    status_for: Ask, called_by: Headers, path: str, anybody: int, user: int, admin: int, neighbour: int
+    status_for: Ask, called_by: Headers, path: str, anybody: int, user: int, admin: int, service: int
 ) -> None:
     callers = (
         called_by(SERVICE),
@@ -56,7 +56,7 @@ def test_each_kind_of_route_lets_in_its_own(
         called_by(SERVICE, user_id=1, roles=frozenset({"admin"})),
         called_by(SERVICE, "sms-service"),
     )
-    assert [status_for(path, headers)[0] for headers in callers] == [anybody, user, admin, neighbour]
+    assert [status_for(path, headers)[0] for headers in callers] == [anybody, user, admin, service]
 
 
 def test_a_signed_out_user_and_a_wrong_service_are_told_apart(status_for: Ask, called_by: Headers) -> None:
@@ -112,7 +112,7 @@ def test_two_requests_have_two_ids(client: FlaskClient) -> None:
 
 
 def test_a_process_is_alive_whatever_its_parts_say(api: OpenAPI, client: FlaskClient) -> None:
-    svcs.flask.register_value(api, Neighbour, object(), ping=fail)
+    svcs.flask.register_value(api, ServiceClient, object(), ping=fail)
     assert client.get("/healthz").json == {"status": "up"}
 
 
@@ -134,11 +134,11 @@ def test_one_part_that_fails_makes_a_service_unready(api: OpenAPI, client: Flask
     assert answer.json == {"status": "not ready", "checks": {"builtins.dict": "up", "builtins.list": "down"}}
 
 
-def test_a_neighbour_that_is_away_makes_a_service_unready(
+def test_a_service_that_is_away_makes_a_service_unready(
     api: OpenAPI, client: FlaskClient, internal_tokens: InternalTokens, free_port: Callable[[], int]
 ) -> None:
-    away = Neighbour(f"http://127.0.0.1:{free_port()}", name="a", own_name="b", tokens=internal_tokens)
-    svcs.flask.register_value(api, Neighbour, away, ping=Neighbour.is_up)
+    away = ServiceClient(f"http://127.0.0.1:{free_port()}", name="a", own_name="b", tokens=internal_tokens)
+    svcs.flask.register_value(api, ServiceClient, away, ping=ServiceClient.is_up)
     assert client.get("/readyz").status_code == 503
 
 
@@ -163,7 +163,7 @@ def test_the_document_names_access_failures_and_one_problem(api: OpenAPI) -> Non
     document = openapi_document(api)
     operation = document["paths"]["/articles"]["post"]
     assert (operation["operationId"], operation["summary"]) == ("write_article", "Write an article.")
-    assert operation["x-access"] == Access.OPEN
+    assert operation["x-access"] == Access.UNAUTHENTICATED
     assert {status: answer["description"] for status, answer in operation["responses"].items()} == {
         "201": "Created",
         "409": "`mobile_taken`",

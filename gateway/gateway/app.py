@@ -6,7 +6,7 @@ from redis import Redis
 
 from chassis.identity import GATEWAY
 from chassis.logs import configure_logs
-from chassis.metrics import MetricsDoor
+from chassis.metrics import MetricsMiddleware
 from chassis.problems import install_problems
 from chassis.self_test import refuse_to_start, unsafe_surroundings, weak_secrets
 from chassis.settings import load_settings
@@ -45,7 +45,7 @@ def create_app(settings: Settings | None = None) -> Flask:
         reception=Reception(settings.trusted_proxies),
         forwarding=parts.forwarding,
     )
-    app.wsgi_app = MetricsDoor(edge, settings.metrics_port)  # type: ignore[method-assign]
+    app.wsgi_app = MetricsMiddleware(edge, settings.metrics_port)  # type: ignore[method-assign]
     app.extensions["parts"] = parts
     parts.start_threads()
     return app
@@ -66,15 +66,19 @@ def _flask_app() -> Flask:
 
 
 def _register(app: Flask, parts: Parts) -> None:
-    neighbours, forwarding = parts.neighbours, parts.forwarding
+    service_clients, forwarding = parts.service_clients, parts.forwarding
     values: tuple[object, ...] = (
-        Passport(captchas=neighbours[Service.CAPTCHA], sms=neighbours[Service.SMS], users=neighbours[Service.USER]),
+        Passport(
+            captchas=service_clients[Service.CAPTCHA],
+            sms=service_clients[Service.SMS],
+            users=service_clients[Service.USER],
+        ),
         forwarding.sessions,
         forwarding.cookies,
         forwarding.same_site,
         forwarding.limits,
-        MergedDocument(neighbours),
-        routes.Inbox(neighbours[Service.SMS]),
+        MergedDocument(service_clients),
+        routes.Inbox(service_clients[Service.SMS]),
     )
     for value in values:
         svcs.flask.register_value(app, type(value), value)

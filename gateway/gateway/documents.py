@@ -9,7 +9,7 @@ from typing import Any
 from structlog import get_logger
 
 from chassis.errors import XinjingError
-from chassis.neighbours import Neighbour
+from chassis.service_client import ServiceClient
 from chassis.web import Access
 from gateway.rules import RULES, Rule, Service
 
@@ -25,12 +25,12 @@ class MergedDocument:
 
     def __init__(
         self,
-        neighbours: Mapping[Service, Neighbour],
+        service_clients: Mapping[Service, ServiceClient],
         *,
         rules: tuple[Rule, ...] = RULES,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._neighbours = neighbours
+        self._service_clients = service_clients
         self._rules = rules
         self._clock = clock
         self._last: dict[Service, JsonObject] = {}
@@ -42,14 +42,14 @@ class MergedDocument:
         """Return the merged document."""
         with self._lock:
             if self._clock() >= self._fresh_until:
-                fetched = [self._fetch(service) for service in self._neighbours]
+                fetched = [self._fetch(service) for service in self._service_clients]
                 self._merged = merge(self._last, self._rules)
                 self._fresh_until = self._clock() + (_FRESH_SECONDS if all(fetched) else _FRESH_IF_PARTIAL_SECONDS)
             return self._merged
 
     def _fetch(self, service: Service) -> bool:
         try:
-            self._last[service] = self._neighbours[service].call("GET", "/internal/openapi.json")
+            self._last[service] = self._service_clients[service].call("GET", "/internal/openapi.json")
         except XinjingError as error:
             log.warning("openapi_not_fetched", service=service, error=error.code)
             return False

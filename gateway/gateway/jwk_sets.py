@@ -1,7 +1,7 @@
 """Reads a JWK set (RFC 7517): ES256 verification keys, and nothing that could be taken for one."""
 
 import json
-from typing import Any  # The document is a neighbour's JSON, of any shape until it is checked.
+from typing import Any  # The document is another service's JSON, of any shape until it is checked.
 
 import jwt
 from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey

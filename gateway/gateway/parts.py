@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from redis import Redis
 
 from chassis.identity import GATEWAY, InternalTokens
-from chassis.neighbours import READ_TIMEOUT_SECONDS, Neighbour
 from chassis.redis_client import connect_redis
+from chassis.service_client import READ_TIMEOUT_SECONDS, ServiceClient
 from gateway.cookies import SessionCookies
 from gateway.credentials import Credentials
 from gateway.csrf import SameSite
@@ -29,10 +29,10 @@ _LOGIN_TIMEOUT_SECONDS = 15.0
 
 @dataclass(frozen=True)
 class Parts:
-    """What one worker process has one of; ``neighbours`` is the control plane, ``forwarding`` the data plane."""
+    """What one worker process has one of; ``service_clients`` is the control plane, ``forwarding`` the data plane."""
 
     redis: Redis
-    neighbours: dict[Service, Neighbour]
+    service_clients: dict[Service, ServiceClient]
     keys: PublicKeys
     revocations: Revocations
     forwarding: Forwarding
@@ -52,8 +52,8 @@ def build_parts(settings: Settings) -> Parts:
     """Build everything once; nothing is connected yet."""
     tokens = InternalTokens(settings.internal_token_key.get_secret_value())
     redis = connect_redis(settings.redis_url.get_secret_value(), timeout_seconds=_FEED_TIMEOUT_SECONDS)
-    neighbours = {
-        service: Neighbour(
+    service_clients = {
+        service: ServiceClient(
             address,
             name=service,
             own_name=GATEWAY,
@@ -62,7 +62,7 @@ def build_parts(settings: Settings) -> Parts:
         )
         for service, address in _addresses(settings).items()
     }
-    users = neighbours[Service.USER]
+    users = service_clients[Service.USER]
     keys = PublicKeys(lambda: users.call("GET", "/.well-known/jwks.json"))
     revocations = Revocations(
         redis,
@@ -87,7 +87,7 @@ def build_parts(settings: Settings) -> Parts:
         limits=AddressLimits(settings),
         credentials=Credentials(tokens),
     )
-    return Parts(redis, neighbours, keys, revocations, forwarding)
+    return Parts(redis, service_clients, keys, revocations, forwarding)
 
 
 def _addresses(settings: Settings) -> dict[Service, str]:

@@ -7,7 +7,7 @@ from concurrent.futures import Future
 from pydantic import ValidationError
 
 from chassis.errors import Unauthenticated, UpstreamUnavailable
-from chassis.neighbours import Neighbour
+from chassis.service_client import ServiceClient
 from gateway.cookies import Tokens
 from gateway.incoming import Incoming
 from gateway.observation import REFRESHES
@@ -20,7 +20,7 @@ class RefreshRefused(Exception):
 class Renewals:
     """Exchanges refresh tokens at user-service; requests of one browser that come together share one exchange."""
 
-    def __init__(self, users: Neighbour) -> None:
+    def __init__(self, users: ServiceClient) -> None:
         self._users = users
         self._lock = threading.Lock()
         self._under_way: dict[bytes, Future[Tokens]] = {}

@@ -11,7 +11,7 @@ import flask_openapi3_swagger  # type: ignore[import-untyped]
 import svcs
 from flask import Flask, Response, abort, jsonify, render_template, request, send_file
 
-from chassis.neighbours import Neighbour
+from chassis.service_client import ServiceClient
 from gateway.documents import MergedDocument
 
 # Swagger UI sets style attributes from its script; everything else is ours.
@@ -32,7 +32,7 @@ _MAX_MOBILE_CHARACTERS = 32
 class Inbox:
     """The messages that sms-service keeps instead of sending them, while its provider is `inbox`."""
 
-    sms: Neighbour
+    sms: ServiceClient
 
     def messages(self, mobile: str) -> list[dict[str, Any]]:
         """Return the messages, newest first, of one mobile or (empty text) of all.

@@ -7,8 +7,8 @@ from redis import Redis
 from chassis.database import Database
 from chassis.identity import InternalTokens
 from chassis.logs import configure_logs
-from chassis.neighbours import Neighbour
 from chassis.redis_client import connect_redis
+from chassis.service_client import ServiceClient
 from chassis.settings import load_settings
 from chassis.web import create_api
 from news_service.articles import Articles
@@ -43,7 +43,7 @@ def create_app(settings: Settings | None = None) -> OpenAPI:
 def _register_parts(app: OpenAPI, settings: Settings, tokens: InternalTokens) -> None:
     database = Database(settings.database_url.get_secret_value())
     redis = connect_redis(settings.redis_url)
-    user_service = Neighbour(settings.user_service_url, name="user-service", own_name=SERVICE, tokens=tokens)
+    user_service = ServiceClient(settings.user_service_url, name="user-service", own_name=SERVICE, tokens=tokens)
     svcs.flask.register_value(app, Database, database, ping=Database.is_up, on_registry_close=database.close)
     svcs.flask.register_value(app, Redis, redis, ping=Redis.ping, on_registry_close=redis.close)
     svcs.flask.register_value(app, Articles, Articles(database))

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ValidationError
 from structlog import get_logger
 
 from chassis.errors import XinjingError
-from chassis.neighbours import Neighbour
+from chassis.service_client import ServiceClient
 
 log = get_logger(__name__)
 KEPT_SECONDS = 60.0
@@ -45,8 +45,8 @@ class Users:
     After a failure user-service is left alone for 5 seconds, so that its absence does not slow every page down.
     """
 
-    def __init__(self, neighbour: Neighbour, *, clock: Callable[[], float] = time.monotonic) -> None:
-        self._neighbour = neighbour
+    def __init__(self, client: ServiceClient, *, clock: Callable[[], float] = time.monotonic) -> None:
+        self._client = client
         self._clock = clock
         self._lock = threading.Lock()
         # None stands for a user that does not exist; that answer is kept, too.
@@ -77,7 +77,7 @@ class Users:
             return {}
         query = urlencode([("id", user_id) for user_id in ids])
         try:
-            answer = _Answer.model_validate(self._neighbour.call("GET", f"/internal/users?{query}"))
+            answer = _Answer.model_validate(self._client.call("GET", f"/internal/users?{query}"))
         except (XinjingError, ValidationError) as error:
             log.warning("names_unknown", users=len(ids), exc_info=error)
             self._paused_until = self._clock() + PAUSE_SECONDS

@@ -27,7 +27,7 @@ def test_without_an_internal_token_nothing_is_read(app: OpenAPI, address: str) -
     assert app.test_client().get(address).status_code == 401
 
 
-def test_neighbours_may_not_pose_as_the_gateway(app: OpenAPI, called_by: Callable[..., dict[str, str]]) -> None:
+def test_other_services_may_not_pose_as_the_gateway(app: OpenAPI, called_by: Callable[..., dict[str, str]]) -> None:
     answer = app.test_client().get("/api/v1/news", headers=called_by("news-service", "user-service"))
     assert (answer.status_code, answer.json["code"]) == (403, "service_refused")
 

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 
 from chassis.identity import InternalTokens
-from chassis.neighbours import Neighbour
+from chassis.service_client import ServiceClient
 from news_service.users import KEPT_SECONDS, PAUSE_SECONDS, UserName, Users
 
 
@@ -27,8 +27,8 @@ def clock() -> Clock:
 @pytest.fixture
 def users_at(internal_tokens: InternalTokens, clock: Clock) -> Callable[[str], Users]:
     def users_at(address: str) -> Users:
-        neighbour = Neighbour(address, name="user-service", own_name="news-service", tokens=internal_tokens)
-        return Users(neighbour, clock=clock)
+        client = ServiceClient(address, name="user-service", own_name="news-service", tokens=internal_tokens)
+        return Users(client, clock=clock)
 
     return users_at
 

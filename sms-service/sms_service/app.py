@@ -5,26 +5,25 @@ from flask_openapi3 import OpenAPI
 
 from chassis.identity import InternalTokens
 from chassis.logs import configure_logs
-from chassis.neighbours import Neighbour
 from chassis.redis_client import connect_redis
+from chassis.service_client import ServiceClient
 from chassis.settings import load_settings
 from chassis.web import create_api
-from sms_service.captchas import Captchas
-from sms_service.code_requests import CodeRequests
-from sms_service.codes.sealing import CodeKeys
+from sms_service.api.idempotency import IdempotencyKeys
+from sms_service.api.receipts import Receipts
+from sms_service.api.routes import api
+from sms_service.codes.captcha_client import Captchas
+from sms_service.codes.code_requests import CodeRequests
+from sms_service.codes.crypto import CodeKeys
+from sms_service.codes.notices import Notices
+from sms_service.codes.recipients import Recipients
 from sms_service.codes.sms_codes import SmsCodes
 from sms_service.commands import sms_commands
-from sms_service.dispatch.health import ProviderHealth
-from sms_service.dispatch.reach import Reach
-from sms_service.idempotency import IdempotencyKeys
-from sms_service.notices import Notices
-from sms_service.providers.chosen import make_inbox, make_receipt_readers
+from sms_service.providers.factory import make_inbox, make_receipt_readers
 from sms_service.providers.inbox import Inbox
-from sms_service.queues.chosen import make_publisher
-from sms_service.queues.job_queue import JobPublisher
-from sms_service.receipts import Receipts
-from sms_service.recipients import Recipients
-from sms_service.routes import api
+from sms_service.queue.factory import make_publisher
+from sms_service.queue.interface import JobPublisher
+from sms_service.routing.provider_health import ProviderHealth, Reach
 from sms_service.settings import Settings
 
 SERVICE = "sms-service"
@@ -41,7 +40,9 @@ def create_app(settings: Settings | None = None, *, publisher: JobPublisher | No
     keys = CodeKeys(settings.code_key.get_secret_value())
     codes = SmsCodes(redis, keys, settings)
     publisher = publisher or make_publisher(settings)
-    captcha_service = Neighbour(settings.captcha_service_url, name="captcha-service", own_name=SERVICE, tokens=tokens)
+    captcha_service = ServiceClient(
+        settings.captcha_service_url, name="captcha-service", own_name=SERVICE, tokens=tokens
+    )
 
     svcs.flask.register_value(app, Settings, settings)
     svcs.flask.register_value(app, SmsCodes, codes, ping=lambda _: redis.ping())

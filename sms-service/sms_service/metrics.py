@@ -3,7 +3,7 @@
 from prometheus_client import Counter, Gauge, Histogram
 
 REQUESTS = Counter("sms_requests_total", "Requests for a code.", ["result"])
-NOTICES = Counter("sms_notices_total", "Notices asked for by a neighbour.", ["result"])
+NOTICES = Counter("sms_notices_total", "Notices asked for by another service.", ["result"])
 NO_TEMPLATES = Counter("sms_no_template_total", "Notices that no provider of the route has a template for.")
 LIMITS = Counter("sms_limits_total", "Requests refused, by the limit that was reached.", ["limit"])
 BUDGET_USED = Gauge(

@@ -5,9 +5,9 @@ from typing import Annotated, Literal
 from pydantic import BeforeValidator, Field, SecretStr, ValidationInfo, field_validator
 
 from chassis.settings import settings_config
-from sms_service.dispatch.routing import EVERYWHERE
-from sms_service.limit_settings import LimitSettings
-from sms_service.provider_settings import ProviderSettings
+from sms_service.codes.limit_settings import LimitSettings
+from sms_service.providers.settings import ProviderSettings
+from sms_service.routing.routes import EVERYWHERE
 
 _SECRET_BYTES = 32
 # An empty variable means "not set", as `${NAME:-}` writes it in a compose file.

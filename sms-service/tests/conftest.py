@@ -16,22 +16,21 @@ from redis import Redis
 
 from chassis.logs import configure_logs
 from sms_service.app import create_app
-from sms_service.codes.sealing import CodeKeys
-from sms_service.codes.send_jobs import SendJobs
+from sms_service.codes.crypto import CodeKeys
 from sms_service.codes.sms_codes import SmsCodes
-from sms_service.dispatch.dispatcher import Dispatcher
-from sms_service.dispatch.gates import Gates
-from sms_service.dispatch.health import ProviderHealth
-from sms_service.dispatch.routing import Pace, Routes
-from sms_service.providers.chosen import make_inbox
+from sms_service.codes.templates import Templates
+from sms_service.providers.factory import make_inbox
 from sms_service.providers.inbox import Inbox, InboxProvider
-from sms_service.queues.job_queue import JobConsumer
-from sms_service.queues.redis_stream import RedisStreamPublisher
-from sms_service.queues.redis_stream_consumer import RedisStreamConsumer
-from sms_service.sending import Sending
+from sms_service.queue.interface import JobConsumer
+from sms_service.queue.redis_stream.consumer import RedisStreamConsumer
+from sms_service.queue.redis_stream.publisher import RedisStreamPublisher
+from sms_service.routing.breaker import Gates
+from sms_service.routing.dispatcher import Dispatcher
+from sms_service.routing.provider_health import ProviderHealth
+from sms_service.routing.routes import Pace, Routes
 from sms_service.settings import Settings
-from sms_service.templates import Templates
-from sms_service.texts import Texts
+from sms_service.worker.job_handler import Sending, Texts
+from sms_service.worker.job_states import SendJobs
 
 
 class FixedOrder(Random):
@@ -234,6 +233,7 @@ def work(stream_consumer: RedisStreamConsumer, make_sending: Callable[..., Sendi
 def _quiet_logs() -> Iterator[None]:
     """Write logs as the service does: structlog's default prints whole tracebacks with local values."""
     configure_logs("sms-service", "ERROR")
+    structlog.configure(cache_logger_on_first_use=False)  # A test may configure them anew.
     yield
     structlog.reset_defaults()
 

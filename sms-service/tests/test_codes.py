@@ -14,15 +14,15 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from redis import Redis
 
+import sms_service
 from chassis.errors import DependencyUnavailable, SmsCodeExpired
 from chassis.mobiles import Mobile
 from chassis.redis_client import connect_redis
-from sms_service.codes import sms_codes
+from sms_service.codes.purposes import Purpose
 from sms_service.codes.reservation import LimitReached, Reservation
-from sms_service.codes.send_jobs import ClaimReason, Finish, FinishState, SendJobs
 from sms_service.codes.sms_codes import SmsCodes, random_code
-from sms_service.jobs import SendJob
-from sms_service.purposes import Purpose
+from sms_service.queue.job import SendJob
+from sms_service.worker.job_states import ClaimReason, Finish, FinishState, SendJobs
 
 MOBILE = Mobile("+8613800138000")
 CODE = "042619"
@@ -66,9 +66,11 @@ def test_T1_codes_are_drawn_evenly_from_the_systems_random_source() -> None:
         counts = Counter(code[place] for code in drawn)
         chi_square = sum((counts[digit] - 1000) ** 2 / 1000 for digit in "0123456789")
         assert chi_square < 45, "nine degrees of freedom: one even draw in a million is so uneven"
-    modules = Path(sms_codes.__file__).parents[1].rglob("*.py")
-    drawing = {path.name for path in modules if re.search("^(import|from) random", path.read_text(), re.M)}
-    assert drawing <= {"routing.py", "dispatcher.py", "rabbitmq_channel.py"}, "those choose providers and pauses"
+    package = Path(sms_service.__file__).parent
+    modules = {path.relative_to(package).as_posix(): path.read_text() for path in package.rglob("*.py")}
+    drawing = {name for name, text in modules.items() if re.search("^(import|from) random", text, re.M)}
+    pauses_and_providers = {"routing/routes.py", "routing/dispatcher.py", "queue/rabbitmq/channel.py"}
+    assert drawing <= pauses_and_providers, "nothing else draws from a predictable source"
 
 
 def test_T4_a_code_dies_with_its_life(codes: SmsCodes, redis: Redis) -> None:

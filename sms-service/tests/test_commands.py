@@ -10,11 +10,11 @@ from redis import Redis
 
 from chassis.mobiles import Mobile
 from sms_service.app import create_app
-from sms_service.jobs import SendJob
+from sms_service.codes.purposes import Purpose
 from sms_service.providers.inbox import Inbox
-from sms_service.purposes import Purpose
-from sms_service.queues.redis_stream import STREAM
-from sms_service.queues.redis_stream_dead import DEAD
+from sms_service.queue.job import SendJob
+from sms_service.queue.redis_stream.consumer import DEAD
+from sms_service.queue.redis_stream.publisher import STREAM
 
 
 @pytest.fixture

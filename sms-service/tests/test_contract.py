@@ -18,8 +18,8 @@ GOOD = {"mobile": "13800138000", "purpose": "login", "captcha_id": "c", "captcha
 def test_every_route_says_who_may_call_it(app: OpenAPI) -> None:
     found = {rule.rule: app.view_functions[rule.endpoint].access for rule in app.url_map.iter_rules()}
     assert found == {
-        "/healthz": Access.OPEN,
-        "/readyz": Access.OPEN,
+        "/healthz": Access.UNAUTHENTICATED,
+        "/readyz": Access.UNAUTHENTICATED,
         "/internal/openapi.json": Access.SERVICE,
         "/api/v1/sms-codes": Access.OPTIONAL,
         "/api/v1/sms/receipts/<provider>/<secret>": Access.PUBLIC,

@@ -3,10 +3,10 @@
 import pytest
 
 from chassis.mobiles import Mobile
-from sms_service.codes.send_jobs import Claim, Claimed, ClaimReason, FinishState
-from sms_service.delivery import End, Step, after_answer, after_claim
-from sms_service.providers.outcomes import Outcome
-from sms_service.purposes import Purpose
+from sms_service.codes.purposes import Purpose
+from sms_service.providers.provider import Outcome
+from sms_service.worker.decisions import End, Step, after_answer, after_claim
+from sms_service.worker.job_states import Claim, Claimed, ClaimReason, FinishState
 
 
 def claimed(left_seconds: float = 200, provider: str = "scripted") -> Claimed:

@@ -13,11 +13,11 @@ from redis import Redis
 from chassis.errors import DependencyUnavailable
 from chassis.redis_client import connect_redis
 from sms_service.codes.keys import job_key
-from sms_service.dispatch.gates import GateClosed, Gates, JobOver, JobTaken, Send
-from sms_service.dispatch.health import ProviderHealth
-from sms_service.dispatch.routing import Pace
-from sms_service.jobs import SendJob
-from sms_service.providers.outcomes import Outcome, ProviderAnswer
+from sms_service.providers.provider import Outcome, ProviderAnswer
+from sms_service.queue.job import SendJob
+from sms_service.routing.breaker import GateClosed, Gates, JobOver, JobTaken, Send
+from sms_service.routing.provider_health import ProviderHealth
+from sms_service.routing.routes import Pace
 
 FAILS = ProviderAnswer(Outcome.UNCERTAIN, "http_500")
 WORKS = ProviderAnswer(Outcome.ACCEPTED)

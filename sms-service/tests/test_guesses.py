@@ -10,9 +10,9 @@ from redis import Redis
 from chassis.errors import SmsCodeExpired
 from chassis.mobiles import Mobile
 from sms_service.app import create_app
+from sms_service.codes.purposes import Purpose
 from sms_service.codes.reservation import LimitReached
 from sms_service.codes.sms_codes import Checked, SmsCodes
-from sms_service.purposes import Purpose
 
 MOBILE, CODE = Mobile("+8613800138000"), "042619"
 

@@ -10,12 +10,12 @@ from redis import Redis
 
 from chassis.errors import IdempotencyKeyInFlight, SmsUnavailable
 from chassis.redis_client import connect_redis
+from sms_service.api.idempotency import IdempotencyKeys, Promise
 from sms_service.app import create_app
-from sms_service.codes.sealing import CodeKeys
-from sms_service.idempotency import IdempotencyKeys, Promise
+from sms_service.codes.crypto import CodeKeys
 from sms_service.providers.inbox import Inbox
-from sms_service.queues.job_queue import NotPublished, PublishFailure
-from sms_service.queues.redis_stream import RedisStreamPublisher
+from sms_service.queue.interface import NotPublished, PublishFailure
+from sms_service.queue.redis_stream.publisher import RedisStreamPublisher
 
 BODY = {"mobile": "13800138000", "purpose": "register", "captcha_id": "one", "captcha_text": "AB3D"}
 PROMISE: Promise = {"expires_in": 300, "resend_after": 60}

@@ -11,17 +11,16 @@ import pika
 import pytest
 from redis import Redis
 
-from sms_service.jobs import SendJob
-from sms_service.queues import rabbitmq_topology as topology
-from sms_service.queues.inspection import NoSuchDeadJob, QueueInspection
-from sms_service.queues.job_queue import JobConsumer, JobPublisher, Lease
-from sms_service.queues.rabbitmq_consumer import RabbitConsumer
-from sms_service.queues.rabbitmq_inspection import RabbitInspection
-from sms_service.queues.rabbitmq_publisher import RabbitPublisher
-from sms_service.queues.redis_stream import STREAM, RedisStreamPublisher
-from sms_service.queues.redis_stream_consumer import RedisStreamConsumer
-from sms_service.queues.redis_stream_dead import DEAD
-from sms_service.queues.redis_stream_inspection import StreamInspection
+from sms_service.queue.inspection import NoSuchDeadJob, QueueInspection
+from sms_service.queue.interface import JobConsumer, JobPublisher, Lease
+from sms_service.queue.job import SendJob
+from sms_service.queue.rabbitmq import topology
+from sms_service.queue.rabbitmq.consumer import RabbitConsumer
+from sms_service.queue.rabbitmq.inspection import RabbitInspection
+from sms_service.queue.rabbitmq.publisher import RabbitPublisher
+from sms_service.queue.redis_stream.consumer import DEAD, RedisStreamConsumer
+from sms_service.queue.redis_stream.inspection import StreamInspection
+from sms_service.queue.redis_stream.publisher import STREAM, RedisStreamPublisher
 
 
 class RedisQueue:

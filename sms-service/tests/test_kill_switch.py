@@ -11,11 +11,11 @@ from chassis.errors import DependencyUnavailable
 from chassis.mobiles import Mobile
 from chassis.redis_client import connect_redis
 from sms_service.app import create_app
-from sms_service.budget_watch import watch_budgets
+from sms_service.codes.code_requests import watch_budgets
+from sms_service.codes.kill_switch import KillSwitch
+from sms_service.codes.purposes import Purpose
 from sms_service.codes.reservation import BudgetSpent
-from sms_service.kill_switch import KillSwitch
 from sms_service.metrics import BUDGET_USED, UNVERIFIED, VERIFIED
-from sms_service.purposes import Purpose
 
 MOBILE = Mobile("+8613800138000")
 

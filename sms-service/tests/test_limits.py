@@ -9,10 +9,10 @@ import pytest
 from redis import Redis
 
 from chassis.mobiles import Mobile
+from sms_service.codes.crypto import CodeKeys
+from sms_service.codes.purposes import Purpose
 from sms_service.codes.reservation import BudgetSpent, LimitReached, Reservation
-from sms_service.codes.sealing import CodeKeys
 from sms_service.codes.sms_codes import SmsCodes
-from sms_service.purposes import Purpose
 
 HOME, CODE = "+8613800138000", "042619"
 HOUR, DAY = 3600, 86400

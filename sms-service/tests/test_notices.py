@@ -9,14 +9,13 @@ from redis import Redis
 
 from chassis.mobiles import Mobile
 from sms_service.app import create_app
-from sms_service.kill_switch import KillSwitch
+from sms_service.codes.kill_switch import KillSwitch
+from sms_service.codes.purposes import Notice, Purpose
 from sms_service.metrics import NO_TEMPLATES
 from sms_service.providers.inbox import Inbox, InboxProvider
-from sms_service.providers.outcomes import Outcome, ProviderAnswer
-from sms_service.providers.provider import OutgoingSms
-from sms_service.purposes import Notice, Purpose
-from sms_service.queues.job_queue import NotPublished, PublishFailure
-from sms_service.queues.redis_stream import DELAYED
+from sms_service.providers.provider import Outcome, OutgoingSms, ProviderAnswer
+from sms_service.queue.interface import NotPublished, PublishFailure
+from sms_service.queue.redis_stream.publisher import DELAYED
 
 MOBILE = Mobile("+8613800138000")
 

@@ -18,12 +18,12 @@ import pika
 import pytest
 
 from sms_service.app import create_app
-from sms_service.jobs import SendJob
 from sms_service.providers.inbox import Inbox
-from sms_service.queues import rabbitmq_topology as topology
-from sms_service.queues.job_queue import NotPublished, PublishFailure
-from sms_service.queues.rabbitmq_consumer import RabbitConsumer
-from sms_service.queues.rabbitmq_publisher import RabbitPublisher
+from sms_service.queue.interface import NotPublished, PublishFailure
+from sms_service.queue.job import SendJob
+from sms_service.queue.rabbitmq import topology
+from sms_service.queue.rabbitmq.consumer import RabbitConsumer
+from sms_service.queue.rabbitmq.publisher import RabbitPublisher
 
 
 class StallingProxy:

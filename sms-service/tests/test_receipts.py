@@ -12,15 +12,15 @@ from redis import Redis
 
 from chassis.errors import SmsCodeExpired
 from chassis.mobiles import Mobile
+from sms_service.api.receipts import Receipts
 from sms_service.app import create_app
+from sms_service.codes.purposes import Purpose
 from sms_service.codes.reservation import Reservation
-from sms_service.codes.send_jobs import Finish, FinishState
-from sms_service.dispatch.gates import Gates, Send
-from sms_service.dispatch.routing import Pace
-from sms_service.jobs import SendJob
 from sms_service.providers.receipts import Receipt, ReceiptForged, ReceiptMalformed, ReceiptRequest, ReceiptStatus
-from sms_service.purposes import Purpose
-from sms_service.receipts import Receipts
+from sms_service.queue.job import SendJob
+from sms_service.routing.breaker import Gates, Send
+from sms_service.routing.routes import Pace
+from sms_service.worker.job_states import Finish, FinishState
 
 SECRET = "a-secret-of-the-tests-and-nothing-else"
 MOBILE = Mobile("+8613800138000")

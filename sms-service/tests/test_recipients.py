@@ -10,8 +10,8 @@ from redis import Redis
 from chassis.errors import MobileInvalid
 from chassis.settings import load_settings
 from sms_service.app import create_app
+from sms_service.codes.recipients import Recipients
 from sms_service.providers.inbox import Inbox
-from sms_service.recipients import Recipients
 from sms_service.settings import Settings
 
 TEST = "+8613800138000:123456:2099-12-31"

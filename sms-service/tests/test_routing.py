@@ -5,7 +5,7 @@ from random import Random
 
 import pytest
 
-from sms_service.dispatch.routing import Pace, in_order, parse_paces, parse_routes, shares_for
+from sms_service.routing.routes import Pace, in_order, parse_paces, parse_routes, shares_for
 
 
 def test_routes_name_providers_and_weights_per_country() -> None:

@@ -10,22 +10,20 @@ from redis import Redis
 
 from chassis.errors import DependencyUnavailable, SmsCodeExpired
 from chassis.mobiles import Mobile
-from sms_service.codes.backlog import Backlog
+from sms_service.codes.kill_switch import KillSwitch
+from sms_service.codes.purposes import Notice, Purpose
 from sms_service.codes.reservation import Reservation
 from sms_service.codes.sms_codes import SmsCodes
-from sms_service.insistence import Insistence
-from sms_service.jobs import SendJob
-from sms_service.kill_switch import KillSwitch
+from sms_service.codes.templates import Language
 from sms_service.providers.inbox import Inbox
-from sms_service.providers.outcomes import Outcome, ProviderAnswer
-from sms_service.providers.provider import OutgoingSms
-from sms_service.purposes import Notice, Purpose
-from sms_service.queues.job_queue import NotPublished, PublishFailure
-from sms_service.queues.redis_stream import DELAYED
-from sms_service.queues.redis_stream_consumer import RedisStreamConsumer
-from sms_service.queues.redis_stream_dead import DEAD
-from sms_service.templates import Language
-from sms_service.worker_loop import WorkerLoop
+from sms_service.providers.provider import Outcome, OutgoingSms, ProviderAnswer
+from sms_service.queue.interface import NotPublished, PublishFailure
+from sms_service.queue.job import SendJob
+from sms_service.queue.redis_stream.consumer import DEAD, RedisStreamConsumer
+from sms_service.queue.redis_stream.publisher import DELAYED
+from sms_service.worker.collector import Backlog
+from sms_service.worker.loop import WorkerLoop
+from sms_service.worker.retry import Insistence
 
 MOBILE = Mobile("+8613800138000")
 

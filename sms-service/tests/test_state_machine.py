@@ -15,16 +15,16 @@ from redis import Redis
 from chassis.errors import SmsCodeExpired
 from chassis.mobiles import Mobile
 from sms_service.codes.keys import pointer_prefix
+from sms_service.codes.purposes import Purpose
 from sms_service.codes.reservation import Reservation
-from sms_service.codes.send_jobs import ClaimReason, Finish, FinishState, SendJobs
 from sms_service.codes.sms_codes import SmsCodes
-from sms_service.delivery import End, Step, after_answer, after_claim
-from sms_service.dispatch.gates import Gates, Send
-from sms_service.dispatch.routing import Pace
-from sms_service.jobs import SendJob
-from sms_service.providers.outcomes import Outcome, ProviderAnswer
-from sms_service.purposes import Purpose
+from sms_service.providers.provider import Outcome, ProviderAnswer
+from sms_service.queue.job import SendJob
+from sms_service.routing.breaker import Gates, Send
+from sms_service.routing.routes import Pace
 from sms_service.settings import Settings
+from sms_service.worker.decisions import End, Step, after_answer, after_claim
+from sms_service.worker.job_states import ClaimReason, Finish, FinishState, SendJobs
 
 MOBILE, PURPOSE, TRIES = Mobile("+8613800138000"), Purpose.LOGIN, 5
 PROVIDER = "test"

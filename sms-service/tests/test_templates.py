@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from sms_service.purposes import Notice, Purpose
-from sms_service.templates import Language, Templates, TemplatesMalformed
+from sms_service.codes.purposes import Notice, Purpose
+from sms_service.codes.templates import Language, Templates, TemplatesMalformed
 
 
 @pytest.fixture

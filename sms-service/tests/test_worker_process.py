@@ -12,12 +12,12 @@ import pytest
 import requests
 
 from chassis.mobiles import Mobile
+from sms_service.codes.purposes import Purpose
 from sms_service.codes.sms_codes import SmsCodes
-from sms_service.jobs import SendJob
 from sms_service.providers.inbox import Inbox
-from sms_service.purposes import Purpose
+from sms_service.queue.job import SendJob
 from sms_service.settings import Settings
-from sms_service.worker_health import WorkerHealth, ask_health
+from sms_service.worker.health_server import WorkerHealth, ask_health
 
 COMMAND = [sys.executable, "-m", "sms_service.worker"]
 

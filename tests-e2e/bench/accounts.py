@@ -28,7 +28,7 @@ from local.settings import free_ports
 from stage.accounts import START_SECONDS, Accounts, running_accounts
 from stage.client import Client
 from stage.processes import ROOT, wait_until_ready
-from user_service.signing_keys import SigningKey, new_key
+from user_service.tokens.signing_key import SigningKey, new_key
 
 # What was measured first is 0.35: one answer passes two services, and Redis and the client share the cores.
 _READING_GOAL = 0.3

@@ -23,8 +23,8 @@ from chassis.database import Database
 from chassis.identity import GATEWAY, INTERNAL_TOKEN_HEADER, Caller, InternalTokens
 from stage.accounts import Accounts, running_accounts
 from user_service.models import FOR_EVER, User
-from user_service.password_keys import PasswordKeys
-from user_service.passwords import PROFILES, Passwords
+from user_service.passwords.hashing import PROFILES, Passwords
+from user_service.passwords.pepper import PasswordKeys
 
 _PASSWORD = "correct horse battery"
 _TRIES_PER_MOBILE = 2

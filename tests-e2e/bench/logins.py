@@ -23,7 +23,7 @@ from bench.rounds import CLIENTS, per_second
 from bench.table import Row, compare
 from chassis.identity import GATEWAY, INTERNAL_TOKEN_HEADER, Caller, InternalTokens
 from stage.accounts import Accounts
-from user_service.passwords import PROFILES
+from user_service.passwords.hashing import PROFILES
 
 _PASSWORD = "correct horse battery"
 _PEOPLE = 16

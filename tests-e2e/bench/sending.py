@@ -15,10 +15,10 @@ from bench.effort import Effort, Tell
 from bench.table import Row, compare
 from chassis.mobiles import Mobile
 from chassis.settings import load_settings
+from sms_service.codes.purposes import Purpose
 from sms_service.codes.sms_codes import SmsCodes
-from sms_service.jobs import SendJob
-from sms_service.purposes import Purpose
-from sms_service.queues.chosen import make_publisher
+from sms_service.queue.factory import make_publisher
+from sms_service.queue.job import SendJob
 from sms_service.settings import Settings
 from stage.system import SmsSystem, new_mobiles
 

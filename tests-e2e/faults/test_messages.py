@@ -6,9 +6,9 @@ from collections.abc import Callable
 import pika
 import pytest
 
-from sms_service.jobs import SendJob
-from sms_service.queues.rabbitmq_topology import EXCHANGE, SEND_KEY
-from sms_service.queues.redis_stream import STREAM
+from sms_service.queue.job import SendJob
+from sms_service.queue.rabbitmq.topology import EXCHANGE, SEND_KEY
+from sms_service.queue.redis_stream.publisher import STREAM
 from stage.system import SmsSystem, new_mobiles
 
 pytestmark = pytest.mark.outside

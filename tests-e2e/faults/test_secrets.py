@@ -9,7 +9,7 @@ import pytest
 from redis import Redis
 
 from chassis.mobiles import Mobile
-from sms_service.codes.sealing import CodeKeys
+from sms_service.codes.crypto import CodeKeys
 from stage.system import CODE_KEY, SmsSystem, new_mobiles
 from stage.vendor import Play, Reply, Vendor
 

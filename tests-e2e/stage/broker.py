@@ -12,7 +12,7 @@ import pika
 from pika.adapters.blocking_connection import BlockingChannel
 from pika.exceptions import AMQPError
 
-from sms_service.queues.rabbitmq_topology import DEAD_QUEUE, SEND_QUEUE, apply_topology, declared_queues
+from sms_service.queue.rabbitmq.topology import DEAD_QUEUE, SEND_QUEUE, apply_topology, declared_queues
 
 _ROOT = Path(__file__).parents[2]
 _FILE = "deploy/test-servers.compose.yml"

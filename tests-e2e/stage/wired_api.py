@@ -12,9 +12,9 @@ from flask_openapi3 import OpenAPI
 
 from chassis.settings import load_settings
 from sms_service.app import create_app
-from sms_service.jobs import SendJob
-from sms_service.queues.chosen import make_publisher
-from sms_service.queues.job_queue import JobPublisher
+from sms_service.queue.factory import make_publisher
+from sms_service.queue.interface import JobPublisher
+from sms_service.queue.job import SendJob
 from sms_service.settings import Settings
 
 CLOCK_AHEAD = timedelta(minutes=10)

@@ -12,21 +12,19 @@ from datetime import datetime
 from chassis.logs import configure_logs
 from chassis.redis_client import connect_redis
 from chassis.settings import load_settings
-from sms_service.codes.sealing import CodeKeys
-from sms_service.codes.send_jobs import SendJobs
-from sms_service.dispatch.chosen import make_dispatcher
-from sms_service.insistence import Insistence
-from sms_service.jobs import SendJob
-from sms_service.providers.chosen import make_templates
-from sms_service.providers.outcomes import ProviderAnswer
-from sms_service.providers.provider import OutgoingSms, Provider
-from sms_service.queues.chosen import make_consumer
-from sms_service.queues.job_queue import JobConsumer, Lease
-from sms_service.sending import Sending
+from sms_service.codes.crypto import CodeKeys
+from sms_service.providers.factory import make_templates
+from sms_service.providers.provider import OutgoingSms, Provider, ProviderAnswer
+from sms_service.queue.factory import make_consumer
+from sms_service.queue.interface import JobConsumer, Lease
+from sms_service.queue.job import SendJob
+from sms_service.routing.dispatcher import make_dispatcher
 from sms_service.settings import Settings
-from sms_service.texts import Texts
-from sms_service.worker_health import WorkerHealth
-from sms_service.worker_loop import WorkerLoop
+from sms_service.worker.health_server import WorkerHealth
+from sms_service.worker.job_handler import Sending, Texts
+from sms_service.worker.job_states import SendJobs
+from sms_service.worker.loop import WorkerLoop
+from sms_service.worker.retry import Insistence
 
 
 class _Plain:

@@ -10,7 +10,7 @@ from sqlalchemy import select
 
 from chassis.dumps.files import examine
 from chassis.dumps.importing import ImportOptions
-from user_service.account_import import import_files
+from user_service.accounts.import_sql import import_files
 from user_service.models import AuditEvent, User
 
 PASSWORD = "correct horse battery"

@@ -3,8 +3,8 @@ from datetime import timedelta
 import pytest
 import svcs
 
-from user_service.revocations import Revocations
-from user_service.session_ids import last_session_id
+from user_service.sessions.sessions import last_session_id
+from user_service.tokens.revocations import Revocations
 
 ADMIN_MOBILE = "+8613700137000"
 MOBILE = "+8613800138000"

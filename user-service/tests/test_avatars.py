@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from chassis.errors import DependencyUnavailable
-from user_service.pictures import Pictures
+from user_service.accounts.avatars import Pictures
 
 SECRET = b"<script>alert(1)</script>"
 

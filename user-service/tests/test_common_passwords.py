@@ -4,13 +4,13 @@ from importlib.resources import files
 import pytest
 from make_common_passwords import build
 
-from user_service.common_passwords import FILE, CommonPasswords
+from user_service.passwords.common_passwords import FILE, CommonPasswords
 
 COMMON = CommonPasswords()
 
 
 def test_the_shipped_list_is_what_the_script_makes():
-    assert zlib.decompress(files("user_service").joinpath(FILE).read_bytes()) == build()
+    assert zlib.decompress(files("user_service.passwords").joinpath(FILE).read_bytes()) == build()
 
 
 def test_the_list_is_as_long_as_it_should_be():
@@ -19,7 +19,7 @@ def test_the_list_is_as_long_as_it_should_be():
 
 
 def test_source_and_licence_are_shipped_beside_it():
-    text = files("user_service").joinpath("common_passwords.licence.txt").read_text()
+    text = files("user_service.passwords").joinpath("common_passwords.licence.txt").read_text()
     assert "zxcvbn 4.5.0" in text
     assert "MIT License" in text
 

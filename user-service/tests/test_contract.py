@@ -30,8 +30,8 @@ def test_the_access_of_every_route_is_the_decided_one(app):
         if not rule.rule.startswith("/static")
     }
     assert found == {
-        ("GET", "/healthz"): Access.OPEN,
-        ("GET", "/readyz"): Access.OPEN,
+        ("GET", "/healthz"): Access.UNAUTHENTICATED,
+        ("GET", "/readyz"): Access.UNAUTHENTICATED,
         ("GET", "/internal/openapi.json"): Access.SERVICE,
         ("GET", "/internal/users"): Access.SERVICE,
         ("GET", "/.well-known/jwks.json"): Access.PUBLIC,

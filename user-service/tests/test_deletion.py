@@ -78,7 +78,7 @@ def test_nobody_signs_in_any_more(alice, log_in, visitor, sms_service):
     assert visitor.call("POST", "/api/v1/password-resets", reset).json["code"] == "sms_code_wrong"
 
 
-def test_the_profile_is_not_found_and_neighbours_name_the_tombstone(alice, visitor, app, called_by):
+def test_the_profile_is_not_found_and_other_services_see_the_tombstone(alice, visitor, app, called_by):
     delete(alice)
     assert visitor.call("GET", "/api/v1/users/1").status_code == 404
     cards = app.test_client().get("/internal/users?id=1", headers=called_by("user-service", "news-service"))

@@ -7,10 +7,9 @@ import pytest
 import svcs
 from sqlalchemy import select
 
-from user_service.grants import Device
 from user_service.models import AuditEvent, User
-from user_service.session_ids import last_session_id, new_session_id
-from user_service.sessions import Sessions
+from user_service.sessions.grants import Device
+from user_service.sessions.sessions import Sessions, last_session_id, new_session_id
 
 STRANGER = "+8613800138001"
 

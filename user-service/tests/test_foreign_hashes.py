@@ -7,8 +7,8 @@ import bcrypt
 import pytest
 from werkzeug.security import generate_password_hash
 
-from user_service.foreign_hashes import foreign_check
 from user_service.models import User
+from user_service.passwords.legacy_hashes import foreign_check
 
 PASSWORD = "correct horse battery"
 KNOWN = {

@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from chassis.errors import DependencyUnavailable
-from user_service.hashing_threads import HashingThreads, parallel_hashes, usable_cores
+from user_service.passwords.thread_pool import HashingThreads, parallel_hashes, usable_cores
 
 
 @pytest.fixture

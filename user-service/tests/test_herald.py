@@ -12,9 +12,9 @@ from chassis.database import Database
 from chassis.errors import DependencyUnavailable
 from chassis.redis_client import connect_redis
 from local.redis_server import RedisServer
-from user_service.herald import Herald
 from user_service.models import UserSession
-from user_service.revocations import Revocations
+from user_service.tokens.revocation_replay import Herald
+from user_service.tokens.revocations import Revocations
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ import svcs
 
 from chassis.errors import TooManyRequests
 from user_service.app import create_app
-from user_service.failure_streaks import Tarpit
+from user_service.limits.failure_counts import Tarpit
 
 MOBILE = "+8613800138000"
 UNKNOWN = "+8613900139000"

@@ -3,9 +3,9 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import update
 
-from user_service.accounts import find_by_mobile
-from user_service.logins import note_login
+from user_service.accounts.accounts import find_by_mobile
 from user_service.models import HashedPassword, User
+from user_service.sessions.sign_in import note_login
 
 MOBILE = "+8613800138000"
 

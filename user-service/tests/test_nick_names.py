@@ -1,7 +1,7 @@
 import pytest
 
 from chassis.errors import RequestInvalid
-from user_service.nick_names import checked_nick_name, draw_nick_name
+from user_service.accounts.nick_names import checked_nick_name, draw_nick_name
 
 
 @pytest.mark.parametrize("text", ["李雷", "Alice 1984", "用户abcd", "🌸 花", "O'Neil", "x" * 32])

@@ -4,8 +4,8 @@ import argon2
 import pytest
 
 from user_service.models import User
-from user_service.password_keys import PasswordKeys
-from user_service.passwords import PROFILES, Passwords
+from user_service.passwords.hashing import PROFILES, Passwords
+from user_service.passwords.pepper import PasswordKeys
 
 PASSWORD = "correct horse battery"
 OLD, NEW = f"old:{'o' * 32}", f"new:{'n' * 32}"

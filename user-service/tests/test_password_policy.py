@@ -2,7 +2,7 @@ import pytest
 
 from chassis.errors import PasswordRejected
 from chassis.mobiles import Mobile
-from user_service.password_policy import PasswordPolicy
+from user_service.passwords.policy import PasswordPolicy
 
 MOBILE = Mobile("+8613800138000")
 

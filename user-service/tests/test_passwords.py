@@ -5,8 +5,8 @@ from argon2 import extract_parameters
 
 from chassis.errors import DependencyUnavailable
 from user_service.models import User
-from user_service.password_keys import PasswordKeys
-from user_service.passwords import PROFILES, Passwords, Profile
+from user_service.passwords.hashing import PROFILES, Passwords, Profile
+from user_service.passwords.pepper import PasswordKeys
 
 WEAK = PROFILES["weak_only_for_tests"]
 KEYS = PasswordKeys.parse("k:a-password-key-of-the-tests-only-0")

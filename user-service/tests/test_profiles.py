@@ -89,9 +89,9 @@ def test_an_id_that_no_database_holds_is_refused(visitor):
     assert visitor.call("GET", "/api/v1/users/2147483648").status_code == 422
 
 
-@pytest.mark.parametrize("neighbour", ["news-service", "gateway"])
-def test_neighbours_ask_for_names_and_unknown_ids_are_left_out(alice, app, called_by, neighbour):
-    headers = called_by("user-service", neighbour)
+@pytest.mark.parametrize("service", ["news-service", "gateway"])
+def test_services_ask_for_names_and_unknown_ids_are_left_out(alice, app, called_by, service):
+    headers = called_by("user-service", service)
     answer = app.test_client().get("/internal/users?id=1&id=7&id=1", headers=headers)
     assert (answer.status_code, answer.json) == (200, {"items": [CARD]})
 

@@ -10,9 +10,9 @@ import svcs
 from pydantic import SecretStr
 
 from user_service.app import create_app
-from user_service.key_files import KeyFile
-from user_service.key_ring import KeyRing, KeyState, RotationRefused, read_ring, ring_of, write_ring
-from user_service.signing_keys import new_key
+from user_service.tokens.key_ring import KeyRing, KeyState, RotationRefused, read_ring, ring_of, write_ring
+from user_service.tokens.key_store import KeyFile
+from user_service.tokens.signing_key import new_key
 
 
 @pytest.fixture

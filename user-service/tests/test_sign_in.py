@@ -5,7 +5,7 @@ import svcs
 
 from user_service.app import create_app
 from user_service.models import User
-from user_service.passwords import Passwords, Profile
+from user_service.passwords.hashing import Passwords, Profile
 
 MOBILE = "+8613800138000"
 CODE = "271828"

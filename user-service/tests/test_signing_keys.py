@@ -11,8 +11,8 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from pydantic import SecretStr
 
 from user_service.app import create_app
-from user_service.key_files import KeyFile
-from user_service.signing_keys import SigningKey, new_key
+from user_service.tokens.key_store import KeyFile
+from user_service.tokens.signing_key import SigningKey, new_key
 
 
 @pytest.fixture

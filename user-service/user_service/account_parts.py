@@ -8,28 +8,27 @@ import svcs
 from flask import Flask
 
 from chassis.database import Database
-from chassis.neighbours import Neighbour
-from user_service.attempt_limits import AttemptLimits
-from user_service.avatars import Avatars
-from user_service.deletion import Deletion
-from user_service.failure_log import FailureLog
-from user_service.mobile_changes import MobileChanges
-from user_service.notices import Notices
-from user_service.password_attempts import PasswordAttempts
-from user_service.password_changes import PasswordChanges
-from user_service.password_policy import PasswordPolicy
-from user_service.password_resets import PasswordResets
-from user_service.passwords import Passwords
-from user_service.pictures import Pictures
-from user_service.sessions import Sessions
-from user_service.sms_codes import SmsCodes
+from chassis.service_client import ServiceClient
+from user_service.accounts.avatars import Avatars, Pictures
+from user_service.accounts.deletion import Deletion
+from user_service.accounts.mobile_changes import MobileChanges
+from user_service.accounts.notices import Notices
+from user_service.audit.failures import FailureLog
+from user_service.clients.sms_service import SmsCodes
+from user_service.limits.login_guard import PasswordAttempts
+from user_service.limits.rate_limits import AttemptLimits
+from user_service.passwords.change import PasswordChanges
+from user_service.passwords.hashing import Passwords
+from user_service.passwords.policy import PasswordPolicy
+from user_service.passwords.reset import PasswordResets
+from user_service.sessions.sessions import Sessions
 
 
 def register_account_parts(
     app: Flask,
     database: Database,
     sessions: Sessions,
-    sms_service: Neighbour,
+    sms_service: ServiceClient,
     *,
     passwords: Passwords,
     policy: PasswordPolicy,

@@ -7,12 +7,12 @@ import svcs
 from flask_openapi3 import OpenAPI
 
 from chassis.database import Database
-from user_service import admin_routes
-from user_service.admin_commands import admin_commands, audit_commands
-from user_service.administration import Administration
-from user_service.audit_trail import AuditTrail
-from user_service.roles import Roles
-from user_service.sessions import Sessions
+from user_service.admin import routes as admin_routes
+from user_service.admin.accounts import Administration
+from user_service.admin.commands import admin_commands, audit_commands
+from user_service.admin.roles import Roles
+from user_service.audit.queries import AuditTrail
+from user_service.sessions.sessions import Sessions
 
 
 def install(app: OpenAPI, clock: Callable[[], datetime]) -> None:

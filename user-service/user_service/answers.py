@@ -3,8 +3,8 @@
 from datetime import UTC, datetime
 from typing import Any  # JSON objects hold anything.
 
-from user_service.grants import Grant, Page, SignedIn
 from user_service.models import Gender, User, UserSession
+from user_service.sessions.grants import Grant, Page, SignedIn
 
 
 def rfc3339(moment: datetime | None) -> str | None:
@@ -13,7 +13,7 @@ def rfc3339(moment: datetime | None) -> str | None:
 
 
 def user_card(user: User) -> dict[str, Any]:
-    """Show a user to a neighbour service."""
+    """Show a user to another service."""
     return {"id": user.id, "nick_name": user.nick_name, "avatar_url": user.avatar_url or None}
 
 

@@ -13,47 +13,41 @@ from redis import Redis
 from chassis.database import Database, utc_now
 from chassis.identity import InternalTokens
 from chassis.logs import configure_logs
-from chassis.neighbours import Neighbour
 from chassis.redis_client import connect_redis
+from chassis.service_client import ServiceClient
 from chassis.settings import load_settings
 from chassis.web import create_api
-from user_service import (
-    account_routes,
-    admin_parts,
-    avatar_routes,
-    commands,
-    key_commands,
-    reauthentication_routes,
-    routes,
-    session_commands,
-    session_routes,
-)
-from user_service.access_tokens import AccessTokens
+from user_service import admin_parts, commands
 from user_service.account_parts import register_account_parts
-from user_service.accounts import Accounts
-from user_service.attempt_limits import AttemptLimits, Bounds
-from user_service.captchas import Captchas
-from user_service.everybody import Everybody
-from user_service.failure_log import FailureLog
-from user_service.failure_streaks import FailureStreaks, Tarpit
-from user_service.hashing_threads import parallel_hashes, usable_cores
-from user_service.herald import Herald
-from user_service.key_commands import KeyCommands
-from user_service.key_files import GivenKeys, KeyFile, SigningKeys
-from user_service.new_accounts import NewAccounts
-from user_service.password_attempts import PasswordAttempts
-from user_service.password_policy import PasswordPolicy
-from user_service.passwords import PROFILES, Passwords
-from user_service.reauthentication import Reauthentication
-from user_service.refresh_tokens import Lifetimes, RefreshTokens
-from user_service.registration import Registration
-from user_service.renewing import Renewing
-from user_service.revocations import Revocations
+from user_service.accounts import avatar_routes, routes
+from user_service.accounts.accounts import Accounts
+from user_service.accounts.registration import NewAccounts, Registration
+from user_service.audit.failures import FailureLog
+from user_service.clients.captcha_service import Captchas
+from user_service.clients.sms_service import SmsCodes
+from user_service.limits.failure_counts import FailureStreaks, Tarpit
+from user_service.limits.login_guard import PasswordAttempts
+from user_service.limits.rate_limits import AttemptLimits, Bounds
+from user_service.passwords import routes as account_routes
+from user_service.passwords.hashing import PROFILES, Passwords
+from user_service.passwords.policy import PasswordPolicy
+from user_service.passwords.thread_pool import parallel_hashes, usable_cores
 from user_service.self_test import check_start
-from user_service.sessions import Sessions
+from user_service.sessions import commands as session_commands
+from user_service.sessions import routes as session_routes
+from user_service.sessions.bulk import Everybody
+from user_service.sessions.reauthentication import Reauthentication
+from user_service.sessions.sessions import Sessions
+from user_service.sessions.sign_in import SignIn
 from user_service.settings import Settings
-from user_service.sign_in import SignIn
-from user_service.sms_codes import SmsCodes
+from user_service.tokens import commands as key_commands
+from user_service.tokens.access_tokens import AccessTokens
+from user_service.tokens.commands import KeyCommands
+from user_service.tokens.key_store import GivenKeys, KeyFile, SigningKeys
+from user_service.tokens.refresh import Renewing
+from user_service.tokens.refresh_tokens import Lifetimes, RefreshTokens
+from user_service.tokens.revocation_replay import Herald
+from user_service.tokens.revocations import Revocations
 
 SERVICE = "user-service"
 Clock = Callable[[], datetime]
@@ -78,7 +72,6 @@ def create_app(
     admin_parts.install(app, clock)
     app.register_api(routes.api)
     app.register_api(session_routes.api)
-    app.register_api(reauthentication_routes.api)
     app.register_api(account_routes.api)
     app.register_api(avatar_routes.api)
     app.after_request(_keep_out_of_caches)
@@ -99,11 +92,13 @@ def _register_parts(
     revocations = Revocations(redis, token_seconds=settings.access_token_seconds)
     svcs.flask.register_value(app, Revocations, revocations)
     sessions, renewing = _sessions(settings, database, access_tokens, revocations, clock)
-    sms_service = Neighbour(settings.sms_service_url, name="sms-service", own_name=SERVICE, tokens=tokens)
+    sms_service = ServiceClient(settings.sms_service_url, name="sms-service", own_name=SERVICE, tokens=tokens)
     sms_codes = SmsCodes(sms_service)
     passwords, policy, limits = _passwords(settings), PasswordPolicy(), _limits(settings, redis)
     failures = FailureLog(database, redis, per_hour=settings.audit_failures_per_hour, clock=clock)
-    captcha_service = Neighbour(settings.captcha_service_url, name="captcha-service", own_name=SERVICE, tokens=tokens)
+    captcha_service = ServiceClient(
+        settings.captcha_service_url, name="captcha-service", own_name=SERVICE, tokens=tokens
+    )
     attempts = PasswordAttempts(
         limits,
         FailureStreaks(redis),

@@ -5,7 +5,7 @@ from flask import Flask
 
 from chassis.database import migrate
 from chassis.dumps.command import install_import
-from user_service.account_import import import_files
+from user_service.accounts.import_sql import import_files
 from user_service.settings import Settings
 
 MIGRATIONS = "user_service:migrations"

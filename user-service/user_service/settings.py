@@ -8,7 +8,7 @@ from pydantic_settings import BaseSettings
 
 from chassis.database import checked_url
 from chassis.settings import settings_config
-from user_service.password_keys import PasswordKeys
+from user_service.passwords.pepper import PasswordKeys
 
 
 def _database_url(value: SecretStr) -> SecretStr:

@@ -7,7 +7,7 @@ from pydantic import ValidationError
 
 from chassis.errors import RequestRefused, TooManyRequests, UpstreamUnavailable
 from chassis.identity import Caller
-from chassis.neighbours import Neighbour
+from chassis.service_client import ServiceClient
 from gateway.cookies import Tokens
 from gateway.incoming import Incoming
 
@@ -18,9 +18,9 @@ _PICTURE_ID = re.compile(r"[A-Za-z0-9-]{1,64}")
 class Passport:
     """Speaks to the services for a classic frontend; their errors pass through as they are."""
 
-    captchas: Neighbour
-    sms: Neighbour
-    users: Neighbour
+    captchas: ServiceClient
+    sms: ServiceClient
+    users: ServiceClient
 
     def picture(self, picture_id: str, incoming: Incoming) -> tuple[bytes, str]:
         """Bind a fresh captcha to an id that the frontend chose; return the picture and its media type.

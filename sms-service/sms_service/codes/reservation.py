@@ -14,7 +14,7 @@ from sms_service.codes.keys import (
     mobile_sends_key,
     unanswered_sends_prefix,
 )
-from sms_service.purposes import Purpose
+from sms_service.codes.purposes import Purpose
 
 # Of all texts, or of a country: nothing that the caller did, and nothing that the caller can wait out alone.
 _BUDGETS = frozenset({"kill_switch", "sends_minute", "sends_day", "country_hour", "country_day"})

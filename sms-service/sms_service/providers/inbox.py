@@ -9,11 +9,10 @@ from redis import Redis, RedisError
 
 from chassis.mobiles import Mobile
 from chassis.redis_client import redis_errors
-from sms_service.codes.sealing import CodeKeys
+from sms_service.codes.crypto import CodeKeys
+from sms_service.codes.purposes import Notice, Purpose
 from sms_service.lua import load_script
-from sms_service.providers.outcomes import Outcome, ProviderAnswer
-from sms_service.providers.provider import OutgoingSms
-from sms_service.purposes import Notice, Purpose
+from sms_service.providers.provider import Outcome, OutgoingSms, ProviderAnswer
 
 _LIST = "sms:inbox"
 _CONTEXT = "inbox"

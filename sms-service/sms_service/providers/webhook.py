@@ -11,16 +11,56 @@ it again, and may answer 409.
 """
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from sms_service.providers.outcomes import Outcome, ProviderAnswer
-from sms_service.providers.provider import OutgoingSms
-from sms_service.providers.standard_webhooks import signed_headers
-from sms_service.providers.vendor_http import VendorHttp, VendorReply, http_code
-from sms_service.providers.webhook_codes import CODES
-from sms_service.purposes import Notice, Purpose
+from sms_service.codes.purposes import Notice, Purpose
+from sms_service.providers.http_client import VendorHttp, VendorReply, http_code
+from sms_service.providers.provider import CodeTable, Outcome, OutgoingSms, ProviderAnswer
+from sms_service.providers.receipts import (
+    Receipt,
+    ReceiptForged,
+    ReceiptMalformed,
+    ReceiptRequest,
+    ReceiptStatus,
+    needed_text_of,
+    read_row,
+    text_of,
+)
+from sms_service.providers.standard_webhooks import SignatureWrong, check, signed_headers
+
+
+class WebhookReceipts:
+    """Reads one receipt a request."""
+
+    answer: Mapping[str, object] = {}
+
+    def __init__(self, key: bytes, *, clock: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
+        self._key = key
+        self._clock = clock
+
+    def read(self, request: ReceiptRequest) -> list[Receipt]:
+        """Read the receipt, as `ReceiptReader.read`."""
+        try:
+            check(self._key, request.headers, request.body, now=self._clock())
+        except SignatureWrong as error:
+            raise ReceiptForged from error
+        row = read_row(request.body)
+        job_id, status = needed_text_of(row, "id"), needed_text_of(row, "status")
+        if status not in set(ReceiptStatus):
+            raise ReceiptMalformed("status is none of ours")
+        return [Receipt(ReceiptStatus(status), code=text_of(row, "code"), message_id=job_id, job_id=job_id)]
+
+
+_EXACT = {
+    Outcome.ACCEPTED: ["http_200", "http_201", "http_202", "http_204", "http_409"],  # 409: it has this job already.
+    Outcome.REFUSED_RECIPIENT: ["http_400", "http_422"],
+    Outcome.REFUSED_CONFIG: ["http_401", "http_403"],
+    Outcome.UNCERTAIN: ["http_500", "http_502", "http_503", "http_504"],
+}
+_PREFIXES = {Outcome.ACCEPTED: ["http_2"], Outcome.UNCERTAIN: ["http_5"]}
+CODES = CodeTable("webhook", _EXACT, _PREFIXES)
 
 
 class Webhook:

@@ -16,18 +16,15 @@ from typing import Any
 import pytest
 
 from chassis.mobiles import Mobile
-from sms_service.providers.aliyun import Aliyun
-from sms_service.providers.aliyun_signing import AliyunKey
+from sms_service.codes.purposes import Purpose
+from sms_service.codes.templates import Language, Templates
+from sms_service.providers.aliyun import Aliyun, AliyunKey
+from sms_service.providers.http_client import VendorHttp
 from sms_service.providers.provider import OutgoingSms, Provider
-from sms_service.providers.tencent import Tencent, TencentApp
-from sms_service.providers.tencent_signing import TencentKey
+from sms_service.providers.tencent import Tencent, TencentApp, TencentKey
 from sms_service.providers.twilio import Twilio
-from sms_service.providers.vendor_http import VendorHttp
 from sms_service.providers.webhook import Webhook
-from sms_service.providers.yuntongxun import Yuntongxun
-from sms_service.providers.yuntongxun_signing import YuntongxunAccount
-from sms_service.purposes import Purpose
-from sms_service.templates import Language, Templates
+from sms_service.providers.yuntongxun import Yuntongxun, YuntongxunAccount
 
 NOW = datetime(2014, 4, 16, 6, 20, 30, tzinfo=UTC)  # 14:20:30 in Beijing.
 SECRET = "a secret of the tests, 24 bytes or more"

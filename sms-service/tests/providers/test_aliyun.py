@@ -6,10 +6,8 @@ from datetime import UTC, datetime
 import pytest
 
 from chassis.mobiles import Mobile
-from sms_service.providers.aliyun import Aliyun
-from sms_service.providers.aliyun_receipts import AliyunReceipts
-from sms_service.providers.aliyun_signing import AliyunCall, AliyunKey, canonical_request, headers_of
-from sms_service.providers.outcomes import Outcome, ProviderAnswer
+from sms_service.providers.aliyun import Aliyun, AliyunCall, AliyunKey, AliyunReceipts, canonical_request, headers_of
+from sms_service.providers.provider import Outcome, ProviderAnswer
 from sms_service.providers.receipts import Receipt, ReceiptMalformed, ReceiptRequest, ReceiptStatus
 
 NONCE = "3156853299f313e23d1673dc12e1703d"

@@ -6,11 +6,11 @@ from pathlib import Path
 import pytest
 
 from chassis.settings import load_settings
-from sms_service.provider_settings import ProviderName, missing_credentials, receipts_address
-from sms_service.providers.chosen import make_provider, make_receipt_readers
+from sms_service.codes.templates import Templates
+from sms_service.providers.factory import make_provider, make_receipt_readers
 from sms_service.providers.provider import Provider, ProviderUnusable
+from sms_service.providers.settings import ProviderName, missing_credentials, receipts_address
 from sms_service.settings import Settings
-from sms_service.templates import Templates
 
 CREDENTIALS = {
     "inbox": {},

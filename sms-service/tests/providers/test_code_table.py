@@ -3,8 +3,7 @@
 import pytest
 from prometheus_client import REGISTRY
 
-from sms_service.providers.code_table import CodeTable, for_logs
-from sms_service.providers.outcomes import Outcome, ProviderAnswer
+from sms_service.providers.provider import CodeTable, Outcome, ProviderAnswer, for_logs
 
 TABLE = CodeTable(
     "a vendor of the tests",

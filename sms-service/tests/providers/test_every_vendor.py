@@ -4,8 +4,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from sms_service.providers.outcomes import Outcome, ProviderAnswer
-from sms_service.purposes import Notice, Purpose
+from sms_service.codes.purposes import Notice, Purpose
+from sms_service.providers.provider import Outcome, ProviderAnswer
 
 ACCEPTED_CODES = {
     "yuntongxun": "000000",

@@ -4,8 +4,7 @@ import json
 
 import pytest
 
-from sms_service.providers.receipt_rows import needed_text_of, read_row, read_rows, text_of
-from sms_service.providers.receipts import ReceiptMalformed
+from sms_service.providers.receipts import ReceiptMalformed, needed_text_of, read_row, read_rows, text_of
 
 
 def test_a_hundred_receipts_are_read_and_no_more() -> None:

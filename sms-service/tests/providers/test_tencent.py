@@ -5,11 +5,16 @@ import json
 
 import pytest
 
-from sms_service.providers.outcomes import Outcome, ProviderAnswer
+from sms_service.providers.provider import Outcome, ProviderAnswer
 from sms_service.providers.receipts import Receipt, ReceiptMalformed, ReceiptRequest, ReceiptStatus
-from sms_service.providers.tencent import Tencent
-from sms_service.providers.tencent_receipts import TencentReceipts
-from sms_service.providers.tencent_signing import TencentCall, TencentKey, authorization, canonical_request
+from sms_service.providers.tencent import (
+    Tencent,
+    TencentCall,
+    TencentKey,
+    TencentReceipts,
+    authorization,
+    canonical_request,
+)
 
 DESCRIBE_INSTANCES = TencentCall(
     "cvm.tencentcloudapi.com",

@@ -2,10 +2,9 @@
 
 import pytest
 
-from sms_service.providers.outcomes import Outcome, ProviderAnswer
+from sms_service.providers.provider import Outcome, ProviderAnswer
 from sms_service.providers.receipts import Receipt, ReceiptForged, ReceiptMalformed, ReceiptRequest, ReceiptStatus
-from sms_service.providers.twilio import Twilio, form_of
-from sms_service.providers.twilio_receipts import TwilioReceipts, signature
+from sms_service.providers.twilio import Twilio, TwilioReceipts, form_of, signature
 
 FORM = (
     b"To=%2B8613800138000&From=%2B15005550006&Body=%5BDemo%5D+042619+is+your+code%2C+valid+5+min&ValidityPeriod=290"

@@ -17,8 +17,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import NameOID
 
-from sms_service.providers.outcomes import Outcome, ProviderAnswer
-from sms_service.providers.vendor_http import VendorHttp, VendorReply, as_message_id, http_code
+from sms_service.providers.http_client import VendorHttp, VendorReply, as_message_id, http_code
+from sms_service.providers.provider import Outcome, ProviderAnswer
 
 OK = ProviderAnswer(Outcome.ACCEPTED, "ok")
 KNOWN_HEAD = b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n"

@@ -6,11 +6,10 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from sms_service.providers.outcomes import Outcome, ProviderAnswer
+from sms_service.providers.provider import Outcome, ProviderAnswer
 from sms_service.providers.receipts import Receipt, ReceiptForged, ReceiptMalformed, ReceiptRequest, ReceiptStatus
 from sms_service.providers.standard_webhooks import read_key, sign, signed_headers
-from sms_service.providers.webhook import Webhook
-from sms_service.providers.webhook_receipts import WebhookReceipts
+from sms_service.providers.webhook import Webhook, WebhookReceipts
 
 KEY = read_key("MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")
 NOW = datetime.fromtimestamp(1700000000, UTC)

@@ -6,9 +6,8 @@ from datetime import UTC, datetime
 import pytest
 
 from chassis.mobiles import Mobile
-from sms_service.providers.outcomes import Outcome, ProviderAnswer
-from sms_service.providers.yuntongxun import Yuntongxun
-from sms_service.providers.yuntongxun_signing import YuntongxunAccount, authorization, signature
+from sms_service.providers.provider import Outcome, ProviderAnswer
+from sms_service.providers.yuntongxun import Yuntongxun, YuntongxunAccount, authorization, signature
 
 ACCOUNT = YuntongxunAccount(
     sid="8a216da8000000000000000000000001",

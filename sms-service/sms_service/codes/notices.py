@@ -1,0 +1,86 @@
+"""Notices to an account's owner: a text without a code, asked for by another service, sent by the same workers."""
+
+import json
+import uuid
+
+from redis import Redis
+from structlog import get_logger
+
+from chassis.errors import DependencyUnavailable, SmsUnavailable, XinjingError
+from chassis.redis_client import redis_errors
+from chassis.tracing import current_request_id
+from sms_service import metrics
+from sms_service.codes.crypto import CodeKeys
+from sms_service.codes.keys import BUDGET_PREFIX, KILL_SWITCH_KEY, job_key, notices_key
+from sms_service.codes.limit_settings import LimitSettings
+from sms_service.codes.purposes import Notice
+from sms_service.codes.recipients import Recipient
+from sms_service.codes.reservation import refusal
+from sms_service.codes.templates import Language
+from sms_service.lua import load_script
+from sms_service.queue.interface import JobPublisher, NotPublished
+from sms_service.queue.job import SendJob
+
+log = get_logger(__name__)
+_LIMITS = {"notices_per_mobile_per_day", "sends_per_minute", "sends_per_day", "code_ttl_seconds"}
+
+
+class Notices:
+    """Has notices texted. They have a limit of their own per mobile, and count to the budgets of all texts."""
+
+    def __init__(self, redis: Redis, keys: CodeKeys, limits: LimitSettings, publisher: JobPublisher) -> None:
+        self._redis = redis
+        self._keys = keys
+        self._limits = limits.model_dump(include=_LIMITS)
+        self._publisher = publisher
+        self._charge = load_script(redis, __file__, "windows", "notice")
+
+    def send(self, recipient: Recipient, notice: Notice, language: Language) -> None:
+        """Put a notice on its way; to a test number nothing is texted.
+
+        Raises:
+            LimitReached: this mobile had its notices of the day.
+            SmsUnavailable: none will be texted; `BudgetSpent` if there were too many texts.
+        """
+        try:
+            result = "test" if recipient.fixed_code is not None else self._send(recipient, notice, language)
+        except XinjingError as error:
+            metrics.NOTICES.labels(error.code).inc()
+            raise
+        metrics.NOTICES.labels(result).inc()
+
+    def _send(self, recipient: Recipient, notice: Notice, language: Language) -> str:
+        try:
+            job = self._reserve(recipient, notice, language)
+            self._publish(job)
+        except DependencyUnavailable as error:
+            raise SmsUnavailable from error
+        log.info("notice_accepted", job=job.id, notice=notice.value)
+        return "accepted"
+
+    def _reserve(self, recipient: Recipient, notice: Notice, language: Language) -> SendJob:
+        job_id, mobile_hash = uuid.uuid4().hex, self._keys.mobile_hash(recipient.mobile)
+        fields = {
+            "notice": notice,
+            "language": language,
+            "country": recipient.country,
+            "mobile_sealed": self._keys.seal(recipient.mobile, context=f"{job_id} mobile"),
+        }
+        order = {"job_id": job_id, "budget_counters": BUDGET_PREFIX, "limits": self._limits, "fields": fields}
+        with redis_errors():
+            answer = self._charge(
+                [job_key(mobile_hash, job_id), notices_key(mobile_hash), KILL_SWITCH_KEY], [json.dumps(order)]
+            )
+        said = json.loads(answer)
+        if "refused" in said:
+            raise refusal(said["refused"], said["wait_ms"])
+        return SendJob(job_id, mobile_hash, 0, said["exp_ms"] // 1000, current_request_id())
+
+    def _publish(self, job: SendJob) -> None:
+        try:
+            self._publisher.publish(job)
+        except NotPublished as error:
+            # What was charged stays charged; a worker that has the job all the same finds nothing to send.
+            with redis_errors():
+                self._redis.delete(job_key(job.mobile_hash, job.id))
+            raise SmsUnavailable from error

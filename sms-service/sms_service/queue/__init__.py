@@ -1,0 +1,1 @@
+"""The queue of send jobs: one interface, two adapters."""

@@ -1,1 +1,0 @@
-"""One queue of send jobs, with two adapters: RabbitMQ and a Redis stream."""

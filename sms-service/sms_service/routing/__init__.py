@@ -1,0 +1,1 @@
+"""Which vendor gets a text, and when one is left alone."""

@@ -1,0 +1,1 @@
+"""Accounts: opened, shown, changed, imported and deleted."""

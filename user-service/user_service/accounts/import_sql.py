@@ -1,0 +1,186 @@
+"""Imports the accounts of the course's dumps: table ``info_user``, its ids kept."""
+
+from collections.abc import Iterator
+from typing import Any  # A row's columns have any type.
+
+from sqlalchemy import RowMapping, String, Table, func, insert, or_, select, update
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
+
+from chassis.database import Database, utc_now
+from chassis.dumps.files import DumpFile
+from chassis.dumps.importing import ImportOptions, write_files
+from chassis.dumps.report import ImportReport, TableReport
+from chassis.dumps.sequences import move_past
+from chassis.dumps.values import RowReader, RowRefused, ValueReader, Values, is_newer_here
+from chassis.errors import MobileInvalid, RequestInvalid
+from chassis.mobiles import Mobile, parse_mobile
+from user_service.accounts.nick_names import checked_nick_name, draw_nick_name
+from user_service.audit.log import Happening, record
+from user_service.models import Gender, User
+from user_service.passwords.legacy_hashes import foreign_check
+
+_NO_PASSWORD = "!"  # No form of any hash, so that nothing matches it.
+_MOST_DRAWS = 6
+_TAKEN = "the nick name is taken, a drawn one stays in its place"
+
+
+class ImportedAccounts:
+    """Stores prepared accounts within the session's transaction.
+
+    An account is the same if id and mobile are; nobody's id or mobile ever goes to another. The constraints decide,
+    so that people may register meanwhile.
+    """
+
+    def __init__(self, session: Session, report: TableReport) -> None:
+        self._session = session
+        self._report = report
+        self._table: Table = User.metadata.tables[User.__tablename__]
+
+    def store(self, values: Values) -> None:
+        """Store one account.
+
+        Raises:
+            RowRefused: its id or mobile belongs to another account, or it was deleted here.
+        """
+        known = self._find(values)
+        if known is None:
+            self._write(values)
+            return
+        changes = {name: value for name, value in values.items() if known[name] != value}
+        if changes and is_newer_here(known["update_time"], values):
+            self._report.notes["changed here since, kept as it is here"] += 1
+            changes = {}
+        is_changed = bool(changes) and self._change(known["id"], changes, values)
+        self._report.changed += is_changed
+        self._report.unchanged += not is_changed
+
+    def _find(self, values: Values) -> RowMapping | None:
+        columns = self._table.c
+        is_it = columns.mobile == values["mobile"]
+        if "id" in values:
+            is_it = or_(is_it, columns.id == values["id"])
+        rows = self._session.execute(select(self._table).where(is_it).with_for_update()).mappings().all()
+        for row in rows:
+            if row["id"] == values.get("id") and row["deleted_at"] is not None:
+                raise RowRefused("the account was deleted here")
+            if row["mobile"] != values["mobile"]:
+                raise RowRefused("its id belongs to another account")
+            if row["id"] != values.get("id", row["id"]):
+                raise RowRefused("its mobile belongs to another account")
+        return rows[0] if rows else None
+
+    def _write(self, values: Values) -> None:
+        wanted = values.get("nick_name")
+        # As an empty table gives them: 1, 2, 3 in the order of the file.
+        next_id = (self._session.scalar(select(func.max(self._table.c.id))) or 0) + 1
+        usual = {"id": next_id, "password_hash": _NO_PASSWORD}
+        for attempt in range(_MOST_DRAWS):
+            name = wanted if wanted and not attempt else draw_nick_name(attempt)
+            if self._is_done(insert(self._table).values(**usual | values | {"nick_name": name})):
+                self._report.written += 1
+                if wanted not in (None, name):
+                    self._report.notes[_TAKEN] += 1
+                return
+        raise RowRefused("its id or mobile was taken while it was written")
+
+    def _change(self, user_id: int, changes: Values, values: Values) -> bool:
+        """Change an account, but for a nick name that another has; say whether anything changed."""
+        # Named even if it stays: else it would become the time of the import, and the row newer than any dump.
+        times = {name: value for name, value in values.items() if name == "update_time"}
+        statement = update(self._table).where(self._table.c.id == user_id)
+        if self._is_done(statement.values(**changes | times)):
+            return True
+        self._report.notes[_TAKEN] += 1
+        rest = {name: value for name, value in changes.items() if name != "nick_name"}
+        return bool(rest) and self._is_done(statement.values(**rest | times))
+
+    def _is_done(self, statement: Any) -> bool:
+        try:
+            with self._session.begin_nested():
+                self._session.execute(statement)
+        except IntegrityError:
+            return False
+        return True
+
+
+_TABLE = User.__table__
+# The classic order, for INSERTs without a column list.
+_COLUMNS = (
+    *("create_time", "update_time", "id", "nick_name", "password_hash", "mobile"),
+    *("avatar_url", "last_login", "is_admin", "signature", "gender"),
+)
+# Read at any length, because `prepare` has more to say about them.
+_PREPARED = ("nick_name", "password_hash", "mobile", "avatar_url", "gender")
+_ALIASES = {"username": "mobile"}  # So one dump of 2020 calls it.
+
+
+def import_files(
+    database: Database, files: list[DumpFile], options: ImportOptions
+) -> Iterator[tuple[DumpFile, ImportReport]]:
+    """Import files in their order and report on each; no report holds anything of a row."""
+    return write_files(
+        database, files, lambda session, file: _import_file(session, file, options), is_dry_run=options.is_dry_run
+    )
+
+
+def _import_file(session: Session, file: DumpFile, options: ImportOptions) -> ImportReport:
+    name = User.__tablename__
+    report = ImportReport.of(file.rows, imported=(name,), skipped={}, otherwise="not a table of accounts")
+    if not file.rows[name]:
+        return report
+    table = report.tables[name] = TableReport()
+    kinds = {column.name: column.type for column in _TABLE.columns} | dict.fromkeys(_PREPARED, String())
+    rows = RowReader(_COLUMNS, kinds, ValueReader(options.zone), table, aliases=_ALIASES)
+    accounts = ImportedAccounts(session, table)
+    with options.progress(file, file.path.stat().st_size) as on_bytes:
+        for row in file.read(name, on_bytes):
+            table.read += 1
+            try:
+                accounts.store(prepare(rows.read(row), table))
+            except RowRefused as refusal:
+                table.reasons[str(refusal)] += 1
+    if not options.is_dry_run:  # PostgreSQL does not take a moved sequence back.
+        move_past(session, _TABLE)
+        record(session, Happening("accounts_imported", detail=_summary(table)), now=utc_now())
+    return report
+
+
+def _summary(table: TableReport) -> str:
+    return f"{table.written} written, {table.changed} changed, {table.refused} refused"
+
+
+def prepare(values: Values, report: TableReport) -> Values:
+    """Return the values that can be stored, and note what is left out: nothing of that keeps an account out.
+
+    Raises:
+        RowRefused: the mobile is none, or the id cannot be one.
+    """
+    fit = {name: value for name, value in values.items() if value is not None or name not in ("id", "nick_name")}
+    fit["mobile"] = _mobile(values)
+    if int(str(fit.get("id", 1))) < 1:
+        raise RowRefused("id is not positive")
+    if fit.pop("avatar_url", None):
+        report.notes["the avatar lies on another host and is left out"] += 1
+    if fit.get("gender") not in (None, *Gender):
+        report.notes["the gender is unknown and becomes MAN"] += 1
+        fit["gender"] = Gender.MAN
+    if fit.get("is_admin"):
+        report.notes["is an administrator, here as there"] += 1
+    try:
+        if "nick_name" in fit:
+            fit["nick_name"] = checked_nick_name(str(fit["nick_name"]))
+    except RequestInvalid:  # The course names everybody by their mobile, and a nick name is public.
+        del fit["nick_name"]
+        report.notes["the nick name is a mobile or not allowed, a drawn one takes its place"] += 1
+    if foreign_check(str(fit.get("password_hash"))) is None:
+        fit.pop("password_hash", None)
+        report.notes["the password hash has no known form or costs too much, the owner signs in by SMS code"] += 1
+    return fit
+
+
+def _mobile(values: Values) -> Mobile:
+    try:
+        return parse_mobile(str(values.get("mobile") or ""))
+    except MobileInvalid as error:
+        raise RowRefused("mobile is not a mobile number") from error

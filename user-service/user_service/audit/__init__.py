@@ -1,0 +1,1 @@
+"""The audit log: what was written and how it is read."""

@@ -1,0 +1,1 @@
+"""Limits of attempts, and the lockout of accounts."""

@@ -1,0 +1,73 @@
+"""Which passwords are accepted: long enough, not common, not about the account. No rules about kinds of characters."""
+
+import unicodedata
+from collections.abc import Iterable
+
+from chassis.errors import FieldError, PasswordRejected
+from chassis.mobiles import Mobile
+from user_service.passwords.common_passwords import CommonPasswords, folded
+
+SHORTEST, LONGEST = 8, 128
+# Names of this product and of the course's, and what it is about.
+PRODUCT_WORDS = ("xinjing", "xjzx", "新经资讯", "新经", "资讯", "information")
+# A mobile without its country and the first digits is one still; fewer digits are anybody's.
+_MOBILE_DIGITS = 8
+_SHORTEST_NICK_NAME = 2
+
+
+def normalise_password(text: str) -> str:
+    """Bring equal-looking spellings to one form (NFKC, NIST SP 800-63B section 3.1.1.2); nothing is cut off."""
+    return unicodedata.normalize("NFKC", text)
+
+
+class PasswordPolicy:
+    """Knows the common passwords; pure apart from reading their list once."""
+
+    def __init__(self) -> None:
+        self._common = CommonPasswords()
+
+    def check(self, password: str, *, mobile: Mobile, nick_name: str | None = None) -> None:
+        """Accept a password for the account of this mobile and nick name (None if there is none yet).
+
+        Raises:
+            PasswordRejected: ``errors`` says why, by the codes too_short, too_long, common, is_mobile, is_nick_name
+                and context (a name of the product).
+        """
+        password = normalise_password(password)
+        bare = _bare(password)
+        nick_names = [name for name in [_bare(nick_name or "")] if len(name) >= _SHORTEST_NICK_NAME]
+        reasons = {
+            "too_short": len(password) < SHORTEST,
+            "too_long": len(password) > LONGEST,
+            "common": password in self._common or len(set(password)) == 1,
+            "is_mobile": _leans_on([mobile[-_MOBILE_DIGITS:]], bare),
+            "is_nick_name": _leans_on(nick_names, bare),
+            "context": _leans_on(PRODUCT_WORDS, bare),
+        }
+        wrong = [FieldError("password", code, _TEXTS[code]) for code, applies in reasons.items() if applies]
+        if wrong:
+            raise PasswordRejected(errors=wrong)
+
+
+_TEXTS = {
+    "too_short": f"Use at least {SHORTEST} characters.",
+    "too_long": f"Use at most {LONGEST} characters.",
+    "common": "This password is among the most common ones.",
+    "is_mobile": "The password must not be the mobile number, nor that and little more.",
+    "is_nick_name": "The password must not be the nick name, nor that and little more.",
+    "context": "The password must not be a name of this site, nor that and little more.",
+}
+
+
+def _bare(text: str) -> str:
+    """Leave letters and digits alone, the digits of every script as 0 to 9, and no case."""
+    return "".join(str(unicodedata.decimal(sign, sign)) for sign in folded(text) if sign.isalnum())
+
+
+def _leans_on(words: Iterable[str], bare: str) -> bool:
+    """Say whether some words are half of a password or more, or all of it but digits."""
+    rest = bare
+    for word in words:
+        rest = rest.replace(word, "")
+    is_all_but_digits = rest.isdecimal() and not bare.isdecimal()
+    return rest != bare and (2 * len(rest) <= len(bare) or is_all_but_digits)

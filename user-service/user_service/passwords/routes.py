@@ -1,0 +1,83 @@
+"""The HTTP edge of what signs an account's owner in: password and mobile."""
+
+from typing import Any  # Answers are JSON objects.
+
+import svcs
+from flask_openapi3 import APIBlueprint
+
+from chassis import errors
+from chassis.identity import client_ip, current_caller, current_user_id
+from chassis.mobiles import parse_mobile
+from chassis.web import Access, endpoint
+from user_service import answers
+from user_service.accounts.contract import (
+    MobileChangeRequest,
+    OwnUser,
+    PasswordChangeRequest,
+    PasswordResetRequest,
+)
+from user_service.accounts.mobile_changes import MobileChanges
+from user_service.passwords.change import PasswordChange, PasswordChanges
+from user_service.passwords.reset import PasswordReset, PasswordResets
+
+api = APIBlueprint("account", __name__)
+_NOT_NOW = (errors.TooManyRequests, errors.DependencyUnavailable)
+
+
+@endpoint(
+    api,
+    "POST",
+    "/api/v1/password-resets",
+    access=Access.PUBLIC,
+    answers={204: None},
+    failures=[
+        errors.MobileInvalid,
+        errors.SmsCodeWrong,
+        errors.SmsCodeExpired,
+        errors.PasswordRejected,
+        *_NOT_NOW,
+    ],
+)
+def reset_password(body: PasswordResetRequest) -> tuple[str, int]:
+    """Set a new password by a code that was texted; every session of the account ends."""
+    reset = PasswordReset(parse_mobile(body.mobile), body.sms_code, body.password)
+    svcs.flask.get(PasswordResets).reset(reset, client_ip())
+    return "", 204
+
+
+@endpoint(
+    api,
+    "PUT",
+    "/api/v1/users/me/password",
+    access=Access.SIGNED_IN,
+    answers={204: None},
+    failures=[errors.CredentialsWrong, errors.StepUpRequired, errors.PasswordRejected, *_NOT_NOW],
+)
+def change_password(body: PasswordChangeRequest) -> tuple[str, int]:
+    """Change the password; the other sessions end, and the owner is told by SMS."""
+    session_id = current_caller().session_id
+    change = PasswordChange(current_user_id(), body.current_password, body.new_password, session_id, client_ip())
+    svcs.flask.get(PasswordChanges).change(change)
+    return "", 204
+
+
+@endpoint(
+    api,
+    "PUT",
+    "/api/v1/users/me/mobile",
+    access=Access.SIGNED_IN,
+    answers={200: OwnUser},
+    failures=[
+        errors.MobileInvalid,
+        errors.SmsCodeWrong,
+        errors.SmsCodeExpired,
+        errors.StepUpRequired,
+        errors.MobileTaken,
+        *_NOT_NOW,
+    ],
+)
+def change_mobile(body: MobileChangeRequest) -> dict[str, Any]:
+    """Change the mobile by a code that was texted to the new one; the old one is told by SMS."""
+    mobile = parse_mobile(body.mobile)
+    user = svcs.flask.get(MobileChanges).change(current_user_id(), mobile, body.sms_code, client_ip())
+    return answers.own_user(user)

@@ -1,0 +1,1 @@
+"""Sessions: signing in, listing, ending, proving again."""

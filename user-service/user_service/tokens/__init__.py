@@ -1,0 +1,1 @@
+"""Access and refresh tokens, their keys and their revocation."""
