@@ -11,15 +11,14 @@ import os
 import statistics
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from http.client import HTTPConnection
 from urllib.parse import urlsplit
 
-import psutil
 from argon2 import PasswordHasher
 
 from bench.effort import Effort, Tell
-from bench.rounds import CLIENTS, per_second
+from bench.rounds import CLIENTS, per_second, speed_and_cpu_ms
 from bench.table import Row, compare
 from chassis.identity import GATEWAY, INTERNAL_TOKEN_HEADER, Caller, InternalTokens
 from stage.accounts import Accounts
@@ -73,23 +72,12 @@ def measure_logins(system: Accounts, effort: Effort, tell: Tell) -> Iterator[Row
     rounds = []
     for number in range(effort.login_rounds):
         tell(f"logins and bare argon2, round {number + 1} of {effort.login_rounds}")
-        logins = _round(log_in, threads=CLIENTS, seconds=effort.login_seconds)
-        hashes = _round(lambda _: hasher.verify(stored, _PASSWORD), threads=cores, seconds=effort.login_seconds)
+        logins = speed_and_cpu_ms(log_in, threads=CLIENTS, seconds=effort.login_seconds)
+        hashes = speed_and_cpu_ms(
+            lambda _: hasher.verify(stored, _PASSWORD), threads=cores, seconds=effort.login_seconds
+        )
         rounds.append((*logins, *hashes))
     logins_done, login_ms, hashes_done, hash_ms = (statistics.median(each) for each in zip(*rounds, strict=True))
     against = "bare argon2 on all cores"
     yield compare("logins by password", logins_done, hashes_done, unit="a second", against=against, at_least=_GOAL)
     yield compare("CPU of a login", login_ms, hash_ms, unit="ms", against="bare argon2")
-
-
-def _round(act: Callable[[int], object], *, threads: int, seconds: float) -> tuple[float, float]:
-    """Return the acts in a second, and the milliseconds of processors that each took."""
-    begun_at, spent = time.monotonic(), _processor_seconds()
-    speed = per_second(act, threads=threads, seconds=seconds)
-    return speed, 1000 * (_processor_seconds() - spent) / (speed * (time.monotonic() - begun_at))
-
-
-def _processor_seconds() -> float:
-    """Sum the processor time of this process and of all that it started."""
-    own = psutil.Process()
-    return sum(sum(process.cpu_times()[:2]) for process in (own, *own.children(recursive=True)))

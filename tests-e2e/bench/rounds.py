@@ -5,6 +5,8 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
+import psutil
+
 CLIENTS = 8
 
 
@@ -22,6 +24,19 @@ def per_second(act: Callable[[int], object], *, seconds: float, threads: int = C
     with ThreadPoolExecutor(threads) as pool:
         total = sum(pool.map(work, range(threads)))
     return total / (time.monotonic() - begun_at)
+
+
+def speed_and_cpu_ms(act: Callable[[int], object], *, seconds: float, threads: int = CLIENTS) -> tuple[float, float]:
+    """Return the acts in a second, and the milliseconds of processors that each took, here and in our processes."""
+    begun_at, spent = time.monotonic(), _processor_seconds()
+    speed = per_second(act, threads=threads, seconds=seconds)
+    return speed, 1000 * (_processor_seconds() - spent) / (speed * (time.monotonic() - begun_at))
+
+
+def _processor_seconds() -> float:
+    """Sum the processor time of this process and of all that it started."""
+    own = psutil.Process()
+    return sum(sum(process.cpu_times()[:2]) for process in (own, *own.children(recursive=True)))
 
 
 def in_turns(ours: Callable[[], float], yardstick: Callable[[], float], *, rounds: int) -> tuple[float, float]:

@@ -25,7 +25,7 @@ from stage.system import SmsSystem, new_mobiles
 PROVIDER_SECONDS = 0.05
 _WORKERS = (1, 2, 4)
 _GOALS = {2: 1.9}  # Two cores carry no more.
-_START_SECONDS = 3  # So long a round's workers may send before it begins.
+_START_SECONDS = 5  # So long workers send while others start.
 
 
 @dataclass(frozen=True)
@@ -68,9 +68,10 @@ def measure_sending(system: SmsSystem, effort: Effort, tell: Tell) -> Iterator[R
     rounds: dict[int, list[Round]] = {count: [] for count in _WORKERS}
     with closing(Stock(system)) as stock:
         for number in range(effort.rounds):
+            tell(f"filling the queue, round {number + 1} of {effort.rounds}")
+            stock.fill(int(most_per_second * sum(_WORKERS) * (effort.round_seconds + _START_SECONDS)))
             for count in _WORKERS:
                 tell(f"sending, workers: {count}, round {number + 1} of {effort.rounds}")
-                stock.fill(int(most_per_second * count * (effort.round_seconds + _START_SECONDS)))
                 rounds[count].append(_round(system, count, effort))
             _stop_workers(system)
     rate = {count: statistics.median(each.per_second for each in found) for count, found in rounds.items()}
