@@ -8,7 +8,8 @@ PACKAGES := chassis/chassis gateway/gateway captcha-service/captcha_service sms-
 LOCK := $(BIN)/pip-compile --quiet --generate-hashes --strip-extras --allow-unsafe --no-emit-index-url \
 	--no-emit-trusted-host --no-emit-find-links --no-emit-options
 STRENGTH := .venv-strength
-COUNT ?= 500
+# conftest.py says which tests stay together; the journeys start first, because they wait most.
+SIDE_BY_SIDE := -n auto --no-loadscope-reorder
 NOT_HERE := not outside and not compose and not browser
 
 help: ## list the commands
@@ -21,7 +22,7 @@ test: $(VENV)/.development ## lint, types, and every test that needs no outside 
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy $(PACKAGES)
-	$(BIN)/pytest -m "$(NOT_HERE)"
+	$(BIN)/pytest $(SIDE_BY_SIDE) --durations 10 -m "$(NOT_HERE)"
 
 test-all: test ## the rest: RabbitMQ, MariaDB, PostgreSQL, the compose stack, a browser (needs Docker and Chromium)
 	deploy/test-all
@@ -33,6 +34,14 @@ bench: $(VENV)/.development ## speed, as ratios to yardsticks of the same run: 1
 walk: $(VENV)/.development ## count the files that one request runs through (OPTIONS=--files names them)
 	@$(BIN)/python tests-e2e/walk.py $(OPTIONS)
 
+mutants: COUNT = 200
+mutants: $(VENV)/.development ## which small changes does no test notice? an hour (COUNT=200 SEED=1 ONLY=gateway)
+	@$(BIN)/python tools/mutants.py --count $(COUNT) --seed $(or $(SEED),1) --only "$(ONLY)"
+
+upgrade-trial: $(VENV)/.development ## run an earlier revision, then this tree, on the same data (FROM=REVISION)
+	@$(BIN)/python tools/upgrade_trial.py $(FROM)
+
+captcha-strength: COUNT = 500
 captcha-strength: $(STRENGTH)/.ready ## how well solvers read the captchas: 40 minutes (COUNT=500, OPTIONS="--only ours")
 	@PYTHONPATH=tests-e2e:chassis:captcha-service $(STRENGTH)/bin/python -m strength --count $(COUNT) $(OPTIONS)
 
@@ -77,4 +86,4 @@ $(STRENGTH)/.ready: deploy/requirements.txt tests-e2e/strength/requirements.txt
 		-r tests-e2e/strength/requirements.txt
 	@touch $@
 
-.PHONY: help run test test-all bench walk captcha-strength check-deploy openapi common-passwords captcha-clips secrets lock clean
+.PHONY: help run test test-all bench walk mutants upgrade-trial captcha-strength check-deploy openapi common-passwords captcha-clips secrets lock clean

@@ -1,4 +1,4 @@
-"""gunicorn for every HTTP service: gthread, one public and one metrics address, JSON logs, a drain that ends.
+"""gunicorn for every HTTP service: gthread, one public and one metrics address, JSON logs, a bounded drain.
 
 Variables: SERVICE (``captcha-service``), BIND_HOST, PORT, METRICS_PORT, WEB_CONCURRENCY (workers), THREADS.
 """
@@ -19,7 +19,7 @@ worker_class = "gthread"
 workers = int(os.environ.get("WEB_CONCURRENCY", "1"))
 threads = int(os.environ.get("THREADS", "8"))
 
-# Longer than the gateway keeps an idle connection to a service, so that it never picks one that we are closing.
+# The gateway keeps an idle connection for a shorter time, so that it never uses one that gunicorn is closing.
 keepalive = 75
 timeout = 60
 graceful_timeout = 20  # The compose file's stop_grace_period is longer.

@@ -1,4 +1,4 @@
-"""What the public door does with input that nobody should send."""
+"""What the gateway does with input that nobody should send."""
 
 import json
 from collections.abc import Callable

@@ -19,6 +19,7 @@ from captcha_service.style import SUMS, TEXTS
 from chassis.identity import InternalTokens
 from chassis.logs import configure_logs
 from chassis.redis_client import connect_redis
+from chassis.self_test import check_start
 from chassis.settings import load_settings
 from chassis.web import create_api
 
@@ -31,6 +32,7 @@ def create_app(settings: Settings | None = None) -> OpenAPI:
     if settings is None:
         settings = load_settings(Settings)
         configure_logs(NAME, settings.log_level)
+        check_start(settings, redis_url=settings.redis_url)
     key = settings.internal_token_key.get_secret_value()
     app = create_api(
         __name__, service=NAME, tokens=InternalTokens(key), metrics_port=settings.metrics_port, static_folder=None

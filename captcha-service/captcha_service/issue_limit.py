@@ -1,18 +1,15 @@
 """How many captchas one address may ask for, and all together."""
 
 import time
-from ipaddress import IPv6Address, ip_address, ip_network
 
 from limits import RateLimitItemPerMinute
 from limits.storage import RedisStorage
 from limits.strategies import FixedWindowRateLimiter, MovingWindowRateLimiter
 from redis import Redis
 
+from chassis.addresses import client_network
 from chassis.errors import TooManyRequests
 from chassis.redis_client import redis_errors
-
-# A household or a host gets a whole /64 of IPv6 (RFC 6177), so single addresses would be no limit at all.
-_IPV6_PREFIX_BITS = 64
 
 
 class IssueLimit:
@@ -35,7 +32,7 @@ class IssueLimit:
             TooManyRequests: the address had its share, or all had theirs; it says when the next one is free.
             DependencyUnavailable: Redis is away. Without a count nobody gets a captcha.
         """
-        network = network_of(address)
+        network = client_network(address)
         with redis_errors():
             free_at = self._free_at(network)
         if free_at is not None:
@@ -50,16 +47,3 @@ class IssueLimit:
             if self._everybody.hit(self._all, "all"):
                 return None
         return self._everybody.get_window_stats(self._all, "all").reset_time
-
-
-def network_of(address: str) -> str:
-    """Return what counts as one client: an IPv4 address, the /64 of an IPv6 address, ``unknown`` for anything else."""
-    try:
-        ip = ip_address(address.partition("%")[0])
-    except ValueError:
-        return "unknown"
-    if not isinstance(ip, IPv6Address):
-        return str(ip)
-    if ip.ipv4_mapped is not None:
-        return str(ip.ipv4_mapped)
-    return str(ip_network((ip, _IPV6_PREFIX_BITS), strict=False))

@@ -1,11 +1,11 @@
 """What the captcha service needs to run."""
 
-from pydantic import Field, SecretStr
+from pydantic import Field
 from pydantic_settings import BaseSettings
 
 from captcha_service.atlas import PERIOD_SECONDS
 from captcha_service.questions import Content
-from chassis.settings import settings_config
+from chassis.settings import Key, LogLevel, settings_config
 
 
 class Settings(BaseSettings):
@@ -14,8 +14,8 @@ class Settings(BaseSettings):
     model_config = settings_config("CAPTCHA_")
 
     redis_url: str
-    internal_token_key: SecretStr = Field(min_length=32)
-    log_level: str = "INFO"
+    internal_token_key: Key
+    log_level: LogLevel = "INFO"
     metrics_port: int = Field(default=9100, validation_alias="METRICS_PORT")
     content: Content = Content.TEXT
     ttl_seconds: int = Field(default=180, gt=0, le=PERIOD_SECONDS)

@@ -3,9 +3,11 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from typing import Annotated
 
 from alembic import command, context
 from alembic.config import Config
+from pydantic import AfterValidator, SecretStr
 from sqlalchemy import Connection, DateTime, Dialect, Engine, MetaData, TypeDecorator, create_engine, event, exc, text
 from sqlalchemy.dialects.mysql import DATETIME
 from sqlalchemy.engine import make_url
@@ -48,7 +50,7 @@ def utc_now() -> datetime:
 
 
 def checked_url(url: str) -> str:
-    """Return a database address whose driver we ship; for settings.
+    """Return a database address if we ship its driver.
 
     Raises:
         ValueError: not an address, or another driver. (A bare ``mysql://`` or ``postgresql://`` means drivers that we
@@ -61,6 +63,15 @@ def checked_url(url: str) -> str:
     if driver not in DRIVERS:
         raise ValueError(f"the address must begin with one of {', '.join(name + '://' for name in DRIVERS)}")
     return url
+
+
+def _check_secret_url(url: SecretStr) -> SecretStr:
+    checked_url(url.get_secret_value())
+    return url
+
+
+DatabaseUrl = Annotated[SecretStr, AfterValidator(_check_secret_url)]
+"""The type of a setting that holds a database address; the address may hold a password."""
 
 
 class Database:

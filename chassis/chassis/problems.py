@@ -68,8 +68,8 @@ def problem_headers(error: errors.XinjingError) -> dict[str, str]:
         wait = _RETRY_AFTER_SECONDS
     if wait is not None:
         headers["Retry-After"] = str(max(wait, 1))
-    if error.status == 401:  # The scheme tells the gateway, without reading the body, which token was refused.
-        headers["WWW-Authenticate"] = "Internal" if isinstance(error, errors.InternalTokenRefused) else "Bearer"
+    if error.status == 401:  # RFC 9110 15.5.2 requires a challenge.
+        headers["WWW-Authenticate"] = "Bearer"
     if isinstance(error, errors.StepUpRequired):  # RFC 9470.
         challenge = f'Bearer error="insufficient_user_authentication", max_age={error.MAX_AGE_SECONDS}'
         headers["WWW-Authenticate"] = challenge

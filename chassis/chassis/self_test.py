@@ -1,25 +1,31 @@
-"""Refuses to start on secrets and surroundings that protect nobody, with every problem in one message."""
+"""Refuses to start on weak secrets or in an unsafe environment, with every problem in one message."""
 
 import re
-import sys
 from collections.abc import Mapping, Sequence
 from itertools import combinations, pairwise
 
 from flask.helpers import get_debug_flag
+from pydantic_settings import BaseSettings
 from redis import RedisError, ResponseError
 from structlog import get_logger
 
 from chassis.redis_client import connect_redis
+from chassis.settings import fail_to_boot, secret_keys
 
 log = get_logger(__name__)
-_BOOT_FAILED = 3  # gunicorn's own number: it stops, where after any other it starts the worker anew for ever.
 _OBVIOUS = re.compile(r"secret|passwor|change.?me|example|default|xinjing|of the tests|0123456|qwerty", re.IGNORECASE)
+
+
+def check_start(settings: BaseSettings, *, redis_url: str) -> None:
+    """End the process if a key of the settings is weak, or if Flask or Redis is set up in an unsafe way."""
+    refuse_to_start([*weak_secrets(secret_keys(settings)), *unsafe_surroundings(redis_url)])
 
 
 def weak_secrets(secrets: Mapping[str, str]) -> list[str]:
     """Say which secrets are obvious, and which are equal though they must differ; by name, values are never shown."""
     obvious = [f"{name} is a known or obvious key; take 32 random bytes" for name in secrets if is_weak(secrets[name])]
-    equal = [f"{one} and {other} must differ" for one, other in combinations(secrets, 2) if _same(secrets, one, other)]
+    pairs = combinations(secrets.items(), 2)
+    equal = [f"{name} and {other_name} must differ" for (name, secret), (other_name, other) in pairs if secret == other]
     return obvious + equal
 
 
@@ -31,8 +37,11 @@ def is_weak(secret: str) -> bool:
 
 
 def unsafe_surroundings(redis_url: str) -> list[str]:
-    """Say what is wrong around us: Flask's debug mode, and a Redis that evicts. A Redis that is away is waited for."""
-    problems = ["FLASK_DEBUG shows our inside to strangers; unset it"] if get_debug_flag() else []
+    """Say what is unsafe around the process: Flask's debug mode, and a Redis that evicts keys.
+
+    A Redis that does not answer is no problem here: the service starts, and is not ready until Redis answers.
+    """
+    problems = ["FLASK_DEBUG shows source code and variables to every visitor; unset it"] if get_debug_flag() else []
     try:
         with connect_redis(redis_url) as redis:
             policy = redis.config_get("maxmemory-policy").get("maxmemory-policy", "noeviction")
@@ -45,11 +54,6 @@ def unsafe_surroundings(redis_url: str) -> list[str]:
 
 
 def refuse_to_start(problems: Sequence[str]) -> None:
-    """Stop the process if there are problems."""
+    """End the process if there are problems."""
     if problems:
-        print("Not started, because this is not safe:", *problems, sep="\n  ", file=sys.stderr, flush=True)  # noqa: T201
-        sys.exit(_BOOT_FAILED)
-
-
-def _same(secrets: Mapping[str, str], one: str, other: str) -> bool:
-    return secrets[one] == secrets[other]
+        fail_to_boot("Not started, because this is not safe:", problems)

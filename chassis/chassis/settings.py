@@ -1,14 +1,49 @@
-"""How a service reads its settings: once, frozen, with every problem in one message."""
+"""How a service reads its settings: once, frozen, with every problem in one message; and types for their fields.
 
+(`chassis.database.DatabaseUrl` is a type for settings too; it stands there so that a service without a database does
+not load SQLAlchemy.)
+"""
+
+import logging
 import sys
+from collections.abc import Iterable
 from pathlib import Path
-from typing import TypeVar
+from typing import Annotated, NoReturn, TypeVar
 
-from pydantic import ValidationError
-from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
+from pydantic import AfterValidator, BeforeValidator, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict, SettingsError
 
 SECRETS_DIR = "/run/secrets"
+BOOT_FAILED = 3  # gunicorn stops when a worker ends with this number; after any other it starts the worker again.
+_KEY_BYTES = 32
 S = TypeVar("S", bound=BaseSettings)
+Item = TypeVar("Item")
+
+
+def _check_key(key: SecretStr) -> SecretStr:
+    if len(key.get_secret_value().encode()) < _KEY_BYTES:
+        raise ValueError(f"needs at least {_KEY_BYTES} bytes")
+    return key
+
+
+def _check_log_level(name: str) -> str:
+    if name not in logging.getLevelNamesMapping():
+        raise ValueError("is not a log level such as INFO")
+    return name
+
+
+def _split_at_commas(value: object) -> object:
+    return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+
+
+_KEY_CHECK = AfterValidator(_check_key)
+Key = Annotated[SecretStr, _KEY_CHECK]
+"""A secret key of at least 32 bytes; `self_test.check_start` looks at every field of this type."""
+
+Commas = Annotated[tuple[Item, ...], NoDecode, BeforeValidator(_split_at_commas)]
+"""A list that is written with commas: ``names: Commas[str] = ()``."""
+
+LogLevel = Annotated[str, AfterValidator(_check_log_level)]
 
 
 def settings_config(prefix: str) -> SettingsConfigDict:
@@ -28,19 +63,31 @@ def settings_config(prefix: str) -> SettingsConfigDict:
 
 
 def load_settings(kind: type[S]) -> S:
-    """Read the settings, or stop the process with one message that names every missing or malformed variable."""
+    """Read the settings, or end the process with one message that names every missing or malformed variable."""
     try:
         return kind()
     except ValidationError as error:
-        prefix = kind.model_config.get("env_prefix", "")
-        lines = [f"  {_variable(prefix, kind, wrong['loc'])}: {wrong['msg']}" for wrong in error.errors()]
-        sys.exit("Settings are missing or wrong:\n" + "\n".join(lines))
+        lines = [f"{_variable_of(kind, wrong['loc'])}: {wrong['msg']}" for wrong in error.errors()]
+        fail_to_boot("Settings are missing or wrong:", lines)
     except SettingsError as error:  # A list or dictionary that is not JSON; the text names the field alone.
-        sys.exit(f"Settings are missing or wrong:\n  {error}")
+        fail_to_boot("Settings are missing or wrong:", [str(error)])
 
 
-def _variable(prefix: str, kind: type[BaseSettings], location: tuple[int | str, ...]) -> str:
+def fail_to_boot(headline: str, problems: Iterable[str]) -> NoReturn:
+    """Print the problems, one a line, and end the process so that gunicorn does not start it again."""
+    print(headline, *problems, sep="\n  ", file=sys.stderr, flush=True)  # noqa: T201
+    sys.exit(BOOT_FAILED)
+
+
+def secret_keys(settings: BaseSettings) -> dict[str, str]:
+    """Return the secret of every field of type `Key`, by the name of its variable."""
+    kind = type(settings)
+    names = [name for name, field in kind.model_fields.items() if _KEY_CHECK in field.metadata]
+    return {_variable_of(kind, (name,)): getattr(settings, name).get_secret_value() for name in names}
+
+
+def _variable_of(kind: type[BaseSettings], location: tuple[int | str, ...]) -> str:
     if not location:
         return kind.__name__
-    name = str(location[0])
+    name, prefix = str(location[0]), kind.model_config.get("env_prefix", "")
     return (prefix + name if name in kind.model_fields else name).upper()

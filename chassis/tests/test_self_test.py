@@ -3,9 +3,12 @@
 import secrets
 
 import pytest
+from pydantic import SecretStr
+from pydantic_settings import BaseSettings
 from redis import Redis
 
-from chassis.self_test import is_weak, refuse_to_start, unsafe_surroundings, weak_secrets
+from chassis.self_test import check_start, is_weak, refuse_to_start, unsafe_surroundings, weak_secrets
+from chassis.settings import Key, settings_config
 
 
 @pytest.mark.parametrize(
@@ -73,3 +76,19 @@ def test_T44_all_problems_stand_in_one_message_and_gunicorn_gives_up(capsys: pyt
         refuse_to_start(["one thing", "another"])
     assert stopped.value.code == 3
     assert capsys.readouterr().err == "Not started, because this is not safe:\n  one thing\n  another\n"
+
+
+class Settings(BaseSettings):
+    model_config = settings_config("SHOP_")
+    internal_token_key: Key
+    code_key: Key
+    vendor_key: SecretStr = SecretStr("chosen by somebody else")
+
+
+def test_T44_every_key_of_the_settings_is_looked_at(redis_url: str, capsys: pytest.CaptureFixture[str]) -> None:
+    good, weak = SecretStr(secrets.token_urlsafe(32)), SecretStr("changeme" * 4)
+    check_start(Settings(internal_token_key=good, code_key=SecretStr(secrets.token_urlsafe(32))), redis_url=redis_url)
+    for first, second, message in ((good, weak, "SHOP_CODE_KEY is a known"), (good, good, "and SHOP_CODE_KEY must")):
+        with pytest.raises(SystemExit):
+            check_start(Settings(internal_token_key=first, code_key=second), redis_url=redis_url)
+        assert message in capsys.readouterr().err

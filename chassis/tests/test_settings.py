@@ -1,26 +1,24 @@
+from collections.abc import Callable
 from pathlib import Path
+from typing import Annotated
 
 import pytest
-from pydantic import Field, SecretStr, field_validator
+from pydantic import Field
 from pydantic_settings import BaseSettings
 
-from chassis.database import checked_url
-from chassis.settings import load_settings, settings_config
+from chassis.database import DatabaseUrl
+from chassis.settings import Commas, Key, LogLevel, load_settings, secret_keys, settings_config
 
 
 class Settings(BaseSettings):
     model_config = settings_config("SHOP_")
-    internal_token_key: SecretStr = Field(min_length=32)
-    database_url: SecretStr
+    internal_token_key: Key
+    database_url: DatabaseUrl
     workers: int = 2
     names: list[str] = []
+    towns: Commas[Annotated[str, Field(max_length=8)]] = ()
+    log_level: LogLevel = "INFO"
     metrics_port: int = Field(default=9100, validation_alias="METRICS_PORT")
-
-    @field_validator("database_url")
-    @classmethod
-    def has_a_driver(cls, value: SecretStr) -> SecretStr:
-        checked_url(value.get_secret_value())
-        return value
 
 
 KEY = "k" * 32
@@ -32,12 +30,23 @@ def _complete(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SHOP_DATABASE_URL", "sqlite:///shop.db")
 
 
-def test_every_problem_stands_in_one_message(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def refusal(capsys: pytest.CaptureFixture[str]) -> Callable[[], str]:
+    """Load the settings in vain, with the status at which gunicorn gives up, and return what was printed."""
+
+    def refusal() -> str:
+        with pytest.raises(SystemExit) as stopped:
+            load_settings(Settings)
+        assert stopped.value.code == 3
+        return capsys.readouterr().err
+
+    return refusal
+
+
+def test_every_problem_stands_in_one_message(monkeypatch: pytest.MonkeyPatch, refusal: Callable[[], str]) -> None:
     monkeypatch.setenv("SHOP_WORKERS", "many")
     monkeypatch.setenv("METRICS_PORT", "none")
-    with pytest.raises(SystemExit) as stopped:
-        load_settings(Settings)
-    lines = str(stopped.value).splitlines()
+    lines = refusal().splitlines()
     assert lines[0] == "Settings are missing or wrong:"
     assert [line.split(":")[0].strip() for line in lines[1:]] == [
         "SHOP_INTERNAL_TOKEN_KEY",
@@ -56,15 +65,18 @@ def test_every_problem_stands_in_one_message(monkeypatch: pytest.MonkeyPatch) ->
         ("SHOP_DATABASE_URL", "mysql+pymysql://shop:a:hunter2@host:hunter2/shop"),
         ("SHOP_WORKERS", "hunter2"),
         ("SHOP_NAMES", "hunter2"),
+        ("SHOP_TOWNS", "Xi'an, hunter2-town"),
+        ("SHOP_LOG_LEVEL", "hunter2"),
     ],
 )
 @pytest.mark.usefixtures("_complete")
-def test_no_value_is_printed(monkeypatch: pytest.MonkeyPatch, variable: str, value: str) -> None:
+def test_no_value_is_printed(
+    monkeypatch: pytest.MonkeyPatch, refusal: Callable[[], str], variable: str, value: str
+) -> None:
     monkeypatch.setenv(variable, value)
-    with pytest.raises(SystemExit) as stopped:
-        load_settings(Settings)
-    assert variable.removeprefix("SHOP_").lower() in str(stopped.value).lower()
-    assert "hunter2" not in str(stopped.value)
+    message = refusal()
+    assert variable.removeprefix("SHOP_").lower() in message.lower()
+    assert "hunter2" not in message
 
 
 @pytest.mark.usefixtures("_complete")
@@ -94,3 +106,20 @@ def test_a_variable_wins_over_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyP
     monkeypatch.setenv("SHOP_DATABASE_URL", "sqlite:///shop.db")
     settings = Settings(_secrets_dir=tmp_path)  # type: ignore[call-arg]
     assert settings.internal_token_key.get_secret_value() == KEY
+
+
+@pytest.mark.parametrize(("key", "is_accepted"), [("k" * 31, False), ("k" * 32, True), ("é" * 16, True)])
+@pytest.mark.usefixtures("_complete")
+def test_a_key_has_32_bytes(monkeypatch: pytest.MonkeyPatch, key: str, is_accepted: bool) -> None:
+    monkeypatch.setenv("SHOP_INTERNAL_TOKEN_KEY", key)
+    if is_accepted:
+        assert secret_keys(load_settings(Settings)) == {"SHOP_INTERNAL_TOKEN_KEY": key}
+    else:
+        with pytest.raises(ValueError, match="needs at least 32 bytes"):
+            Settings()
+
+
+@pytest.mark.usefixtures("_complete")
+def test_a_list_is_written_with_commas(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SHOP_TOWNS", " Beijing,, Xi'an ,")
+    assert load_settings(Settings).towns == ("Beijing", "Xi'an")

@@ -1,4 +1,4 @@
-"""The walls of the house: who may import whom, and facts that stand in two places."""
+"""The boundaries of the services: who may import whom, and facts that stand in two places."""
 
 import importlib
 import json
@@ -143,4 +143,4 @@ def test_the_chassis_stays_small(root: Path) -> None:
         for line in re.sub(r'""".*?"""', "", path.read_text(), flags=re.DOTALL).splitlines()
         if line.strip() and not line.strip().startswith("#")
     ]
-    assert len(lines) < 790
+    assert len(lines) < 840  # 790 before it took over what five services had copies of: addresses, types of settings.

@@ -8,7 +8,7 @@ from chassis.identity import GATEWAY
 from chassis.logs import configure_logs
 from chassis.metrics import MetricsMiddleware
 from chassis.problems import install_problems
-from chassis.self_test import refuse_to_start, unsafe_surroundings, weak_secrets
+from chassis.self_test import check_start
 from chassis.settings import load_settings
 from chassis.web import MAX_BODY_BYTES, install_health, install_observation
 from gateway import routes
@@ -32,8 +32,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     if settings is None:
         settings = load_settings(Settings)
         configure_logs(GATEWAY, settings.log_level)
-        key = {"GATEWAY_INTERNAL_TOKEN_KEY": settings.internal_token_key.get_secret_value()}
-        refuse_to_start([*weak_secrets(key), *unsafe_surroundings(settings.redis_url.get_secret_value())])
+        check_start(settings, redis_url=settings.redis_url.get_secret_value())
     app = _flask_app()
     parts = build_parts(settings)
     _register(app, parts)

@@ -8,7 +8,6 @@ nothing is lost here but noise protection, and ``gateway_limits_unreachable_tota
 import math
 import time
 from collections.abc import Callable
-from ipaddress import ip_address, ip_network
 
 from limits import RateLimitItemPerMinute
 from limits.errors import StorageError
@@ -16,6 +15,7 @@ from limits.storage import storage_from_string
 from limits.strategies import SlidingWindowCounterRateLimiter
 from structlog import get_logger
 
+from chassis.addresses import client_network
 from chassis.errors import TooManyRequests
 from gateway.observation import LIMITED, LIMITS_UNREACHABLE
 from gateway.rules import Limit
@@ -24,7 +24,6 @@ from gateway.settings import Settings
 log = get_logger(__name__)
 _TIMEOUT_SECONDS = 0.25
 _PAUSE_SECONDS = 2.0  # After a failure Redis is left alone, so that an outage adds no latency.
-_IPV6_PREFIX = 64  # What one subscriber gets at least.
 
 
 class AddressLimits:
@@ -56,7 +55,7 @@ class AddressLimits:
         if self._clock() < self._paused_until:
             LIMITS_UNREACHABLE.inc()
             return
-        item, subject = self._items[limit], subject_of(client_ip)
+        item, subject = self._items[limit], client_network(client_ip)
         try:
             if self._limiter.hit(item, subject):
                 return
@@ -68,16 +67,3 @@ class AddressLimits:
             return
         LIMITED.labels(limit.value).inc()
         raise TooManyRequests(retry_after_seconds=max(1, math.ceil(reset_at - time.time())))
-
-
-def subject_of(client_ip: str) -> str:
-    """Return whom an address stands for: itself, or the /64 network of an IPv6 address."""
-    try:
-        address = ip_address(client_ip)
-    except ValueError:
-        return client_ip
-    if address.version == 4:
-        return str(address)
-    if address.ipv4_mapped is not None:
-        return str(address.ipv4_mapped)
-    return str(ip_network((address, _IPV6_PREFIX), strict=False).network_address)

@@ -3,19 +3,15 @@
 from ipaddress import IPv4Network, IPv6Network
 from typing import Annotated
 
-from pydantic import BeforeValidator, Field, SecretStr, StringConstraints
-from pydantic_settings import BaseSettings, NoDecode
+from pydantic import Field, SecretStr, StringConstraints
+from pydantic_settings import BaseSettings
 
-from chassis.settings import settings_config
+from chassis.settings import Commas, Key, LogLevel, settings_config
 
 Address = Annotated[str, StringConstraints(pattern=r"^http://[A-Za-z0-9.\-\[\]:]+/?$")]
 Network = IPv4Network | IPv6Network
 Origin = Annotated[str, StringConstraints(pattern=r"^https?://[a-z0-9.\-\[\]:]+$")]
 PerMinute = Annotated[int, Field(ge=1, le=100_000)]
-
-
-def _commas(value: object) -> object:
-    return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
 
 
 class Settings(BaseSettings):
@@ -24,8 +20,8 @@ class Settings(BaseSettings):
     model_config = settings_config("GATEWAY_")
 
     redis_url: SecretStr
-    internal_token_key: SecretStr = Field(min_length=32)
-    log_level: str = "INFO"
+    internal_token_key: Key
+    log_level: LogLevel = "INFO"
     metrics_port: int = Field(default=9100, validation_alias="METRICS_PORT")
 
     captcha_service_url: Address
@@ -48,9 +44,9 @@ class Settings(BaseSettings):
     # The absolute life of a session at user-service; the refresh cookie need not outlive it.
     session_days: int = Field(default=30, ge=1, le=30)
     # Other origins whose pages may use a cookie session, for example https://app.example.com.
-    allowed_origins: Annotated[tuple[Origin, ...], NoDecode, BeforeValidator(_commas)] = ()
+    allowed_origins: Commas[Origin] = ()
     # Networks of the load balancers whose X-Forwarded-For and X-Forwarded-Proto are believed.
-    trusted_proxies: Annotated[tuple[Network, ...], NoDecode, BeforeValidator(_commas)] = ()
+    trusted_proxies: Commas[Network] = ()
 
     captchas_per_ip_per_minute: PerMinute = 20
     captcha_sounds_per_ip_per_minute: PerMinute = 60  # Each costs 3 ms of a core; some browsers ask twice.

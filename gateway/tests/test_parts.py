@@ -17,7 +17,7 @@ from chassis.web import Access
 from gateway.app import create_app
 from gateway.documents import merge
 from gateway.incoming import Reception
-from gateway.limits import AddressLimits, subject_of
+from gateway.limits import AddressLimits
 from gateway.revocations import Revocations
 from gateway.rules import RULES, Limit, Rule, RuleTable, Service
 from gateway.settings import Settings
@@ -241,17 +241,19 @@ def test_a_session_that_ended_here_is_dead_at_once(revocations: Revocations) -> 
         revocations.check(identity(), is_unsafe=False)
 
 
-@pytest.mark.parametrize(
-    ("address", "expected"),
-    [
-        ("1.2.3.4", "1.2.3.4"),
-        ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::"),
-        ("::ffff:1.2.3.4", "1.2.3.4"),
-        ("", ""),
-    ],
-)
-def test_an_ipv6_subscriber_is_a_network(address: str, expected: str) -> None:
-    assert subject_of(address) == expected
+def test_an_ipv6_subscriber_is_counted_as_a_network(redis: Redis, redis_url: str) -> None:
+    limits = AddressLimits(settings_with(redis_url, sessions_per_ip_per_minute=1))
+    limits.charge(Limit.SESSIONS, "2001:db8:1:2:3:4:5:6")
+    limits.charge(Limit.SESSIONS, "2001:db8:1:3::1")
+    with pytest.raises(TooManyRequests):
+        limits.charge(Limit.SESSIONS, "2001:db8:1:2::9")
+
+
+def test_addresses_that_nobody_can_read_share_one_count(redis: Redis, redis_url: str) -> None:
+    limits = AddressLimits(settings_with(redis_url, sessions_per_ip_per_minute=1))
+    limits.charge(Limit.SESSIONS, "unreadable")
+    with pytest.raises(TooManyRequests):
+        limits.charge(Limit.SESSIONS, "")
 
 
 def test_addresses_have_their_own_counts(redis: Redis, redis_url: str) -> None:

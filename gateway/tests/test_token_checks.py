@@ -2,6 +2,7 @@
 
 import base64
 import json
+import re
 import time
 from collections.abc import Callable
 from typing import Any
@@ -28,6 +29,11 @@ ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
 
 def encoded(data: bytes) -> str:
     return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
+
+
+def without_the_clock(changed: dict[str, Any]) -> str:
+    """Name changed claims by their distance from now, because an id must be the same in every process of a run."""
+    return re.sub(r"\b\d{10}\b", lambda moment: f"now{int(moment[0]) - NOW:+}", str(changed))[:40]
 
 
 def bearer(token: str) -> dict[str, str]:
@@ -140,7 +146,7 @@ def test_T31_an_access_token_is_no_service_token(sign: Callable[..., str], inter
         {"auth_time": NOW + 3000},
         *({name: None} for name in CLAIMS),
     ],
-    ids=lambda changed: str(changed)[:40],
+    ids=without_the_clock,
 )
 def test_T32_a_claim_that_is_wrong_or_missing_is_refused(refusal: Any, sign_text: Any, changed: Any) -> None:
     claims = {name: value for name, value in {**CLAIMS, **changed}.items() if value is not None}

@@ -6,10 +6,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-import jwt
 import pytest
-from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric import ec
 
 from chassis.errors import DependencyUnavailable, Unauthenticated, UpstreamUnavailable
 from gateway.jwk_sets import read_keys
@@ -40,37 +37,19 @@ def test_a_good_token_names_its_user(verifier: TokenVerifier, sign: Callable[...
 @pytest.mark.parametrize(
     "changed",
     [
-        {"exp": NOW - 60},
-        {"exp": None},
-        {"exp": str(NOW + 60)},
-        {"exp": NOW + 60.5},
-        {"iat": NOW + 600},
-        {"iat": None},
         {"iat": True},
-        {"nbf": NOW + 600},
-        {"nbf": str(NOW)},
-        {"exp": NOW + 3601},
-        {"auth_time": NOW + 600},
-        {"aud": "another"},
+        pytest.param({"nbf": str(NOW)}, id="nbf-is-a-text"),
+        pytest.param({"exp": NOW + 3601}, id="exp-in-more-than-an-hour"),
         {"aud": ["xinjing", "another"]},
-        {"aud": None},
-        {"iss": "another"},
-        {"iss": ["xinjing"]},
-        {"iss": None},
         {"sub": 7},
         {"sub": "0"},
         {"sub": "7\n"},
         {"sub": "7 or 8"},
-        {"sub": None},
-        {"sid": None},
         {"sid": "a\r\nb"},
         {"sid": ""},
-        {"jti": None},
         {"jti": 1},
         {"jti": "a\nb"},
-        {"auth_time": None},
         {"auth_time": "yesterday"},
-        {"roles": None},
         {"roles": "admin"},
         {"roles": ["a\r\nX-Evil: 1"]},
         {"roles": [1]},
@@ -79,6 +58,7 @@ def test_a_good_token_names_its_user(verifier: TokenVerifier, sign: Callable[...
     ids=str,
 )
 def test_w59_wrong_claims_are_refused(verifier: TokenVerifier, sign_text: Callable[..., str], changed: Any) -> None:
+    """Those that T32 does not try at the running gateway."""
     payload = {name: value for name, value in claims(**changed).items() if value is not None}
     with pytest.raises(Unauthenticated):
         verifier.verify(sign_text(HEADER, json.dumps(payload)))
@@ -87,26 +67,18 @@ def test_w59_wrong_claims_are_refused(verifier: TokenVerifier, sign_text: Callab
 @pytest.mark.parametrize(
     "header",
     [
-        {"typ": "JWT"},
-        {"typ": "AT+JWT"},
-        {"typ": None},
         {"kid": "unknown"},
         {"kid": None},
         {"kid": 1},
         {"kid": "../x"},
-        {"alg": "none"},
-        {"alg": "None"},
-        {"alg": "HS256"},
         {"alg": "ES384"},
-        {"jku": "https://evil.example/jwks.json"},
-        {"jwk": {"kty": "EC"}},
-        {"x5u": "https://evil.example"},
         {"crit": ["exp"]},
         {"b64": False},
     ],
     ids=str,
 )
 def test_w59_other_headers_are_refused(verifier: TokenVerifier, sign_text: Callable[..., str], header: Any) -> None:
+    """Those that T30 and T31 do not try at the running gateway."""
     whole = {"alg": "ES256", "kid": "test-key-1", "typ": "at+jwt", **header}
     text = json.dumps({name: value for name, value in whole.items() if value is not None})
     with pytest.raises(Unauthenticated):
@@ -116,14 +88,13 @@ def test_w59_other_headers_are_refused(verifier: TokenVerifier, sign_text: Calla
 @pytest.mark.parametrize(
     ("header", "payload"),
     [
-        (HEADER, json.dumps(claims())[:-1] + ',"sub":"1"}'),
-        ('{"alg":"none","alg":"ES256","kid":"test-key-1","typ":"at+jwt"}', json.dumps(claims())),
         (HEADER, "[]"),
         (HEADER, "not json"),
         (HEADER, '{"exp":NaN}'),
         (HEADER, "[" * 100_0),
         ("[]", json.dumps(claims())),
     ],
+    ids=["a-list", "no-json", "a-number-that-is-none", "a-thousand-lists", "a-list-for-a-header"],
 )
 def test_w59_odd_json_is_refused(
     verifier: TokenVerifier, sign_text: Callable[..., str], header: str, payload: str
@@ -158,16 +129,6 @@ def changed_forms(token: str) -> list[str]:
 def test_w59_changed_forms_are_refused(verifier: TokenVerifier, sign: Callable[..., str], number: int) -> None:
     with pytest.raises(Unauthenticated):
         verifier.verify(changed_forms(sign())[number])
-
-
-def test_w59_the_public_key_is_no_hmac_secret(verifier: TokenVerifier, signing_key: ec.EllipticCurvePrivateKey) -> None:
-    pem = signing_key.public_key().public_bytes(
-        serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
-    )
-    signed = f"{encoded(HEADER.replace('ES256', 'HS256').encode())}.{encoded(json.dumps(claims()).encode())}"
-    signature = jwt.algorithms.HMACAlgorithm(jwt.algorithms.HMACAlgorithm.SHA256).sign(signed.encode(), pem)
-    with pytest.raises(Unauthenticated):
-        verifier.verify(f"{signed}.{encoded(signature)}")
 
 
 def test_a_kept_token_still_expires(public_keys: PublicKeys, sign: Callable[..., str]) -> None:

@@ -8,6 +8,7 @@ from chassis.database import Database
 from chassis.identity import InternalTokens
 from chassis.logs import configure_logs
 from chassis.redis_client import connect_redis
+from chassis.self_test import check_start
 from chassis.service_client import ServiceClient
 from chassis.settings import load_settings
 from chassis.web import create_api
@@ -30,6 +31,7 @@ def create_app(settings: Settings | None = None) -> OpenAPI:
     if settings is None:
         settings = load_settings(Settings)
         configure_logs(SERVICE, settings.log_level)
+        check_start(settings, redis_url=settings.redis_url)
     tokens = InternalTokens(settings.internal_token_key.get_secret_value())
     # The pages serve their static files themselves, under names with a content hash.
     app = create_api(__name__, service=SERVICE, tokens=tokens, metrics_port=settings.metrics_port, static_folder=None)

@@ -6,6 +6,7 @@ from flask_openapi3 import OpenAPI
 from chassis.identity import InternalTokens
 from chassis.logs import configure_logs
 from chassis.redis_client import connect_redis
+from chassis.self_test import check_start
 from chassis.service_client import ServiceClient
 from chassis.settings import load_settings
 from chassis.web import create_api
@@ -34,6 +35,7 @@ def create_app(settings: Settings | None = None, *, publisher: JobPublisher | No
     if settings is None:
         settings = load_settings(Settings)
         configure_logs(SERVICE, settings.log_level)
+        check_start(settings, redis_url=settings.redis_url)
     tokens = InternalTokens(settings.internal_token_key.get_secret_value())
     app = create_api(__name__, service=SERVICE, tokens=tokens, metrics_port=settings.metrics_port, static_folder=None)
     redis = connect_redis(settings.redis_url)

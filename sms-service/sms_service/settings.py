@@ -1,15 +1,14 @@
 """What the SMS service needs to run; every field is a variable SMS_…, units are in the names."""
 
-from typing import Annotated, Literal
+from typing import Annotated
 
 from pydantic import BeforeValidator, Field, SecretStr, ValidationInfo, field_validator
 
-from chassis.settings import settings_config
+from chassis.settings import Key, LogLevel, settings_config
 from sms_service.codes.limit_settings import LimitSettings
 from sms_service.providers.settings import ProviderSettings
 from sms_service.routing.routes import EVERYWHERE
 
-_SECRET_BYTES = 32
 # An empty variable means "not set", as `${NAME:-}` writes it in a compose file.
 _OptionalSecret = Annotated[SecretStr | None, BeforeValidator(lambda value: value or None)]
 
@@ -20,11 +19,11 @@ class Settings(LimitSettings, ProviderSettings):
     model_config = settings_config("SMS_")
 
     redis_url: str
-    internal_token_key: SecretStr
-    code_key: SecretStr
+    internal_token_key: Key
+    code_key: Key
     captcha_service_url: str
     amqp_url: _OptionalSecret = None  # Nodes with commas between them. Absent: the queue is a stream on Redis.
-    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    log_level: LogLevel = "INFO"
     metrics_port: int = Field(default=9100, validation_alias="METRICS_PORT")
     bind_host: str = Field(default="127.0.0.1", validation_alias="BIND_HOST")  # Of the worker's metrics port.
 
@@ -45,10 +44,3 @@ class Settings(LimitSettings, ProviderSettings):
         if lost := [country for country in countries if country not in routes and EVERYWHERE not in routes]:
             raise ValueError(f"SMS_ROUTES leads to no provider for {', '.join(lost)}")
         return countries
-
-    @field_validator("code_key", "internal_token_key")
-    @classmethod
-    def _long_enough(cls, secret: SecretStr) -> SecretStr:
-        if len(secret.get_secret_value().encode()) < _SECRET_BYTES:
-            raise ValueError(f"needs at least {_SECRET_BYTES} bytes")
-        return secret

@@ -38,7 +38,7 @@ def test_a_repetition_of_an_uncertain_text_needs_to_be_safe_when_its_turn_comes(
 
 @pytest.mark.parametrize(
     "reason",
-    set(ClaimReason) - {ClaimReason.WON, ClaimReason.SENDING, ClaimReason.HANDED_OVER},
+    sorted(set(ClaimReason) - {ClaimReason.WON, ClaimReason.SENDING, ClaimReason.HANDED_OVER}),
 )
 def test_a_lost_claim_is_dropped(reason: ClaimReason) -> None:
     assert decide(Claim(reason), repeats_safely=True) is Step.DROP

@@ -1,6 +1,7 @@
 """The worker as a process of its own: it starts from variables, says how it is, sends, and ends when told to."""
 
 import os
+import secrets
 import signal
 import socket
 import subprocess
@@ -12,6 +13,7 @@ import pytest
 import requests
 
 from chassis.mobiles import Mobile
+from sms_service.codes.crypto import CodeKeys
 from sms_service.codes.purposes import Purpose
 from sms_service.codes.sms_codes import SmsCodes
 from sms_service.providers.inbox import Inbox
@@ -19,6 +21,7 @@ from sms_service.queue.job import SendJob
 from sms_service.settings import Settings
 from sms_service.worker.health_server import WorkerHealth, ask_health
 
+CODE_KEY = secrets.token_urlsafe(32)
 COMMAND = [sys.executable, "-m", "sms_service.worker"]
 
 
@@ -29,13 +32,19 @@ def health_port() -> int:
 
 
 @pytest.fixture
+def keys() -> CodeKeys:
+    """The keys of a worker that reads its own settings, which refuses the known keys of the other tests."""
+    return CodeKeys(CODE_KEY)
+
+
+@pytest.fixture
 def environment(make_settings: Callable[..., Settings], health_port: int) -> dict[str, str]:
     settings = make_settings()
     return {
-        "PATH": os.environ["PATH"],
+        **{name: os.environ[name] for name in ("PATH", "PYTHONPATH") if name in os.environ},
         "SMS_REDIS_URL": settings.redis_url,
-        "SMS_INTERNAL_TOKEN_KEY": settings.internal_token_key.get_secret_value(),
-        "SMS_CODE_KEY": settings.code_key.get_secret_value(),
+        "SMS_INTERNAL_TOKEN_KEY": secrets.token_urlsafe(32),
+        "SMS_CODE_KEY": CODE_KEY,
         "SMS_CAPTCHA_SERVICE_URL": settings.captcha_service_url,
         "METRICS_PORT": str(health_port),
     }

@@ -6,14 +6,9 @@ from typing import Annotated, Literal, Self
 from pydantic import AfterValidator, Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings
 
-from chassis.database import checked_url
-from chassis.settings import settings_config
+from chassis.database import DatabaseUrl
+from chassis.settings import Key, LogLevel, settings_config
 from user_service.passwords.pepper import PasswordKeys
-
-
-def _database_url(value: SecretStr) -> SecretStr:
-    checked_url(value.get_secret_value())
-    return value
 
 
 def _password_keys(value: SecretStr) -> SecretStr:
@@ -21,7 +16,6 @@ def _password_keys(value: SecretStr) -> SecretStr:
     return value
 
 
-Key = Annotated[SecretStr, Field(min_length=32)]
 Limit = Annotated[int, Field(ge=1)]
 
 
@@ -30,7 +24,7 @@ class Settings(BaseSettings):
 
     model_config = settings_config("USER_")
 
-    database_url: Annotated[SecretStr, AfterValidator(_database_url)]
+    database_url: DatabaseUrl
     redis_url: str
     sms_service_url: str
     captcha_service_url: str
@@ -39,7 +33,7 @@ class Settings(BaseSettings):
     refresh_token_key: Key
     # id:secret[,id:secret…]; the first is current, the others check the hashes made with them.
     password_keys: Annotated[SecretStr, AfterValidator(_password_keys)]
-    log_level: str = "INFO"
+    log_level: LogLevel = "INFO"
     metrics_port: int = Field(default=9100, validation_alias="METRICS_PORT")
     processes: int = Field(default=1, ge=1, validation_alias="WEB_CONCURRENCY")
 

@@ -1,6 +1,6 @@
 """The names of the Redis keys. All keys of one mobile share the hash tag ``{mobile_hash}``."""
 
-import ipaddress
+from chassis.addresses import client_network
 
 BUDGET_PREFIX = "sms:budget:"  # The counters of all texts together; the kind and the number of the window follow.
 WAITING_KEY = "sms:waiting"  # The log of the sends that no worker has claimed yet.
@@ -59,25 +59,14 @@ def block_sends_key(block_hash: str) -> str:
 
 def ip_sends_key(address: str) -> str:
     """Name the log of an address's sends."""
-    return f"sms:sends:ip:{_counted(address)}"
+    return f"sms:sends:ip:{client_network(address)}"
 
 
 def ip_unverified_key(address: str) -> str:
     """Name the log of those sends of an address whose code nobody has entered."""
-    return f"sms:unverified:ip:{_counted(address)}"
+    return f"sms:unverified:ip:{client_network(address)}"
 
 
 def country_prefix(country: str) -> str:
     """Begin the names of the counters of a country; the kind and the number of the window follow."""
     return f"sms:country:{country}:"
-
-
-def _counted(address: str) -> str:
-    # An IPv6 client owns a whole /64, so that is what is counted.
-    try:
-        ip = ipaddress.ip_address(address)
-    except ValueError:
-        return "unknown"
-    if isinstance(ip, ipaddress.IPv6Address):
-        ip = ip.ipv4_mapped or ipaddress.IPv6Address(int(ip) >> 64 << 64)
-    return str(ip)

@@ -8,17 +8,13 @@ from typing import Annotated
 
 from pydantic import AfterValidator, BeforeValidator, Field
 from pydantic.dataclasses import dataclass
-from pydantic_settings import BaseSettings, NoDecode
+from pydantic_settings import BaseSettings
 
 from chassis.errors import MobileInvalid
 from chassis.mobiles import COUNTRIES, Mobile, parse_mobile
-from chassis.settings import settings_config
+from chassis.settings import Commas, settings_config
 
 Positive = Annotated[int, Field(ge=1)]
-
-
-def _commas(value: object) -> object:
-    return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
 
 
 def _known(country: str) -> str:
@@ -52,13 +48,9 @@ def _fixed_code(value: object) -> object:
     return dict(zip(("mobile", "code", "last_day"), parts, strict=True))
 
 
-Countries = Annotated[
-    tuple[Annotated[str, AfterValidator(_known)], ...], NoDecode, BeforeValidator(_commas), Field(min_length=1)
-]
-Intervals = Annotated[tuple[Positive, ...], NoDecode, BeforeValidator(_commas), Field(min_length=1)]
-FixedCodes = Annotated[
-    tuple[Annotated[FixedCode, BeforeValidator(_fixed_code)], ...], NoDecode, BeforeValidator(_commas)
-]
+Countries = Annotated[Commas[Annotated[str, AfterValidator(_known)]], Field(min_length=1)]
+Intervals = Annotated[Commas[Positive], Field(min_length=1)]
+FixedCodes = Commas[Annotated[FixedCode, BeforeValidator(_fixed_code)]]
 
 
 class LimitSettings(BaseSettings):

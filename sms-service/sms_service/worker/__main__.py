@@ -9,6 +9,7 @@ from structlog import get_logger
 
 from chassis.logs import configure_logs
 from chassis.redis_client import connect_redis
+from chassis.self_test import check_start
 from chassis.settings import load_settings
 from sms_service.codes.crypto import CodeKeys
 from sms_service.codes.templates import TemplatesMalformed
@@ -34,6 +35,7 @@ def main() -> None:
     if "--check" in sys.argv[1:]:
         sys.exit(0 if ask_health(settings.metrics_port) else 1)
     configure_logs("sms-worker", settings.log_level)
+    check_start(settings, redis_url=settings.redis_url)
     redis = connect_redis(settings.redis_url, max_connections=settings.worker_threads + 4)
     keys = CodeKeys(settings.code_key.get_secret_value())
     stopping = threading.Event()

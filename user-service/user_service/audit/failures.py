@@ -11,6 +11,7 @@ from datetime import datetime
 
 from redis import Redis
 
+from chassis.addresses import client_network
 from chassis.database import Database
 from chassis.errors import (
     CredentialsWrong,
@@ -22,7 +23,6 @@ from chassis.errors import (
 )
 from chassis.mobiles import Mobile
 from chassis.redis_client import redis_errors
-from user_service.addresses import limited_prefix
 from user_service.audit.log import Happening, record
 
 _REFUSALS = (CredentialsWrong, MobileTaken, PasswordResetRequired, SmsCodeExpired, SmsCodeWrong)
@@ -48,7 +48,7 @@ class FailureLog:
         try:
             yield
         except TooManyRequests as error:
-            if self._is_first(f"user:audit:limit:{event}:{limited_prefix(ip)}"):
+            if self._is_first(f"user:audit:limit:{event}:{client_network(ip)}"):
                 self._write(Happening(event, error.code, user_id, user_id, mobile))
             raise
         except _REFUSALS as error:

@@ -8,10 +8,10 @@ from sqlalchemy import Table, bindparam, insert, select
 from sqlalchemy.orm import Session
 from structlog import get_logger
 
+from chassis.addresses import stored_prefix
 from chassis.identity import client_ip
 from chassis.mobiles import Mobile, mask_mobile
 from chassis.tracing import current_request_id
-from user_service.addresses import stored_prefix
 from user_service.models import AuditEvent, User
 
 log = get_logger(__name__)

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 from redis import Redis
 
+from chassis.addresses import client_network
 from chassis.errors import CaptchaRequired, TooManyRequests
 from chassis.mobiles import Mobile
 from chassis.redis_client import redis_errors
-from user_service.addresses import limited_prefix
 
 # All buckets are charged in one step or none is: two parallel attempts can never both take the last place.
 # Numbers: 1 if a captcha is asked for and none was sent, then three of each bucket (see `charge_numbers`).
@@ -83,12 +83,12 @@ class AttemptLimits:
         account, bounds = self.account_key(mobile), self._bounds
         return [
             Bucket(f"user:login:account:{account}", bounds.per_account, 300, bounds.captcha_after_per_account),
-            Bucket(f"user:login:ip:{limited_prefix(ip)}", bounds.per_ip, 60, bounds.captcha_after_per_ip),
+            Bucket(f"user:login:ip:{client_network(ip)}", bounds.per_ip, 60, bounds.captcha_after_per_ip),
         ]
 
     def for_code(self, ip: str) -> list[Bucket]:
         """Name the bucket of presenting an SMS code; guesses per mobile are counted by sms-service."""
-        return [Bucket(f"user:code:ip:{limited_prefix(ip)}", self._bounds.code_checks_per_ip, 60)]
+        return [Bucket(f"user:code:ip:{client_network(ip)}", self._bounds.code_checks_per_ip, 60)]
 
     def charge(self, buckets: Sequence[Bucket], *, asks_captcha: bool = False) -> None:
         """Charge one attempt to every bucket, or to none.

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 from flask import request
 
+from chassis.addresses import stored_prefix
 from chassis.identity import client_ip
-from user_service.addresses import stored_prefix
 from user_service.models import User, UserSession
 from user_service.tokens.access_tokens import AccessToken
 from user_service.tokens.refresh_tokens import RefreshToken
