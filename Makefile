@@ -26,13 +26,10 @@ test: $(VENV)/.development ## lint, types, and every test that needs no outside 
 
 test-all: test ## the rest: RabbitMQ, MariaDB, PostgreSQL, the compose stack, a browser (needs Docker and Chromium)
 	deploy/test-all
+	$(MAKE) bench QUICK=1
 
-bench: $(VENV)/.development ## speed, as ratios against a yardstick in the same run
-	@PYTHONPATH=tests-e2e $(BIN)/python -m bench.captchas
-	@PYTHONPATH=tests-e2e $(BIN)/python -m bench.sms
-	@PYTHONPATH=tests-e2e $(BIN)/python -m bench.accounts
-	@PYTHONPATH=tests-e2e $(BIN)/python -m bench.enumeration
-	REVOCATION_TRIALS=1000 $(BIN)/pytest -q tests-e2e/tokens -k T33_a_session
+bench: $(VENV)/.development ## speed, as ratios to yardsticks of the same run: 12 minutes (QUICK=1: one; PARTS=accounts)
+	@PYTHONPATH=tests-e2e $(BIN)/python -m bench $(if $(QUICK),--quick) $(PARTS)
 
 walk: $(VENV)/.development ## count the files that one request runs through (OPTIONS=--files names them)
 	@$(BIN)/python tests-e2e/walk.py $(OPTIONS)

@@ -4,14 +4,18 @@ import statistics
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
+from bench.effort import Effort, Tell
+from bench.rounds import CLIENTS
+from bench.table import Row, compare
 from stage.processes import Service
 from stage.system import SmsSystem, new_mobiles
 
-ROUNDS, ROUND_SECONDS, CLIENTS = 5, 3.0, 8
-CPU_GOAL = 1.25
+_CPU_GOAL = 1.25
 _WARM_UP = 200
+_BARE_APP = "stage.wired_api:without_publishing()"
+_AGAINST = "the app that does not publish"
 
 
 @dataclass(frozen=True)
@@ -21,49 +25,41 @@ class Round:
     per_second: float
     cpu_ms: float
     p50_ms: float
-    p95_ms: float
     p99_ms: float
 
 
-def measure_accepting(system: SmsSystem) -> Iterator[str]:
-    """Run interleaved rounds, and write the medians and their ratios."""
+def measure_accepting(system: SmsSystem, effort: Effort, tell: Tell) -> Iterator[Row]:
+    """Run interleaved rounds, and compare the medians."""
+    tell("starting the API twice")
     apis = {
-        "no publish": system.api(app="stage.wired_api:without_publishing()", THREADS=str(CLIENTS)),
-        "confirmed publish": system.api(THREADS=str(CLIENTS)),
+        "with publishing": system.api(ready=False, THREADS=str(CLIENTS)),
+        "without": system.api(ready=False, app=_BARE_APP, THREADS=str(CLIENTS)),
     }
     for api in apis.values():
+        api.wait_until_ready()
         _ask(system, api, new_mobiles(_WARM_UP))
     rounds: dict[str, list[Round]] = {name: [] for name in apis}
-    for _ in range(ROUNDS):
+    for number in range(effort.accepting_rounds):
         for name, api in apis.items():
-            rounds[name].append(_round(system, api))
-    yield f"{ROUNDS} interleaved rounds of {ROUND_SECONDS:.0f} s, {CLIENTS} clients; medians"
-    yield f"{'':18} {'codes/s':>8} {'CPU ms':>8} {'p50 ms':>8} {'p95 ms':>8} {'p99 ms':>8}"
-    medians = {name: _median(each) for name, each in rounds.items()}
-    for name, row in medians.items():
-        yield f"{name:18} {row.per_second:8.0f} {row.cpu_ms:8.2f} {row.p50_ms:8.1f} {row.p95_ms:8.1f} {row.p99_ms:8.1f}"
-    base, full = medians.values()
-    ratios = [getattr(full, field) / getattr(base, field) for field in Round.__annotations__]
-    yield f"{'ratio':18} " + " ".join(f"{ratio:8.2f}" for ratio in ratios)
-    yield f"goal: CPU ratio below {CPU_GOAL}: {'met' if full.cpu_ms / base.cpu_ms < CPU_GOAL else 'MISSED'}"
+            tell(f"accepting codes {name}, round {number + 1} of {effort.accepting_rounds}")
+            rounds[name].append(_round(system, api, effort.accepting_seconds))
+    ours, bare = map(_median, rounds.values())
+    yield compare("codes accepted", ours.per_second, bare.per_second, unit="a second", against=_AGAINST)
+    yield compare("CPU of a code", ours.cpu_ms, bare.cpu_ms, unit="ms", against=_AGAINST, at_most=_CPU_GOAL)
+    yield compare("answer time, median", ours.p50_ms, bare.p50_ms, unit="ms", against=_AGAINST)
+    yield compare("answer time, 99 of 100", ours.p99_ms, bare.p99_ms, unit="ms", against=_AGAINST)
 
 
-def _round(system: SmsSystem, api: Service) -> Round:
+def _round(system: SmsSystem, api: Service, at_least_seconds: float) -> Round:
     [process] = api.children()
     seconds: list[float] = []
     cpu, begun_at = process.cpu_times(), time.monotonic()
-    while time.monotonic() - begun_at < ROUND_SECONDS:
+    while time.monotonic() - begun_at < at_least_seconds:
         seconds += _ask(system, api, new_mobiles(25 * CLIENTS))
     spent, cpu_after = time.monotonic() - begun_at, process.cpu_times()
     cpu_seconds = cpu_after.user + cpu_after.system - cpu.user - cpu.system
     cuts = statistics.quantiles(seconds, n=100)
-    return Round(
-        per_second=len(seconds) / spent,
-        cpu_ms=1000 * cpu_seconds / len(seconds),
-        p50_ms=1000 * cuts[49],
-        p95_ms=1000 * cuts[94],
-        p99_ms=1000 * cuts[98],
-    )
+    return Round(len(seconds) / spent, 1000 * cpu_seconds / len(seconds), 1000 * cuts[49], 1000 * cuts[98])
 
 
 def _ask(system: SmsSystem, api: Service, mobiles: list[str]) -> list[float]:
@@ -75,4 +71,4 @@ def _ask(system: SmsSystem, api: Service, mobiles: list[str]) -> list[float]:
 
 
 def _median(rounds: list[Round]) -> Round:
-    return Round(*(statistics.median(getattr(each, field) for each in rounds) for field in Round.__annotations__))
+    return Round(*(statistics.median(getattr(each, field.name) for each in rounds) for field in fields(Round)))

@@ -5,11 +5,12 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
+import psutil
+
 CLIENTS = 8
-ROUNDS, ROUND_SECONDS = 3, 4.0
 
 
-def per_second(act: Callable[[int], object], *, threads: int = CLIENTS, seconds: float = ROUND_SECONDS) -> float:
+def per_second(act: Callable[[int], object], *, seconds: float, threads: int = CLIENTS) -> float:
     """Have threads act for one round, and return how often they did in a second."""
     begun_at = time.monotonic()
 
@@ -25,8 +26,21 @@ def per_second(act: Callable[[int], object], *, threads: int = CLIENTS, seconds:
     return total / (time.monotonic() - begun_at)
 
 
-def compared(name: str, ours: Callable[[], float], yardstick: Callable[[], float], *, unit: str) -> str:
-    """Measure in turns, and write the ratio of the medians with the raw figures beside it."""
-    pairs = [(ours(), yardstick()) for _ in range(ROUNDS)]
+def speed_and_cpu_ms(act: Callable[[int], object], *, seconds: float, threads: int = CLIENTS) -> tuple[float, float]:
+    """Return the acts in a second, and the milliseconds of processors that each took, here and in our processes."""
+    begun_at, spent = time.monotonic(), _processor_seconds()
+    speed = per_second(act, threads=threads, seconds=seconds)
+    return speed, 1000 * (_processor_seconds() - spent) / (speed * (time.monotonic() - begun_at))
+
+
+def _processor_seconds() -> float:
+    """Sum the processor time of this process and of all that it started."""
+    own = psutil.Process()
+    return sum(sum(process.cpu_times()[:2]) for process in (own, *own.children(recursive=True)))
+
+
+def in_turns(ours: Callable[[], float], yardstick: Callable[[], float], *, rounds: int) -> tuple[float, float]:
+    """Measure both in turns, and return the two medians."""
+    pairs = [(ours(), yardstick()) for _ in range(rounds)]
     mine, other = (statistics.median(each) for each in zip(*pairs, strict=True))
-    return f"{name:44} {mine / other:6.2f}  ({mine:,.0f} to {other:,.0f} {unit})"
+    return mine, other

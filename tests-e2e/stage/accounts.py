@@ -1,5 +1,6 @@
-"""Accounts as processes on this machine: Redis, user-service, gateways, and a stub of sms-service."""
+"""Accounts as processes on this machine: Redis, user-service, gateways, and a played sms-service."""
 
+import asyncio
 import json
 import os
 import secrets
@@ -7,43 +8,30 @@ import shutil
 import subprocess
 import sys
 import tempfile
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
-from wsgiref.simple_server import WSGIRequestHandler, make_server
 
 from local.redis_server import RedisServer
 from local.settings import free_ports
+from stage.http_door import HttpDoor, Request, response
 from stage.processes import ROOT, wait_until_ready
 
 START_SECONDS = 60
 STALE_SECONDS, LOST_SECONDS = 2.0, 6.0
 
 
-def _every_code_is_right(environ: dict[str, Any], start_response: Any) -> list[bytes]:
-    environ["wsgi.input"].read(int(environ["CONTENT_LENGTH"]))
-    body = json.dumps({"verified": True, "attempts_left": 0}).encode()
-    start_response("200 OK", [("Content-Type", "application/json"), ("Content-Length", str(len(body)))])
-    return [body]
+class Codes(HttpDoor):
+    """Plays sms-service: finds every code right, or every code wrong."""
 
+    def __init__(self, *, are_right: bool) -> None:
+        super().__init__()
+        self._answer = response(json.dumps({"verified": are_right, "attempts_left": 0 if are_right else 4}).encode())
 
-class _Quiet(WSGIRequestHandler):
-    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the name is the library's.
-        return
-
-
-@contextmanager
-def code_stub() -> Iterator[str]:
-    """Give the address of a stub of sms-service that finds every code right."""
-    with make_server("127.0.0.1", 0, _every_code_is_right, handler_class=_Quiet) as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
-        thread.start()
-        yield f"http://127.0.0.1:{server.server_port}"
-        server.shutdown()
-        thread.join()
+    async def answer(self, request: Request, writer: asyncio.StreamWriter) -> None:
+        """Say it."""
+        writer.write(self._answer)
 
 
 class Process:
@@ -98,10 +86,10 @@ class Accounts:
 
 
 @contextmanager
-def running_accounts(*, gateways: int, **changed: str) -> Iterator[Accounts]:
+def running_accounts(*, gateways: int, codes_are_right: bool = True, **changed: str) -> Iterator[Accounts]:
     """Run it all in an empty folder; ``changed`` are further variables."""
-    with code_stub() as sms_service:
-        yield from _run(sms_service, gateways, changed)
+    with Codes(are_right=codes_are_right) as codes:
+        yield from _run(codes.url, gateways, changed)
 
 
 def _run(sms_service: str, gateways: int, changed: dict[str, str]) -> Iterator[Accounts]:

@@ -15,26 +15,38 @@ from pika.exceptions import AMQPError
 from sms_service.queue.rabbitmq.topology import DEAD_QUEUE, SEND_QUEUE, apply_topology, declared_queues
 
 _ROOT = Path(__file__).parents[2]
-SERVERS = ("docker", "compose", "-p", "xinjing-servers", "-f", "deploy/test-servers.compose.yml")
-SERVERS_URL = "amqp://test:test@127.0.0.1:5673/%2F"  # Of the broker in there.
+_FILE = "deploy/test-servers.compose.yml"
+_SERVERS = ("docker", "compose", "-p", "xinjing-servers", "-f", _FILE)
 _VHOST = "faults"
 _BACK_SECONDS = 60
+_START_SECONDS = 300  # Its image may have to be fetched first.
 
 
-def run(*command: str) -> str:
+def run(*command: str, seconds: float = 60) -> str:
     """Run a command, and return what it printed."""
-    return subprocess.run(command, cwd=_ROOT, check=True, capture_output=True, text=True, timeout=60).stdout
+    return subprocess.run(command, cwd=_ROOT, check=True, capture_output=True, text=True, timeout=seconds).stdout
+
+
+def has_docker() -> bool:
+    """Say whether Docker runs here."""
+    try:
+        run("docker", "info")
+    except (OSError, subprocess.SubprocessError):
+        return False
+    return True
 
 
 class Broker:
     """The broker at an address, with a virtual host for us alone.
 
-    Its container is the one that TEST_BROKER_CONTAINER names, else the one of ``deploy/test-servers.compose.yml``.
+    Its container is the given one, or the one that TEST_BROKER_CONTAINER names, or else the one of
+    ``deploy/test-servers.compose.yml``.
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, *, container: str | None = None) -> None:
         given = urlsplit(url)
-        self._container = os.environ.get("TEST_BROKER_CONTAINER") or run(*SERVERS, "ps", "-q", "rabbitmq").strip()
+        named = container or os.environ.get("TEST_BROKER_CONTAINER")
+        self._container = named or run(*_SERVERS, "ps", "-q", "rabbitmq").strip()
         self.url = given._replace(path=f"/{_VHOST}").geturl()
         self.url_with_wrong_password = self.url.replace(f":{given.password}@", ":not-the-password@")
         self.control("add_vhost", _VHOST)
@@ -110,3 +122,24 @@ class Broker:
                 if time.monotonic() > end:
                     raise
                 time.sleep(0.3)
+
+
+@contextmanager
+def running_broker() -> Iterator[Broker]:
+    """Start RabbitMQ for the caller alone, beside any other, on a port that Docker picks; at the end it is removed."""
+    compose = ("docker", "compose", "-p", f"xinjing-broker-{os.getpid()}", "-f", _FILE)
+    options = ("--detach", "--rm", "--quiet-pull", "--publish", "127.0.0.1::5672")
+    try:
+        container = run(*compose, "run", *options, "rabbitmq", seconds=_START_SECONDS).strip()
+        _wait_until_healthy(container)
+        port = run("docker", "port", container, "5672").strip().rpartition(":")[2]
+        yield Broker(f"amqp://test:test@127.0.0.1:{port}/%2F", container=container)
+    finally:
+        run(*compose, "down", "-v", "--remove-orphans", "--timeout", "2")  # Started by `run`, it is an orphan.
+
+
+def _wait_until_healthy(container: str) -> None:
+    end = time.monotonic() + _BACK_SECONDS
+    while run("docker", "inspect", "-f", "{{.State.Health.Status}}", container).strip() != "healthy":
+        assert time.monotonic() < end, run("docker", "logs", "--tail", "50", container)
+        time.sleep(0.5)

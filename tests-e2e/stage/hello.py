@@ -6,6 +6,7 @@ app = Flask(__name__)
 
 
 @app.get("/")
+@app.get("/readyz")
 def hello() -> dict[str, str]:
     """Answer a few bytes of JSON."""
     return {"hello": "world"}

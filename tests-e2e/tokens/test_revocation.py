@@ -1,39 +1,22 @@
 """An ended session is refused by every gateway within five seconds, whatever becomes of Redis."""
 
-import os
 import time
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 
+from stage.client import ME, Client
+from stage.revocation import BOUND_SECONDS, slowest_refusals
+
 Get = Callable[..., Any]
-BOUND_SECONDS = 5.0
-# `make bench` takes a thousand.
-TRIALS = int(os.environ.get("REVOCATION_TRIALS", "40"))
-ENDINGS = ("/api/v1/sessions/current", "/api/v1/sessions?scope=all", "/api/v1/sessions?scope=others")
-ME = "/api/v1/users/me"
+TRIALS = 40  # `make bench` takes a thousand.
 
 
-@pytest.mark.timeout(1200)
 def test_T33_a_session_that_ends_is_refused_by_both_gateways_in_time(
-    accounts: Any,
-    ask: Get,
-    register: Get,
-    log_in: Get,
-    seconds_until_refused: Get,
-    capsys: pytest.CaptureFixture[str],
+    accounts: Any, client: Client, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    person, slowest = register(), dict.fromkeys(ENDINGS, 0.0)
-    for trial in range(TRIALS):
-        ending = ENDINGS[trial % len(ENDINGS)]
-        ended, acting = (log_in(person.mobile).json()["access_token"] for _ in range(2))
-        acting = ended if ending.endswith("current") else acting
-        assert {ask(gateway, "GET", ME, token=ended).status_code for gateway in accounts.gateways} == {200}
-        begun_at = time.monotonic()
-        assert ask(accounts.gateways[trial % 2], "DELETE", ending, token=acting).status_code == 204
-        for gateway in accounts.gateways:
-            slowest[ending] = max(slowest[ending], seconds_until_refused(gateway, ended, begun_at))
+    slowest = slowest_refusals(accounts, client, trials=TRIALS)
     with capsys.disabled():
         print(f"\nT33, {TRIALS} trials at two gateways, slowest first 401:", *map(_in_words, slowest.items()))  # noqa: T201
     assert max(slowest.values()) < BOUND_SECONDS
