@@ -59,6 +59,7 @@ def test_what_is_not_public_is_not_there(client: FlaskClient, add_article: Calla
     assert client.get("/api/v1/news?order=hot").json["items"] == []
 
 
+@pytest.mark.any_database
 @pytest.mark.parametrize("address", ["/api/v1/news/99", "/api/v1/news/0", "/api/v1/news/99999999999999999999999"])
 def test_an_unknown_article_is_a_404(client: FlaskClient, address: str) -> None:
     answer = client.get(address)
@@ -104,6 +105,7 @@ def test_lists_are_filtered_by_category_and_author(client: FlaskClient, add_arti
     }
 
 
+@pytest.mark.any_database
 def test_a_cursor_of_another_list_is_refused(client: FlaskClient, add_article: Callable[..., int]) -> None:
     for _ in range(2):
         add_article()
@@ -114,12 +116,14 @@ def test_a_cursor_of_another_list_is_refused(client: FlaskClient, add_article: C
         assert answer.json["errors"][0]["field"] == "cursor"
 
 
+@pytest.mark.any_database
 @pytest.mark.parametrize("cursor", ["x", "====", "bnVsbA", "W10", "%F0%9F", "WyJuZXdlc3QiLG51bGwsbnVsbCwxZTk5LDFd"])
 def test_a_broken_cursor_is_refused(client: FlaskClient, cursor: str) -> None:
     answer = client.get(f"/api/v1/news?cursor={cursor}")
     assert (answer.status_code, answer.json["errors"][0]["code"]) == (422, "cursor_invalid")
 
 
+@pytest.mark.any_database
 @pytest.mark.parametrize(
     ("query", "field"),
     [
@@ -140,6 +144,7 @@ def test_a_bad_query_names_its_field(client: FlaskClient, query: str, field: str
     assert [wrong["field"] for wrong in answer.json["errors"]] == [field]
 
 
+@pytest.mark.any_database
 def test_an_unchanged_answer_is_not_sent_again(client: FlaskClient, add_article: Callable[..., int]) -> None:
     address = f"/api/v1/news/{add_article()}"
     first = client.get(address)
@@ -147,6 +152,7 @@ def test_an_unchanged_answer_is_not_sent_again(client: FlaskClient, add_article:
     assert client.get(address, headers={"If-None-Match": first.headers["ETag"]}).status_code == 304
 
 
+@pytest.mark.any_database
 def test_the_answer_for_a_signed_in_reader_stays_private(
     client: FlaskClient, add_article: Callable[..., int], called_by: Callable[..., dict[str, str]]
 ) -> None:

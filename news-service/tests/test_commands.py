@@ -58,6 +58,7 @@ def test_a_dry_run_says_so(runner: FlaskCliRunner) -> None:
     assert "6        6" in runner.invoke(args=["import-sql", file]).stdout
 
 
+@pytest.mark.any_database
 @pytest.mark.parametrize(
     ("content", "message"),
     [
@@ -79,6 +80,7 @@ def test_a_wrong_file_gets_a_message_and_no_traceback(
     assert "6        6" in runner.invoke(args=["import-sql", str(DATA / "information_info_category.sql")]).stdout
 
 
+@pytest.mark.any_database
 def test_a_missing_file_and_an_unknown_zone_are_usage_errors(runner: FlaskCliRunner) -> None:
     assert runner.invoke(args=["import-sql", "nowhere.sql"]).exit_code == 2
     file = str(DATA / "information_info_category.sql")

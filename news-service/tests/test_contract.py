@@ -10,6 +10,8 @@ from pydantic import SecretStr, ValidationError
 from chassis.web import openapi_document
 from news_service.settings import Settings
 
+pytestmark = pytest.mark.any_database  # Shapes do not depend on it.
+
 
 def test_every_route_says_who_may_call_it(app: OpenAPI) -> None:
     silent = [
@@ -51,10 +53,12 @@ def test_wrong_addresses_and_methods_are_problems(
     assert answer.content_type == "application/problem+json"
 
 
+@pytest.mark.every_database
 def test_ready_means_database_and_redis(client: FlaskClient) -> None:
     assert client.get("/readyz").status_code == 200
 
 
+@pytest.mark.every_database
 def test_a_database_that_is_away_is_a_503(
     settings: Settings, make_app: Callable[[Settings], OpenAPI], called_by: Callable[..., dict[str, str]]
 ) -> None:

@@ -90,6 +90,7 @@ def test_the_sample_of_news_arrives_whole(run: Import, database: Database) -> No
     assert {number: row["user_id"] for number, row in rows.items() if row["user_id"]} == {6: 1, 7: 1, 8: 1}
 
 
+@pytest.mark.any_database
 def test_contents_are_made_safe(run: Import, database: Database) -> None:
     run(CATEGORIES, NEWS)
     rows = {row["id"]: row["content"] for row in stored(database, InfoNews)}
@@ -236,6 +237,7 @@ def test_unknown_columns_and_tables_are_left_out_and_reported(run: Import, datab
     ]
 
 
+@pytest.mark.any_database
 @pytest.mark.parametrize(
     ("values", "reason"),
     [
@@ -255,6 +257,7 @@ def test_a_bad_row_is_refused_with_its_reason(run: Import, database: Database, v
     assert [row["id"] for row in stored(database, InfoCategory)] == [2]
 
 
+@pytest.mark.any_database
 @pytest.mark.parametrize("status", ["2", "3", "-2", "null", "'9'"])
 def test_no_status_makes_an_article_public_by_accident(run: Import, database: Database, status: str) -> None:
     row = ARTICLE.format(id=1, category="null").replace(",null,0,null)", f",null,{status},null)")
@@ -328,6 +331,7 @@ def test_a_big_file_is_streamed(run: Import, database: Database, tmp_path: Path)
     assert counts(report.tables["info_news"]) == (60, 60, 0, 0, 0)
 
 
+@pytest.mark.any_database
 @pytest.mark.parametrize(
     ("content", "message"),
     [

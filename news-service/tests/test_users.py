@@ -72,6 +72,7 @@ def test_an_absent_user_service_costs_the_names_only(users_at) -> None:
     assert users_at("http://127.0.0.1:1").names({1}) == {}
 
 
+@pytest.mark.any_database
 def test_articles_are_answered_without_user_service(client, user_service, add_article) -> None:
     user_service.status = 503
     article_id = add_article(user_id=7)

@@ -161,6 +161,7 @@ def test_accounts_without_ids_get_those_of_an_empty_table(run, stored_users):
     assert [(user.id, user.nick_name) for user in stored_users()] == [(1, "ann"), (2, "bob")]
 
 
+@pytest.mark.any_database
 @pytest.mark.parametrize(
     ("fields", "reason"),
     [
@@ -181,6 +182,7 @@ def test_a_bad_row_is_refused_with_its_reason_and_the_others_arrive(run, stored_
     assert [user.id for user in stored_users()] == [36]
 
 
+@pytest.mark.any_database
 @pytest.mark.parametrize("nick_name", ["13800138000", "138-0013-8000", "", None, "x" * 40, "\u200b"])
 def test_a_nick_name_is_never_the_mobile(run, stored_users, nick_name):
     (report,) = run(dump(row(nick_name=nick_name)))
@@ -204,6 +206,7 @@ def test_a_newer_dump_changes_all_but_a_taken_nick_name(run, stored_users):
     assert (stored_users()[0].nick_name, stored_users()[0].signature) == ("bob", "new")
 
 
+@pytest.mark.any_database
 @pytest.mark.parametrize(
     "stored",
     [

@@ -34,6 +34,7 @@ def body_for(path):
     return BAN if path.endswith("/ban") else None
 
 
+@pytest.mark.any_database
 @pytest.mark.parametrize(("method", "path"), EVERY_CALL)
 def test_only_administrators_administer(visitor, owner, method, path):
     nobody = visitor.call(method, f"/api/v1/admin{path}", body_for(path))
@@ -41,6 +42,7 @@ def test_only_administrators_administer(visitor, owner, method, path):
     assert (nobody.status_code, somebody.status_code) == (401, 403)
 
 
+@pytest.mark.any_database
 @pytest.mark.parametrize(("method", "path"), FRESH_CALLS)
 def test_what_changes_something_or_shows_a_mobile_needs_a_fresh_proof(act, register, clock, method, path, audit):
     register()
@@ -52,6 +54,7 @@ def test_what_changes_something_or_shows_a_mobile_needs_a_fresh_proof(act, regis
     assert len(audit()) == before
 
 
+@pytest.mark.any_database
 @pytest.mark.parametrize(("method", "path"), [call for call in EVERY_CALL if "/1" in call[1]])
 def test_an_account_that_does_not_exist_is_404(act, method, path):
     assert act(method, path.replace("/1", "/999"), body_for(path)).status_code == 404
@@ -79,6 +82,7 @@ def test_users_come_in_pages(act, register):
     assert ([user["id"] for user in second["items"]], second["next_cursor"]) == ([4], None)
 
 
+@pytest.mark.any_database
 @pytest.mark.parametrize(
     "query", ["users?limit=0", "users?cursor=x", "users?sort=id", "audit-events?event=A%0A", "audit-events?user_id=0"]
 )
@@ -153,6 +157,7 @@ def test_a_ban_that_comes_during_a_refresh_refuses_it(register, refresh, change_
     assert refresh(tokens["refresh_token"]).status_code == 401
 
 
+@pytest.mark.any_database
 @pytest.mark.parametrize(
     ("body", "field"),
     [

@@ -9,6 +9,8 @@ from PIL import Image
 from chassis.errors import DependencyUnavailable
 from user_service.accounts.avatars import Pictures
 
+pytestmark = pytest.mark.any_database  # Pictures are files; of the column for their name the profiles tell.
+
 SECRET = b"<script>alert(1)</script>"
 
 
@@ -192,6 +194,7 @@ def test_the_same_picture_again_keeps_its_file(owner, files):
     assert files() == [first.rpartition("/")[2]]
 
 
+@pytest.mark.every_database
 def test_another_users_avatar_of_the_same_picture_stays(owner, register, visitor, shown):
     other = visitor.signed_in(register(mobile="+8613800138001"))
     put(owner, picture())
@@ -200,6 +203,7 @@ def test_another_users_avatar_of_the_same_picture_stays(owner, register, visitor
     assert shown(kept).size == (256, 256)
 
 
+@pytest.mark.every_database
 def test_uploads_at_a_time_leave_the_file_that_is_shown(owner, files, shown):
     pictures = [picture(colour=(60 * number, 0, 0)) for number in range(4)] * 2
     with ThreadPoolExecutor(4) as pool:
@@ -258,6 +262,7 @@ def test_who_waits_too_long_for_a_free_place_is_sent_away():
     assert pictures.redraw(picture())
 
 
+@pytest.mark.every_database
 def test_changes_stand_in_the_audit_log(owner, stored_events):
     put(owner, picture())
     owner.call("DELETE", "/api/v1/users/me/avatar")

@@ -4,6 +4,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+pytestmark = pytest.mark.any_database  # But for what the unique mobile decides.
+
 MOBILE = "+8613800138000"
 CODE = "271828"
 NEW = "a wholly different one"
@@ -21,6 +23,7 @@ def enter(visitor, sms_service):
     return enter
 
 
+@pytest.mark.every_database
 def test_a_code_opens_an_account_where_there_is_none(enter, stored_users, sms_service):
     answer = enter()
     assert answer.status_code == 201
@@ -31,6 +34,7 @@ def test_a_code_opens_an_account_where_there_is_none(enter, stored_users, sms_se
     assert sms_service.requests[-1]["purpose"] == "login"
 
 
+@pytest.mark.every_database
 def test_a_second_code_signs_in_to_the_same_account(enter, stored_users):
     assert enter().json["user"]["id"] == enter().json["user"]["id"]
     assert len(stored_users()) == 1
@@ -81,6 +85,7 @@ def test_its_owner_sets_a_password_by_a_reset(enter, visitor, log_in, sms_servic
     assert log_in(password=NEW).status_code == 201
 
 
+@pytest.mark.every_database
 def test_codes_and_a_registration_at_a_time_open_one_account(register, enter, sms_service, stored_users):
     sms_service.answer = lambda *_: ("200 OK", {"verified": True, "attempts_left": 0})
     with ThreadPoolExecutor(3) as pool:
@@ -91,6 +96,7 @@ def test_codes_and_a_registration_at_a_time_open_one_account(register, enter, sm
     assert len(stored_users()) == 1
 
 
+@pytest.mark.every_database
 def test_opening_stands_in_the_audit_log(enter, stored_events):
     enter()
     [event] = stored_events()

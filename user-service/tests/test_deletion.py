@@ -42,6 +42,7 @@ def test_every_session_ends_and_tells_nothing_of_the_person(
     assert refresh(other["refresh_token"]).status_code == 401
 
 
+@pytest.mark.any_database
 @pytest.mark.parametrize(
     ("method", "path", "body"),
     [

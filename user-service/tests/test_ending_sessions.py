@@ -100,6 +100,7 @@ def test_ending_is_idempotent_and_tells_again(devices, revoked, live_ids, scope)
     assert (len(revoked()), live_ids()) == (2 * told, living)
 
 
+@pytest.mark.any_database
 @pytest.mark.parametrize("query", ["", "?scope=", "?scope=mine", "?scope=all&user_id=2"])
 def test_a_scope_must_be_named(owner, query, live_ids):
     answer = owner.call("DELETE", f"/api/v1/sessions{query}")
@@ -187,6 +188,7 @@ def test_T38_an_operator_ends_sessions_by_command(app, devices, revoked, words, 
     assert (result.exit_code, [entry["kind"] for entry in revoked()]) == (0, [kind])
 
 
+@pytest.mark.any_database
 @pytest.mark.parametrize("words", [[], ["--user-id", "1", "--everybody"], ["--user-id", "0"]])
 def test_an_operator_must_say_whose_sessions(app, devices, live_ids, words):
     assert app.test_cli_runner().invoke(args=["sessions", "end", *words]).exit_code == 2

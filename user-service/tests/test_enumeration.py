@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.any_database  # Answers do not depend on it.
+
 PASSWORD = "correct horse battery"
 FLOWS = {
     "password": ("/api/v1/sessions", {"password": "something else"}),

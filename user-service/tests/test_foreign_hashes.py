@@ -10,6 +10,8 @@ from werkzeug.security import generate_password_hash
 from user_service.models import User
 from user_service.passwords.legacy_hashes import foreign_check
 
+pytestmark = pytest.mark.any_database  # What is stored, the import stores on every one.
+
 PASSWORD = "correct horse battery"
 KNOWN = {
     "pbkdf2 of the course": generate_password_hash(PASSWORD, "pbkdf2:sha256:50000"),

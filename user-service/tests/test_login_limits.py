@@ -8,6 +8,8 @@ from chassis.errors import TooManyRequests
 from user_service.app import create_app
 from user_service.limits.login_guard import LoginDelay
 
+pytestmark = pytest.mark.any_database  # Limits live in Redis.
+
 MOBILE = "+8613800138000"
 UNKNOWN = "+8613900139000"
 CODE = "271828"

@@ -2,6 +2,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+pytestmark = pytest.mark.any_database  # But for what the unique mobile decides.
+
 OLD, NEW, OTHER = "+8613800138000", "+8613900139000", "+8613800138001"
 CODE = "161803"
 
@@ -25,6 +27,7 @@ def without_id(answer):
     return {key: value for key, value in answer.json.items() if key != "request_id"}
 
 
+@pytest.mark.every_database
 def test_a_code_for_the_new_mobile_changes_it(owner, texted, log_in, sms_service):
     texted()
     answer = change(owner, "139 0013 9000")
@@ -48,6 +51,7 @@ def test_the_session_stays(owner, texted, revoked):
     assert revoked() == []
 
 
+@pytest.mark.every_database
 def test_the_old_mobile_can_register_anew(owner, texted, register):
     texted()
     change(owner)
@@ -81,6 +85,7 @@ def test_T6_only_the_mobile_that_got_the_code_is_written(owner, texted, stored_u
     assert [user.mobile for user in stored_users()] == [OLD]
 
 
+@pytest.mark.every_database
 def test_a_taken_mobile_is_told_only_after_the_right_code(owner, texted, register, sms_service):
     register(mobile=NEW)
     texted()
@@ -99,6 +104,7 @@ def test_with_a_wrong_code_taken_and_free_mobiles_look_the_same(owner, texted, r
     assert (taken.status_code, without_id(taken)) == (free.status_code, without_id(free))
 
 
+@pytest.mark.every_database
 def test_of_two_users_who_change_to_one_mobile_at_a_time_one_wins(visitor, register, texted, sms_service, stored_users):
     people = [visitor.signed_in(register()), visitor.signed_in(register(mobile=OTHER))]
     # Both hold a right code, as if it had been texted twice.
@@ -110,6 +116,7 @@ def test_of_two_users_who_change_to_one_mobile_at_a_time_one_wins(visitor, regis
     assert len(sms_service.notices) == 1
 
 
+@pytest.mark.every_database
 def test_one_code_that_comes_twice_at_a_time_changes_once(owner, texted, sms_service):
     texted()
     with ThreadPoolExecutor(2) as pool:
@@ -150,6 +157,7 @@ def test_nobody_changes_a_mobile_without_a_session(visitor, texted):
     assert change(visitor).json["code"] == "unauthenticated"
 
 
+@pytest.mark.every_database
 def test_success_and_failure_stand_in_the_audit_log(owner, texted, register, stored_events):
     register(mobile=OTHER)
     for mobile in (NEW, OTHER):

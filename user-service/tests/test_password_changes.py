@@ -4,6 +4,8 @@ import pytest
 
 from user_service.models import User
 
+pytestmark = pytest.mark.any_database  # But for what comes twice at a time.
+
 MOBILE = "+8613800138000"
 PASSWORD, NEW = "correct horse battery", "a wholly different one"
 STALE_SECONDS = 301
@@ -46,6 +48,7 @@ def test_T29_without_either_a_step_up_is_asked_for(change, log_in, clock):
     assert log_in().status_code == 201
 
 
+@pytest.mark.every_database
 def test_T29_the_other_sessions_end_and_the_one_that_asks_stays(two_devices, refresh, revoked):
     answers, [first, second] = two_devices
     body = {"current_password": PASSWORD, "new_password": NEW}
@@ -124,6 +127,7 @@ def test_a_password_that_must_be_reset_proves_nothing(change, database, clock, s
     assert change(current_password=NEW).json["code"] == "step_up_required"
 
 
+@pytest.mark.every_database
 def test_of_two_changes_at_a_time_by_the_current_password_one_wins(change, log_in):
     wanted = [f"{NEW} {number}" for number in range(2)]
     with ThreadPoolExecutor(2) as pool:
@@ -132,6 +136,7 @@ def test_of_two_changes_at_a_time_by_the_current_password_one_wins(change, log_i
     assert log_in(password=wanted[statuses.index(204)]).status_code == 201
 
 
+@pytest.mark.every_database
 def test_success_and_failure_stand_in_the_audit_log(change, stored_events):
     change(current_password="something else")
     change(current_password=PASSWORD)

@@ -6,6 +6,8 @@ import pytest
 from user_service.models import User
 from user_service.passwords.hashing import PROFILES, PasswordKeys, Passwords
 
+pytestmark = pytest.mark.any_database  # Hashes are texts of one length.
+
 PASSWORD = "correct horse battery"
 OLD, NEW = f"old:{'o' * 32}", f"new:{'n' * 32}"
 

@@ -2,6 +2,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+pytestmark = pytest.mark.any_database  # But for what comes twice at a time.
+
 MOBILE, STRANGER = "+8613800138000", "+8613900139000"
 CODE = "271828"
 PASSWORD, NEW = "correct horse battery", "a wholly different one"
@@ -38,6 +40,7 @@ def test_a_reset_changes_the_password_and_signs_nobody_in(register, reset, log_i
     assert log_in(password=NEW).status_code == 201
 
 
+@pytest.mark.every_database
 def test_every_session_ends(register, log_in, reset, refresh, revoked, claims_of):
     answers = [register(), log_in(), log_in()]
     reset()
@@ -118,6 +121,7 @@ def test_T6_a_code_sent_to_one_mobile_resets_no_other(register, visitor, sms_ser
     assert sms_service.live == {(STRANGER, "reset_password"): CODE}
 
 
+@pytest.mark.every_database
 def test_a_code_resets_once_when_it_comes_twice_at_a_time(register, reset, visitor, sms_service):
     register()
     sms_service.live[MOBILE, "reset_password"] = CODE
@@ -139,6 +143,7 @@ def test_right_codes_cost_no_tries(register, reset):
     assert [reset().status_code for _ in range(31)] == [204] * 31
 
 
+@pytest.mark.every_database
 def test_success_and_failure_stand_in_the_audit_log(register, reset, stored_events):
     register()
     reset(sms_code="000000")

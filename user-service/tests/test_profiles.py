@@ -20,6 +20,7 @@ def test_the_owner_sees_the_whole_account(alice):
     }
 
 
+@pytest.mark.any_database
 def test_nobody_is_signed_in_without_a_user(visitor):
     answer = visitor.call("GET", "/api/v1/users/me")
     assert (answer.status_code, answer.json["code"], answer.json["errno"]) == (401, "unauthenticated", "4101")
@@ -96,12 +97,14 @@ def test_services_ask_for_names_and_unknown_ids_are_left_out(alice, app, called_
     assert (answer.status_code, answer.json) == (200, {"items": [CARD]})
 
 
+@pytest.mark.any_database
 @pytest.mark.parametrize("query", ["", "?id=x", "?id=0", "?ids=1", "?" + "&".join(f"id={n}" for n in range(1, 102))])
 def test_a_wrong_question_for_names_is_refused(app, called_by, query):
     answer = app.test_client().get("/internal/users" + query, headers=called_by("user-service", "news-service"))
     assert (answer.status_code, answer.json["code"]) == (422, "request_invalid")
 
 
+@pytest.mark.any_database
 def test_other_services_may_not_ask_for_names(app, called_by):
     answer = app.test_client().get("/internal/users?id=1", headers=called_by("user-service", "sms-service"))
     assert answer.status_code == 403

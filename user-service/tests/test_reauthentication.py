@@ -7,6 +7,8 @@ from sqlalchemy import select
 
 from user_service.models import AuditEvent
 
+pytestmark = pytest.mark.any_database  # It is a login; test_logins, test_refresh and test_ending_sessions run on all.
+
 PATH = "/api/v1/reauthentications"
 PASSWORD = "correct horse battery"
 MOBILE = "+8613800138000"
@@ -27,6 +29,7 @@ def is_refused(answer):
     return (answer.status_code, answer.json["code"]) == (401, "credentials_wrong")
 
 
+@pytest.mark.every_database
 def test_T37_a_proof_begins_a_new_session_and_ends_the_old_one(
     owner, visitor, clock, claims_of, stored_sessions, revoked
 ):

@@ -73,6 +73,7 @@ def test_a_made_up_token_of_a_known_session_ends_nothing(first, refresh, revoked
     assert refresh(token).status_code == 200
 
 
+@pytest.mark.any_database
 @pytest.mark.parametrize("token", [UNKNOWN, "x", UNKNOWN + "\n", UNKNOWN[:-1], "０" + UNKNOWN[1:], "a.b.c"])
 def test_other_texts_are_refused(refresh, token):
     assert is_refused(refresh(token))

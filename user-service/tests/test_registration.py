@@ -37,6 +37,7 @@ def test_the_password_is_stored_as_a_keyed_argon2id_hash(register, stored_users)
         _ = stored_users()[0].password
 
 
+@pytest.mark.any_database
 def test_the_code_is_consumed_for_the_purpose_register_under_our_own_name(register, sms_service, internal_tokens):
     register(mobile="138 0013 8000")
     (asked,) = sms_service.requests
@@ -50,6 +51,7 @@ def test_the_code_is_consumed_for_the_purpose_register_under_our_own_name(regist
     }
 
 
+@pytest.mark.any_database
 @pytest.mark.parametrize("spelling", ["13800138000", "+86 138-0013-8000", "008613800138000"])
 def test_every_spelling_of_a_mobile_is_one_account(register, stored_users, spelling):
     register()
@@ -70,17 +72,20 @@ def test_a_wrong_code_makes_no_account(register, stored_users):
     assert stored_users() == []
 
 
+@pytest.mark.any_database
 def test_a_code_that_cannot_be_one_is_wrong_without_asking(register, sms_service):
     assert register(sms_code="０３１４１５").json["code"] == "sms_code_wrong"
     assert sms_service.requests == []
 
 
+@pytest.mark.any_database
 def test_without_a_live_code_it_is_expired(visitor, stored_users):
     answer = visitor.call("POST", "/api/v1/users", {"mobile": MOBILE, "sms_code": CODE, "password": PASSWORD})
     assert (answer.status_code, answer.json["code"], answer.json["errno"]) == (400, "sms_code_expired", "4002")
     assert stored_users() == []
 
 
+@pytest.mark.any_database
 @pytest.mark.parametrize(
     ("password", "reason"),
     [("shrt!7x", "too_short"), ("x1" * 65, "too_long"), ("Password123", "common"), ("138 0013 8000", "is_mobile")],
@@ -92,6 +97,7 @@ def test_a_rejected_password_does_not_use_the_code_up(register, sms_service, pas
     assert sms_service.requests == []
 
 
+@pytest.mark.any_database
 def test_T24_the_most_used_passwords_are_refused_at_registering(register, sms_service):
     long_enough = [word for word in FREQUENCY_LISTS["passwords"][:3000] if len(word) >= 8]
     answers = [register(password=word) for word in long_enough]
@@ -101,6 +107,7 @@ def test_T24_the_most_used_passwords_are_refused_at_registering(register, sms_se
     assert sms_service.requests == []
 
 
+@pytest.mark.any_database
 def test_the_nick_name_is_no_password(register):
     answer = register(nick_name="Ａlice Li", password="alice-LI-2026!")
     assert [error["code"] for error in answer.json["errors"]] == ["is_nick_name"]
@@ -117,6 +124,7 @@ def test_a_taken_nick_name_does_not_use_the_code_up(register, sms_service):
     assert len(sms_service.requests) == 1
 
 
+@pytest.mark.any_database
 @pytest.mark.parametrize("nick_name", ["13800138000", "+86 138-0013-8000", "a١٣٨٠٠١٣٨٠٠٠", "\u200b", " ", "x" * 33])
 def test_a_nick_name_that_will_not_do_is_named(register, nick_name):
     answer = register(nick_name=nick_name)
@@ -124,6 +132,7 @@ def test_a_nick_name_that_will_not_do_is_named(register, nick_name):
     assert answer.json["errors"][0]["field"] == "nick_name"
 
 
+@pytest.mark.any_database
 def test_a_failing_sms_service_is_a_bad_gateway(register, sms_service, stored_users):
     sms_service.broken = True
     answer = register()
@@ -146,6 +155,7 @@ def test_parallel_registrations_of_one_mobile_make_one_account(visitor, sms_serv
     assert len(stored_users()) == 1
 
 
+@pytest.mark.any_database
 def test_an_address_that_presents_too_many_wrong_codes_must_wait(register, sms_service, visitor):
     statuses = [register(sms_code="999999").status_code for _ in range(31)]
     asked = len(sms_service.requests)

@@ -13,6 +13,8 @@ from user_service.app import create_app
 from user_service.tokens.key_ring import KeyFile, KeyRing, KeyState, RotationRefused, make_ring, read_ring, write_ring
 from user_service.tokens.signing_key import new_key
 
+pytestmark = pytest.mark.any_database  # Keys are a file.
+
 
 @pytest.fixture
 def ring(clock):

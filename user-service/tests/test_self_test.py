@@ -11,6 +11,8 @@ from pydantic import SecretStr
 
 from user_service.app import check_start
 
+pytestmark = pytest.mark.any_database  # Settings do not depend on it.
+
 
 @pytest.fixture
 def safe_settings(settings):

@@ -7,6 +7,8 @@ from user_service.app import create_app
 from user_service.models import User
 from user_service.passwords.hashing import Passwords, Profile
 
+pytestmark = pytest.mark.any_database  # Limits live in Redis; test_logins runs on all.
+
 MOBILE = "+8613800138000"
 CODE = "271828"
 PASSWORD = "correct horse battery"
@@ -16,6 +18,7 @@ def without_id(answer):
     return {key: value for key, value in answer.json.items() if key != "request_id"}
 
 
+@pytest.mark.every_database
 def test_the_right_password_signs_in_and_sets_last_login(register, log_in, clock):
     user_id = register().json["user"]["id"]
     clock.move(hours=1)
@@ -136,6 +139,7 @@ def test_without_redis_nobody_logs_in(register, log_in, visitor, app_without_red
     assert (answer.status_code, answer.json["code"]) == (503, "service_unavailable")
 
 
+@pytest.mark.every_database
 def test_a_hash_of_other_parameters_is_replaced_at_login(register, log_in, database, stored_users, settings):
     register()
     other = Passwords(Profile(memory_kib=16, passes=1), settings.parsed_password_keys(), parallel=1, wait_seconds=1)

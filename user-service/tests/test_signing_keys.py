@@ -14,6 +14,8 @@ from user_service.app import create_app
 from user_service.tokens.key_ring import KeyFile
 from user_service.tokens.signing_key import SigningKey, new_key
 
+pytestmark = pytest.mark.any_database  # Keys are a file.
+
 
 @pytest.fixture
 def jwks(visitor):
