@@ -27,6 +27,8 @@ import pytest
 import requests
 from redis import Redis
 
+from stage.processes import wait_until_ready
+
 ROOT = Path(__file__).parents[1]
 # All journeys come from one address, which the limits of a real installation would stop.
 RAISED_LIMITS = (Path(__file__).parent / "raised-limits.txt").read_text().split()
@@ -99,8 +101,12 @@ class Stack:
 class ProcessWorker:
     """A worker that the tests started themselves, because the embedded run ends when one of its processes does."""
 
-    def __init__(self, env: dict[str, str]) -> None:
-        self._process = subprocess.Popen([sys.executable, "-m", "sms_service.worker"], env=env, cwd=ROOT)
+    def __init__(self, env: dict[str, str], log: Path) -> None:
+        with log.open("ab") as output:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "sms_service.worker"], env=env, cwd=ROOT, stdout=output, stderr=output
+            )
+        wait_until_ready(self._process, int(env["METRICS_PORT"]), log, seconds=START_SECONDS)
 
     def pause(self) -> None:
         self._process.send_signal(signal.SIGSTOP)
@@ -171,10 +177,18 @@ class EmbeddedStack(Stack):
 
     def start_worker(self) -> Worker:
         env = self._environment()
-        worker = ProcessWorker({**env, "METRICS_PORT": env["SMS_WORKER_METRICS_PORT"]})
+        worker = ProcessWorker({**env, "METRICS_PORT": env["SMS_WORKER_METRICS_PORT"]}, self._folder / "workers.log")
         self._workers.append(worker)
-        time.sleep(3)  # Nobody outside sees a worker become ready.
+        end = time.monotonic() + START_SECONDS
+        while self._waiting_workers() < 2:
+            assert time.monotonic() < end, "the second worker takes no jobs"
+            time.sleep(0.05)
         return worker
+
+    def _waiting_workers(self) -> int:
+        """Count the workers that wait for a job at this moment."""
+        clients = self.redis_command("CLIENT", "LIST").splitlines()
+        return sum("flags=b" in client and "cmd=xreadgroup" in client for client in clients)
 
     def restore_workers(self) -> None:
         while self._workers:

@@ -140,6 +140,13 @@ class FakeService:
         self.body = json.dumps({"code": error.code, "detail": error.detail, "errors": [], **members}).encode()
 
 
+class ManyAtOnce(ThreadingHTTPServer):
+    """A server at which many clients may connect at a time: the standard library lets five wait."""
+
+    daemon_threads = True
+    request_queue_size = 64
+
+
 def make_handler(fake: FakeService) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
@@ -176,8 +183,7 @@ def fake_service() -> Iterator[FakeService]:
     """A service that answers ``{}`` until a test says otherwise."""
     fake = FakeService()
     fake.answers_when.set()
-    server = ThreadingHTTPServer(("127.0.0.1", 0), make_handler(fake))
-    server.daemon_threads = True
+    server = ManyAtOnce(("127.0.0.1", 0), make_handler(fake))
     fake.address = f"http://127.0.0.1:{server.server_address[1]}"
     thread = threading.Thread(target=server.serve_forever, args=(0.01,))
     thread.start()

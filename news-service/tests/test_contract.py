@@ -58,7 +58,6 @@ def test_ready_means_database_and_redis(client: FlaskClient) -> None:
     assert client.get("/readyz").status_code == 200
 
 
-@pytest.mark.every_database
 def test_a_database_that_is_away_is_a_503(
     settings: Settings, make_app: Callable[[Settings], OpenAPI], called_by: Callable[..., dict[str, str]]
 ) -> None:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
-from wsgiref.simple_server import WSGIRequestHandler, make_server
+from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
 import jwt
 import pytest
@@ -111,6 +111,12 @@ class _Quiet(WSGIRequestHandler):
         return
 
 
+class _ManyAtOnce(WSGIServer):
+    """A server at which many clients may knock at a time: the standard library lets five wait."""
+
+    request_queue_size = 64
+
+
 @pytest.fixture(autouse=True)
 def log_lines() -> Iterator[list[Any]]:
     """What was logged, unmasked: no test prints it, and rendering tracebacks for a terminal takes seconds."""
@@ -132,7 +138,7 @@ def captcha_service() -> Iterator[CaptchaServiceStub]:
 
 @contextmanager
 def _served(stub: Any) -> Iterator[Any]:
-    with make_server("127.0.0.1", 0, stub, handler_class=_Quiet) as server:
+    with make_server("127.0.0.1", 0, stub, server_class=_ManyAtOnce, handler_class=_Quiet) as server:
         stub.url = f"http://127.0.0.1:{server.server_port}"
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()
