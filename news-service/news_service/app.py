@@ -1,4 +1,4 @@
-"""How the news service is put together."""
+"""Puts the news service together."""
 
 import svcs
 from flask_openapi3 import OpenAPI
@@ -12,15 +12,13 @@ from chassis.self_test import check_start
 from chassis.service_client import ServiceClient
 from chassis.settings import load_settings
 from chassis.web import create_api
+from news_service import routes
 from news_service.articles import Articles
 from news_service.commands import install_commands
-from news_service.flush_thread import FlushThread
 from news_service.pages import install_pages
-from news_service.reader_ties import ReadersTies
-from news_service.routes import install_routes
 from news_service.settings import Settings
 from news_service.users import Users
-from news_service.view_flushes import ViewFlushes
+from news_service.view_flush import FlushThread, ViewFlush
 from news_service.views import Views
 
 SERVICE = "news-service"
@@ -35,28 +33,27 @@ def create_app(settings: Settings | None = None) -> OpenAPI:
     tokens = InternalTokens(settings.internal_token_key.get_secret_value())
     # The pages serve their static files themselves, under names with a content hash.
     app = create_api(__name__, service=SERVICE, tokens=tokens, metrics_port=settings.metrics_port, static_folder=None)
-    _register_parts(app, settings, tokens)
-    install_routes(app)
+    _register_services(app, settings, tokens)
+    app.register_api(routes.api)
     install_pages(app)
     install_commands(app, settings)
     return app
 
 
-def _register_parts(app: OpenAPI, settings: Settings, tokens: InternalTokens) -> None:
+def _register_services(app: OpenAPI, settings: Settings, tokens: InternalTokens) -> None:
     database = Database(settings.database_url.get_secret_value())
     redis = connect_redis(settings.redis_url)
     user_service = ServiceClient(settings.user_service_url, name="user-service", own_name=SERVICE, tokens=tokens)
     svcs.flask.register_value(app, Database, database, ping=Database.is_up, on_registry_close=database.close)
     svcs.flask.register_value(app, Redis, redis, ping=Redis.ping, on_registry_close=redis.close)
     svcs.flask.register_value(app, Articles, Articles(database))
-    svcs.flask.register_value(app, ReadersTies, ReadersTies(database))
-    svcs.flask.register_value(app, Views, Views(redis, once_per_seconds=settings.view_counts_once_per_seconds))
-    # No ping: pages are answered without user-service, too.
+    svcs.flask.register_value(app, Views, Views(redis=redis, once_per_seconds=settings.view_counts_once_per_seconds))
+    # No ping: the service answers pages without user-service, too.
     svcs.flask.register_value(app, Users, Users(user_service))
-    _flush_views(app, FlushThread(ViewFlushes(database, redis), every_seconds=settings.view_flush_seconds))
+    _flush_views(app, FlushThread(ViewFlush(database, redis), every_seconds=settings.view_flush_seconds))
 
 
 def _flush_views(app: OpenAPI, thread: FlushThread) -> None:
     svcs.flask.register_value(app, FlushThread, thread, on_registry_close=thread.stop)
-    # With the first request, so that commands have no such thread, and every worker has one of its own after the fork.
+    # The first request starts the thread: a command has none, and every worker has its own after the fork.
     app.before_request(thread.start)

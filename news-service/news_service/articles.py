@@ -10,8 +10,8 @@ from sqlalchemy import Row, select
 from chassis.database import Database, utc_now
 from chassis.errors import NotFound
 from news_service.cursors import ListName, read_cursor, write_cursor
-from news_service.listings import LIST_COLUMNS, page_query, place_of, public
-from news_service.tables import NEWEST_CATEGORY_ID, InfoCategory, InfoNews
+from news_service.listings import LIST_COLUMNS, only_public, page_query, position_of
+from news_service.models import NEWEST_CATEGORY_ID, InfoCategory, InfoNews, InfoUserCollection, InfoUserFans
 
 HIGHEST_ID = 2**31 - 1
 
@@ -50,16 +50,24 @@ class ArticlePage:
     next_cursor: str | None
 
 
-class Articles:
-    """Reads articles; nothing here writes. Drafts, reviews, rejections and the future do not exist for it."""
+@dataclass(frozen=True)
+class ReaderState:
+    """Whether an article is among the reader's favourites, and whether the reader follows its author."""
 
-    def __init__(self, database: Database, *, now: Callable[[], datetime] = utc_now) -> None:
-        self._database = database
-        self._now = now
+    is_favourite: bool = False
+    is_following_author: bool = False
+
+
+@dataclass(frozen=True)
+class Articles:
+    """Reads articles that are approved and published; nothing here writes."""
+
+    database: Database
+    clock: Callable[[], datetime] = utc_now
 
     def categories(self) -> list[Category]:
         """Return all categories, 最新 first."""
-        with self._database.read() as session:
+        with self.database.read() as session:
             rows = session.execute(select(InfoCategory.id, InfoCategory.name).order_by(InfoCategory.id))
             return [Category(row.id, row.name) for row in rows]
 
@@ -76,32 +84,41 @@ class Articles:
     def list_hot(
         self, *, category_id: int | None, cursor: str | None, limit: int, author_id: int | None = None
     ) -> ArticlePage:
-        """Return a page of articles, those with the most attention for their age first; else as `list_newest`."""
+        """Return a page of articles, those with the most engagement for their age first; else as `list_newest`."""
         return self._page(ListName("hot", _without_newest(category_id), author_id), cursor, limit)
 
-    def ranking(self, limit: int) -> list[Article]:
+    def hottest(self, limit: int) -> list[Article]:
         """Return the articles at the top of the hot list."""
         return self.list_hot(category_id=None, cursor=None, limit=limit).items
 
-    def get(self, article_id: int) -> Article:
+    def article_by_id(self, article_id: int) -> Article:
         """Return one public article with its content.
 
         Raises:
             NotFound: there is none, or the public may not read it (yet).
         """
-        query = public(select(*LIST_COLUMNS, InfoNews.content), self._now()).where(InfoNews.id == article_id)
-        with self._database.read() as session:
+        query = only_public(select(*LIST_COLUMNS, InfoNews.content), self.clock()).where(InfoNews.id == article_id)
+        with self.database.read() as session:
             row = session.execute(query).one_or_none() if 0 < article_id <= HIGHEST_ID else None
         if row is None:
             raise NotFound
         return _article(row, row.content)
 
+    def load_reader_state(self, user_id: int | None, article: Article) -> ReaderState:
+        """Return a reader's relation to an article; ``user_id`` is None if nobody is signed in."""
+        if user_id is None:
+            return ReaderState()
+        with self.database.read() as session:
+            favourite = session.get(InfoUserCollection, (user_id, article.id))
+            follows = session.get(InfoUserFans, (user_id, article.author_id)) if article.author_id else None
+        return ReaderState(favourite is not None, follows is not None)
+
     def _page(self, name: ListName, cursor: str | None, limit: int) -> ArticlePage:
-        place = None if cursor is None else read_cursor(cursor, name)
-        with self._database.read() as session:
-            # The one row more says whether there is a next page.
-            rows = session.execute(page_query(name, place, now=self._now()).limit(limit + 1)).all()
-        more = write_cursor(name, place_of(name, rows[limit - 1])) if len(rows) > limit else None
+        position = None if cursor is None else read_cursor(cursor, name)
+        with self.database.read() as session:
+            # One row more than the page shows whether there is a next page.
+            rows = session.execute(page_query(name, position, now=self.clock()).limit(limit + 1)).all()
+        more = write_cursor(name, position_of(name, rows[limit - 1])) if len(rows) > limit else None
         return ArticlePage([_article(row, "") for row in rows[:limit]], more)
 
 

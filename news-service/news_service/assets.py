@@ -1,4 +1,4 @@
-"""Static files under names that change with their content, so that browsers may keep them for ever."""
+"""Static files under names that change with their content, so that browsers may cache them without end."""
 
 import hashlib
 from dataclasses import dataclass
@@ -9,10 +9,10 @@ from flask import Response, request
 from chassis.errors import NotFound
 
 _FOLDER = Path(__file__).parent / "static"
-_FOR_EVER = "public, max-age=31536000, immutable"
-# A worker lives under the policy of its own file, not of its page: it may fetch and load nothing.
-_ALONE = "default-src 'none'"
-# Not the tables of Python or the machine: they differ by version, and a wrong type breaks a module under `nosniff`.
+_IMMUTABLE = "public, max-age=31536000, immutable"
+# A browser's worker has the policy of its own file, not of its page: it may load nothing.
+_WORKER_POLICY = "default-src 'none'"
+# The tables of Python and of the machine differ by version, and a wrong type breaks a module under `nosniff`.
 _MEDIA_TYPES = {
     ".css": "text/css; charset=utf-8",
     ".js": "text/javascript; charset=utf-8",
@@ -42,18 +42,18 @@ class Assets:
         """Return the address of ``app.css``; an unknown name is a programming error (KeyError)."""
         return f"/static/{self._by_logical_name[logical_name].name}"
 
-    def answer(self, name: str) -> Response:
-        """Answer a file by its hashed name, for ever.
+    def respond(self, name: str) -> Response:
+        """Answer a file by its hashed name; caches may store it without end.
 
         Raises:
-            NotFound: no such file, or its name without the hash, which would be kept for ever as well.
+            NotFound: there is no such file, or the name has no hash: a cache would never see a new version.
         """
         asset = self._by_name.get(name)
         if asset is None:
             raise NotFound
-        return _response(asset, _FOR_EVER)
+        return _response(asset, _IMMUTABLE)
 
-    def answer_unhashed(self, logical_name: str, *, max_age_seconds: int) -> Response:
+    def respond_unhashed(self, logical_name: str, *, max_age_seconds: int) -> Response:
         """Answer a file whose address is fixed by convention, as ``/favicon.ico``."""
         return _response(self._by_logical_name[logical_name], f"public, max-age={max_age_seconds}")
 
@@ -65,9 +65,9 @@ def _read(path: Path) -> Asset:
 
 
 def _response(asset: Asset, cache_control: str) -> Response:
-    answer = Response(asset.content, content_type=asset.media_type)
-    answer.headers["Cache-Control"] = cache_control
-    answer.headers["Content-Security-Policy"] = _ALONE
-    answer.set_etag(asset.digest)
-    answer.make_conditional(request)
-    return answer
+    response = Response(asset.content, content_type=asset.media_type)
+    response.headers["Cache-Control"] = cache_control
+    response.headers["Content-Security-Policy"] = _WORKER_POLICY
+    response.set_etag(asset.digest)
+    response.make_conditional(request)
+    return response

@@ -1,15 +1,15 @@
 """Draws a cover for an article without a picture: one motif per category, varied by the article's id.
 
 The shapes are plain data on a canvas of 160 x 100; the template writes them as SVG. Their colours are the classes
-``a`` (quiet), ``b`` (clear) and ``c`` (the accent), which the stylesheet defines per category. The same article always
-gets the same cover, and nothing is stored.
+``a`` (quiet), ``b`` (clear) and ``c`` (the accent), which the stylesheet defines per category. One article
+always gets the same cover, and nothing is stored.
 """
 
-import hashlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from random import Random
 
-WIDTH, HEIGHT = 160, 100
+_HEIGHT = 100
 
 
 @dataclass(frozen=True)
@@ -29,19 +29,6 @@ class Cover:
     shapes: tuple[Shape, ...]
 
 
-class _Chance:
-    """Numbers that look random and depend on the seed alone (bytes of SHA-256)."""
-
-    def __init__(self, seed: str) -> None:
-        self._bytes = iter(hashlib.sha512(seed.encode()).digest())
-
-    def between(self, low: int, high: int) -> int:
-        return low + next(self._bytes) * (high - low) // 255
-
-    def heads(self) -> bool:
-        return next(self._bytes) % 2 == 0
-
-
 def _rectangle(tone: str, x: float, y: float, width: float, height: float) -> Shape:
     return Shape("rect", tone, {"x": f"{x:g}", "y": f"{y:g}", "width": f"{width:g}", "height": f"{height:g}"})
 
@@ -50,24 +37,24 @@ def _circle(tone: str, x: float, y: float, radius: float) -> Shape:
     return Shape("circle", tone, {"cx": f"{x:g}", "cy": f"{y:g}", "r": f"{radius:g}"})
 
 
-def _candlesticks(chance: _Chance) -> Iterator[Shape]:
-    level = chance.between(40, 64)
-    highlight = chance.between(5, 8)
+def _candlesticks(random: Random) -> Iterator[Shape]:
+    level = random.randint(40, 64)
+    highlight = random.randint(5, 8)
     for column in range(11):
-        x, change = 6 + column * 14, chance.between(-30, 28)
+        x, change = 6 + column * 14, random.randint(-30, 28)
         if not 24 <= level + change <= 76:
             change = -change
         top, height = min(level, level + change), max(5, abs(change))
         tone = "c" if column == highlight else "b" if change < 0 else "a"
-        yield _rectangle(tone, x + 3.2, top - chance.between(4, 12), 1.6, height + chance.between(12, 24))
+        yield _rectangle(tone, x + 3.2, top - random.randint(4, 12), 1.6, height + random.randint(12, 24))
         yield _rectangle(tone, x, top, 8, height)
         level += change
 
 
-def _curves(chance: _Chance) -> Iterator[Shape]:
-    low, rise, bend = chance.between(74, 96), chance.between(40, 78), chance.between(24, 84)
-    left, right = (low, low - rise) if chance.heads() else (low - rise, low)
-    spacing, highlight = chance.between(10, 15), chance.between(2, 4)
+def _curves(random: Random) -> Iterator[Shape]:
+    low, rise, bend = random.randint(74, 96), random.randint(40, 78), random.randint(24, 84)
+    left, right = (low, low - rise) if random.getrandbits(1) else (low - rise, low)
+    spacing, highlight = random.randint(10, 15), random.randint(2, 4)
     for line in range(8):
         shift = (line - highlight) * spacing - 10
         path = f"M-4 {left + shift}C{bend} {left + shift} {bend + 30} {right + shift} 164 {right + shift}"
@@ -75,18 +62,18 @@ def _curves(chance: _Chance) -> Iterator[Shape]:
     yield _circle("c", 160 if right < left else 0, min(left, right) - 10, 14)
 
 
-def _barrels(chance: _Chance) -> Iterator[Shape]:
-    highlight = chance.between(0, 14)
+def _barrels(random: Random) -> Iterator[Shape]:
+    highlight = random.randint(0, 14)
     for place in range(15):
         x, y = 16 + place % 5 * 32, 18 + place // 5 * 32
-        tone = "c" if place == highlight else "b" if chance.heads() else "a"
+        tone = "c" if place == highlight else "b" if random.getrandbits(1) else "a"
         yield _circle(tone, x, y, 13.5)
-        yield _circle("ground", x, y, chance.between(3, 9))
+        yield _circle("ground", x, y, random.randint(3, 9))
 
 
-def _orbits(chance: _Chance) -> Iterator[Shape]:
-    left, right = (chance.between(34, 66), chance.between(30, 70)), (chance.between(94, 126), chance.between(30, 70))
-    step, core = chance.between(9, 14), chance.between(8, 15)
+def _orbits(random: Random) -> Iterator[Shape]:
+    left, right = (random.randint(34, 66), random.randint(30, 70)), (random.randint(94, 126), random.randint(30, 70))
+    step, core = random.randint(9, 14), random.randint(8, 15)
     for ring in range(1, 6):
         yield Shape("circle", "line a", _circle("", *left, core + ring * step).attributes)
         yield Shape("circle", "line b", _circle("", *right, core + ring * step).attributes)
@@ -94,27 +81,27 @@ def _orbits(chance: _Chance) -> Iterator[Shape]:
     yield _circle("c", *right, core)
 
 
-def _towers(chance: _Chance) -> Iterator[Shape]:
-    highlight = chance.between(1, 6)
+def _towers(random: Random) -> Iterator[Shape]:
+    highlight = random.randint(1, 6)
     for column in range(8):
-        x, height = column * 20 + 1, chance.between(26, 84)
-        yield _rectangle("c" if column == highlight else "ab"[column % 2], x, HEIGHT - height, 18, height)
+        x, height = column * 20 + 1, random.randint(26, 84)
+        yield _rectangle("c" if column == highlight else "ab"[column % 2], x, _HEIGHT - height, 18, height)
         for storey in range(height // 12):
-            yield _rectangle("ground", x + 4, HEIGHT - height + 6 + storey * 12, chance.between(3, 10), 2.5)
+            yield _rectangle("ground", x + 4, _HEIGHT - height + 6 + storey * 12, random.randint(3, 10), 2.5)
 
 
-def _threads(chance: _Chance) -> Iterator[Shape]:
-    highlight = chance.between(0, 4)
-    widths = [chance.between(6, 14) for _column in range(8)]
+def _threads(random: Random) -> Iterator[Shape]:
+    highlight = random.randint(0, 4)
+    widths = [random.randint(6, 14) for _column in range(8)]
     for column, width in enumerate(widths):
-        yield _rectangle("a", column * 20 + 10 - width / 2, 0, width, HEIGHT)
+        yield _rectangle("a", column * 20 + 10 - width / 2, 0, width, _HEIGHT)
     for row in range(5):
-        height = chance.between(5, 12)
+        height = random.randint(5, 12)
         for column in range(row % 2, 8, 2):
             yield _rectangle("c" if row == highlight else "b", column * 20 - 3, row * 20 + 10 - height / 2, 26, height)
 
 
-_MOTIFS: dict[str, tuple[str, Callable[[_Chance], Iterator[Shape]]]] = {
+_MOTIFS: dict[str, tuple[str, Callable[[Random], Iterator[Shape]]]] = {
     "股市": ("stocks", _candlesticks),
     "债市": ("bonds", _curves),
     "商品": ("commodities", _barrels),
@@ -124,6 +111,7 @@ _MOTIFS: dict[str, tuple[str, Callable[[_Chance], Iterator[Shape]]]] = {
 
 
 def draw_cover(article_id: int, category_name: str | None) -> Cover:
-    """Draw the cover of an article; a category that we do not know gets woven threads."""
+    """Draw the cover of an article; an unknown category gets woven threads."""
     motif, draw = _MOTIFS.get(category_name or "", ("news", _threads))
-    return Cover(motif, tuple(draw(_Chance(f"cover {article_id}"))))
+    random = Random(f"cover {article_id}")  # noqa: S311 - nothing has to be unguessable.
+    return Cover(motif, tuple(draw(random)))

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from chassis.errors import FieldError, RequestInvalid
 
-# Of both keys: microseconds since 1970 (this is the year 7106) and hot scores.
+# The highest sort key: microseconds since 1970 (in the year 7106), or a hot score.
 _HIGHEST = 162 * 10**15
 _LONGEST = 200
 
@@ -22,21 +22,21 @@ class ListName:
 
 
 @dataclass(frozen=True)
-class Place:
+class Position:
     """The last item of a page: its sort key as an integer, and its id."""
 
     key: int
     article_id: int
 
 
-def write_cursor(name: ListName, place: Place) -> str:
-    """Write the cursor that stands for the page after a place."""
-    parts = [name.order, name.category_id, name.author_id, place.key, place.article_id]
+def write_cursor(name: ListName, position: Position) -> str:
+    """Write the cursor of the page after a position."""
+    parts = [name.order, name.category_id, name.author_id, position.key, position.article_id]
     return base64.urlsafe_b64encode(json.dumps(parts, separators=(",", ":")).encode()).decode().rstrip("=")
 
 
-def read_cursor(cursor: str, name: ListName) -> Place:
-    """Read a cursor of this very list.
+def read_cursor(cursor: str, name: ListName) -> Position:
+    """Read a cursor of a list.
 
     Raises:
         RequestInvalid: not a cursor, or one of another order or filter.
@@ -48,7 +48,7 @@ def read_cursor(cursor: str, name: ListName) -> Place:
         raise _wrong() from error
     if ListName(order, category_id, author_id) != name or not (_is_number(key) and _is_number(article_id)):
         raise _wrong()
-    return Place(key, article_id)
+    return Position(key, article_id)
 
 
 def _is_number(value: object) -> bool:

@@ -4,7 +4,7 @@ from typing import Any
 
 import svcs
 from flask import Response, render_template, request
-from flask_openapi3 import OpenAPI
+from flask_openapi3 import APIBlueprint, OpenAPI
 from pydantic import BaseModel
 
 from chassis.errors import NotFound
@@ -13,15 +13,16 @@ from chassis.web import Access, endpoint
 from news_service.articles import Article, Articles
 from news_service.assets import Assets
 from news_service.covers import draw_cover
-from news_service.page_answers import install_page_answers, page_response
-from news_service.presentation import beijing_day, beijing_time, own_picture, query_text, short_count
-from news_service.tables import NEWEST_CATEGORY_ID
+from news_service.models import NEWEST_CATEGORY_ID
+from news_service.page_responses import install_page_responses, page_response
+from news_service.template_filters import beijing_day, beijing_time, own_picture, query_text, short_count
 from news_service.users import Users
 
 PAGE_SIZE = 13
 RANKING_SIZE = 6
 THEMES = ("light", "dark")
 _ICON_SECONDS = 86400
+api = APIBlueprint("pages", __name__)
 
 
 class ArticlePath(BaseModel):
@@ -37,8 +38,9 @@ class AssetPath(BaseModel):
 
 
 def install_pages(app: OpenAPI) -> None:
-    """Add the pages to the app, with their templates' names and their headers."""
+    """Add the pages to the app, with the names that templates use and the pages' headers."""
     assets = Assets()
+    svcs.flask.register_value(app, Assets, assets)
     app.jinja_env.filters |= {
         "beijing_time": beijing_time,
         "own_picture": own_picture,
@@ -46,63 +48,62 @@ def install_pages(app: OpenAPI) -> None:
         "short_count": short_count,
     }
     app.jinja_env.globals |= {"asset": assets.url, "draw_cover": draw_cover, "theme": _theme, "today": beijing_day}
-    install_page_answers(app)
-    _install_reading(app)
-    _install_files(app, assets)
+    install_page_responses(app)
+    app.register_api(api)
 
 
-def _install_reading(app: OpenAPI) -> None:
-    @endpoint(app, "GET", "/", access=Access.OPTIONAL, documented=False)
-    def home() -> Response:
-        """Show the newest articles, of one category or of all."""
-        articles = svcs.flask.get(Articles)
-        categories = {category.id: category.name for category in articles.categories()}
-        category_id = request.args.get("category", type=int)
-        if category_id == NEWEST_CATEGORY_ID:
-            category_id = None
-        if category_id is not None and category_id not in categories:
-            raise NotFound
-        cursor = request.args.get("cursor")
-        page = articles.list_newest(category_id=category_id, cursor=cursor, limit=PAGE_SIZE)
-        return page_response(
-            render_template(
-                "home.html",
-                categories=categories,
-                category_id=category_id,
-                cursor=cursor,
-                page=page,
-                ranking=articles.ranking(RANKING_SIZE),
-                **_people(),
-            )
+@endpoint(api, "GET", "/", access=Access.OPTIONAL, documented=False)
+def home() -> Response:
+    """Show the newest articles, of one category or of all."""
+    articles = svcs.flask.get(Articles)
+    categories = {category.id: category.name for category in articles.categories()}
+    category_id = request.args.get("category", type=int)
+    if category_id == NEWEST_CATEGORY_ID:
+        category_id = None
+    if category_id is not None and category_id not in categories:
+        raise NotFound
+    cursor = request.args.get("cursor")
+    page = articles.list_newest(category_id=category_id, cursor=cursor, limit=PAGE_SIZE)
+    return page_response(
+        render_template(
+            "home.html",
+            categories=categories,
+            category_id=category_id,
+            cursor=cursor,
+            page=page,
+            ranking=articles.hottest(RANKING_SIZE),
+            **_people(),
         )
+    )
 
-    @endpoint(app, "GET", "/news/<int:article_id>", access=Access.OPTIONAL, documented=False)
-    def article_page(path: ArticlePath) -> Response:
-        """Show one article."""
-        articles = svcs.flask.get(Articles)
-        article = articles.get(path.article_id)
-        return page_response(
-            render_template(
-                "article.html",
-                categories={category.id: category.name for category in articles.categories()},
-                category_id=article.category_id,
-                article=article,
-                ranking=articles.ranking(RANKING_SIZE),
-                **_people(article),
-            )
+
+@endpoint(api, "GET", "/news/<int:article_id>", access=Access.OPTIONAL, documented=False)
+def article_page(path: ArticlePath) -> Response:
+    """Show one article."""
+    articles = svcs.flask.get(Articles)
+    article = articles.article_by_id(path.article_id)
+    return page_response(
+        render_template(
+            "article.html",
+            categories={category.id: category.name for category in articles.categories()},
+            category_id=article.category_id,
+            article=article,
+            ranking=articles.hottest(RANKING_SIZE),
+            **_people(article),
         )
+    )
 
 
-def _install_files(app: OpenAPI, assets: Assets) -> None:
-    @endpoint(app, "GET", "/favicon.ico", access=Access.PUBLIC, documented=False)
-    def favicon() -> Response:
-        """Answer the icon at the address that every browser asks for."""
-        return assets.answer_unhashed("favicon.ico", max_age_seconds=_ICON_SECONDS)
+@endpoint(api, "GET", "/favicon.ico", access=Access.PUBLIC, documented=False)
+def favicon() -> Response:
+    """Answer the icon at the address that every browser asks for."""
+    return svcs.flask.get(Assets).respond_unhashed("favicon.ico", max_age_seconds=_ICON_SECONDS)
 
-    @endpoint(app, "GET", "/static/<name>", access=Access.PUBLIC, documented=False)
-    def static_file(path: AssetPath) -> Response:
-        """Answer a static file under its hashed name."""
-        return assets.answer(path.name)
+
+@endpoint(api, "GET", "/static/<name>", access=Access.PUBLIC, documented=False)
+def static_file(path: AssetPath) -> Response:
+    """Answer a static file under its hashed name."""
+    return svcs.flask.get(Assets).respond(path.name)
 
 
 def _theme() -> str | None:
@@ -112,11 +113,11 @@ def _theme() -> str | None:
 
 
 def _people(article: Article | None = None) -> dict[str, Any]:  # Any: the variables of a template.
-    """Name the reader and the author in one call; a name that cannot be had is None."""
+    """Return the names of the reader and the author, fetched in one call; None for a name that is not known."""
     reader_id = current_caller().user_id
     author_id = article.author_id if article else None
-    wanted = {user_id for user_id in (reader_id, author_id) if user_id is not None}
-    names = svcs.flask.get(Users).names(wanted) if wanted else {}
+    user_ids = {user_id for user_id in (reader_id, author_id) if user_id is not None}
+    names = svcs.flask.get(Users).names(user_ids) if user_ids else {}
     return {
         "reader_known": True,
         "signed_in": reader_id is not None,

@@ -1,8 +1,8 @@
-"""The one place where HTML becomes safe: every article passes it when it is written or imported.
+"""Makes HTML safe; every article is cleaned here when it is written or imported.
 
-An allow-list, applied by nh3 (ammonia). No ``style``, ``class`` or ``id``: the pages' content policy blocks inline
-styles, and classes or ids could dress an article up as a part of the site. Images may only come from our own paths,
-because the policy blocks all others; another image becomes its alternative text, or nothing.
+nh3 (ammonia) applies an allow-list. ``style``, ``class`` and ``id`` are not on it: the pages' content policy blocks
+inline styles, and with classes or ids an article could look like a part of the site. Images may only come from our own
+paths, because the policy blocks all others; another image becomes its alternative text, or nothing.
 """
 
 import html
@@ -31,11 +31,11 @@ _ALTERNATIVE = re.compile(r' alt="([^"]*)"')
 def clean_html(untrusted: str) -> str:
     """Return the HTML with everything removed that is not on the list; cleaning twice changes nothing.
 
-    Scripts and styles go with their content, other unknown tags leave theirs behind. A first-level heading becomes one
+    Scripts and styles are removed with their content, other unknown tags without it. A first-level heading becomes one
     of the second level, because the page's title is the first.
     """
     leveled = re.sub(r"(?i)<(/?)h1(?=[\s>/])", r"<\1h2", untrusted)
-    # nh3 has the last word: what the replacement of images makes is cleaned again.
+    # nh3 comes last: it cleans what the replacement of images has made, too.
     return _clean(_IMAGE.sub(_own_or_alternative, _clean(leveled)))
 
 
@@ -60,5 +60,5 @@ def _filter(tag: str, attribute: str, value: str) -> str | None:
 def _own_or_alternative(image: re.Match[str]) -> str:
     if ' src="/' in image[1]:
         return image[0]
-    found = _ALTERNATIVE.search(image[1])
-    return html.escape(html.unescape(found[1])) if found else ""
+    alternative = _ALTERNATIVE.search(image[1])
+    return html.escape(html.unescape(alternative[1])) if alternative else ""

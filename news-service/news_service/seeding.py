@@ -1,4 +1,4 @@
-"""The project's own sample articles, for a site that has none yet."""
+"""The project's own sample articles, for a site without articles."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -12,9 +12,9 @@ from sqlalchemy.orm import Session
 
 from chassis.database import Database
 from chassis.dumps.sequences import move_past
-from news_service.hotness import hot_score
+from news_service.models import APPROVED, InfoCategory, InfoNews
+from news_service.ranking import hot_score
 from news_service.sanitising import clean_html
-from news_service.tables import APPROVED, InfoCategory, InfoNews
 
 CATEGORIES = {1: "最新", 2: "股市", 3: "债市", 4: "商品", 5: "外汇", 6: "公司"}
 # Far above the ids of course dumps, so that a dump that is imported later keeps its ids.
@@ -36,14 +36,14 @@ class Sample:
 
 def read_samples() -> list[Sample]:
     """Read the sample articles of the package, in the order of their file names."""
-    found = (path for path in files("news_service").joinpath("seed").iterdir() if path.name.endswith(".md"))
-    return [sample for path in sorted(found, key=lambda path: path.name) for sample in _read(path)]
+    paths = (path for path in files("news_service").joinpath("seed").iterdir() if path.name.endswith(".md"))
+    return [sample for path in sorted(paths, key=lambda path: path.name) for sample in _read(path)]
 
 
 def seed(database: Database, now: datetime, *, force: bool = False) -> int:
-    """Add the sample articles and return how many were added; 0 where articles exist already.
+    """Add the sample articles and return how many were added; 0 if articles exist already.
 
-    ``force`` adds them beside other articles; those that are there already stay as they are.
+    ``force`` adds them beside other articles; a sample that exists stays as it is.
     """
     samples = read_samples()
     with database.write() as session:

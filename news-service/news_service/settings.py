@@ -1,4 +1,4 @@
-"""What the news service needs to know at its start; variables begin with NEWS_."""
+"""The settings of the news service; variables begin with NEWS_."""
 
 from pydantic import Field
 from pydantic_settings import BaseSettings

@@ -1,4 +1,4 @@
-"""The names of authors, asked of user-service, kept for a minute."""
+"""The names of authors, fetched from user-service and cached for a minute."""
 
 import threading
 import time
@@ -14,15 +14,15 @@ from chassis.errors import XinjingError
 from chassis.service_client import ServiceClient
 
 log = get_logger(__name__)
-KEPT_SECONDS = 60.0
+CACHE_SECONDS = 60.0
 PAUSE_SECONDS = 5.0
-_MOST_KEPT = 10_000
+_MOST_CACHED = 10_000
 _MOST_PER_CALL = 100
 
 
 @dataclass(frozen=True)
 class UserName:
-    """How a user is shown."""
+    """A user's name and picture as pages show them."""
 
     id: int
     nick_name: str
@@ -35,61 +35,61 @@ class _User(BaseModel):
     avatar_url: str | None
 
 
-class _Answer(BaseModel):
+class _UserList(BaseModel):
     items: list[_User]
 
 
 class Users:
-    """A client of user-service with a bounded cache. It fails open: a page without names beats no page.
+    """A client of user-service with a bounded cache. It fails open: a page without names is better than none.
 
-    After a failure user-service is left alone for 5 seconds, so that its absence does not slow every page down.
+    After a failure no page asks user-service for 5 seconds, so that its absence does not slow every page down.
     """
 
     def __init__(self, client: ServiceClient, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._client = client
         self._clock = clock
         self._lock = threading.Lock()
-        # None stands for a user that does not exist; that answer is kept, too.
-        self._kept: OrderedDict[int, tuple[float, UserName | None]] = OrderedDict()
+        # None stands for a user that does not exist; this is cached, too.
+        self._cached: OrderedDict[int, tuple[float, UserName | None]] = OrderedDict()
         self._paused_until = float("-inf")
 
     def names(self, ids: set[int]) -> dict[int, UserName]:
-        """Return the names of users; unknown ones, and all that cannot be asked for now, are left out."""
-        found, missing = self._look_up(ids)
+        """Return the names of users; unknown users are left out, and all while user-service does not answer."""
+        names, missing = self._look_up(ids)
         for start in range(0, len(missing), _MOST_PER_CALL):
-            found |= self._ask(missing[start : start + _MOST_PER_CALL])
-        return found
+            names |= self._fetch(missing[start : start + _MOST_PER_CALL])
+        return names
 
     def _look_up(self, ids: set[int]) -> tuple[dict[int, UserName], list[int]]:
         found: dict[int, UserName] = {}
         missing: list[int] = []
         with self._lock:
             for user_id in sorted(ids):
-                kept_until, name = self._kept.get(user_id, (float("-inf"), None))
+                kept_until, name = self._cached.get(user_id, (float("-inf"), None))
                 if kept_until <= self._clock():
                     missing.append(user_id)
                 elif name is not None:
                     found[user_id] = name
         return found, missing
 
-    def _ask(self, ids: list[int]) -> dict[int, UserName]:
+    def _fetch(self, ids: list[int]) -> dict[int, UserName]:
         if self._clock() < self._paused_until:
             return {}
         query = urlencode([("id", user_id) for user_id in ids])
         try:
-            answer = _Answer.model_validate(self._client.call("GET", f"/internal/users?{query}"))
+            user_list = _UserList.model_validate(self._client.call("GET", f"/internal/users?{query}"))
         except (XinjingError, ValidationError) as error:
             log.warning("names_unknown", users=len(ids), exc_info=error)
             self._paused_until = self._clock() + PAUSE_SECONDS
             return {}
-        names = {user.id: UserName(user.id, user.nick_name, user.avatar_url) for user in answer.items}
-        self._keep(ids, names)
+        names = {user.id: UserName(user.id, user.nick_name, user.avatar_url) for user in user_list.items}
+        self._cache(ids, names)
         return names
 
-    def _keep(self, ids: Iterable[int], names: dict[int, UserName]) -> None:
+    def _cache(self, ids: Iterable[int], names: dict[int, UserName]) -> None:
         with self._lock:
             for user_id in ids:
-                self._kept[user_id] = (self._clock() + KEPT_SECONDS, names.get(user_id))
-                self._kept.move_to_end(user_id)
-            while len(self._kept) > _MOST_KEPT:
-                self._kept.popitem(last=False)
+                self._cached[user_id] = (self._clock() + CACHE_SECONDS, names.get(user_id))
+                self._cached.move_to_end(user_id)
+            while len(self._cached) > _MOST_CACHED:
+                self._cached.popitem(last=False)

@@ -1,9 +1,10 @@
-"""Counts views in Redis: one per reader and article in half an hour, without keeping anybody's address."""
+"""Counts views in Redis: one per reader and article in half an hour. No address is stored."""
 
 import hashlib
 import re
 import secrets
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import datetime
 
 from redis import Redis
@@ -21,16 +22,16 @@ _SALT_SECONDS = 2 * 24 * 3600
 _ROBOTS = re.compile(r"bot\b|bot[/;]|crawl|spider|slurp|preview|headless|curl/|wget/|python-|httpclient", re.IGNORECASE)
 
 
+@dataclass(frozen=True, kw_only=True)
 class Views:
-    """Counts views; `view_flushes.ViewFlusher` adds them to the articles later, so that reading stays read-only."""
+    """Counts views in Redis; `view_flush.ViewFlush` adds them to the articles later, so that reading writes nothing."""
 
-    def __init__(self, redis: Redis, *, once_per_seconds: int, now: Callable[[], datetime] = utc_now) -> None:
-        self._redis = redis
-        self._once_per_seconds = once_per_seconds
-        self._now = now
+    redis: Redis
+    once_per_seconds: int
+    clock: Callable[[], datetime] = utc_now
 
-    def count(self, article_id: int, *, ip: str, user_agent: str) -> None:
-        """Count one view, unless a robot looks or the same reader did so lately.
+    def count_view(self, article_id: int, *, ip: str, user_agent: str) -> None:
+        """Count one view, unless it is a robot's or the same reader's view was counted lately.
 
         Fails open: without Redis the view is not counted, and the reader notices nothing.
         """
@@ -39,17 +40,17 @@ class Views:
         try:
             with redis_errors():
                 reader = self._reader(ip, user_agent)
-                # The mark comes first: a crash in between loses one view and never counts one twice.
-                if self._redis.set(f"news:view:{article_id}:{reader}", 1, nx=True, ex=self._once_per_seconds):
-                    self._redis.hincrby(COUNTED, str(article_id), 1)
+                # The mark is set first: a crash in between loses one view and never counts one twice.
+                if self.redis.set(f"news:view:{article_id}:{reader}", 1, nx=True, ex=self.once_per_seconds):
+                    self.redis.hincrby(COUNTED, str(article_id), 1)
         except DependencyUnavailable as error:
             log.warning("view_not_counted", article_id=article_id, exc_info=error)
 
     def _reader(self, ip: str, user_agent: str) -> str:
-        # The salt is random and forgotten soon, so that nobody can find out later whose address a mark belongs to.
-        day = f"{self._now():%Y%m%d}"
+        # The salt is random and deleted after two days, so that later nobody can find the address behind a mark.
+        day = f"{self.clock():%Y%m%d}"
         key = f"news:view-salt:{day}"
-        with self._redis.pipeline() as commands:
+        with self.redis.pipeline() as commands:
             commands.set(key, secrets.token_hex(16), nx=True, ex=_SALT_SECONDS)
             commands.get(key)
             salt = commands.execute()[1]

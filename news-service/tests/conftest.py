@@ -21,8 +21,8 @@ from redis import Redis
 from chassis.database import Database
 from news_service.app import create_app
 from news_service.articles import Articles
+from news_service.models import APPROVED, InfoCategory, InfoNews
 from news_service.settings import Settings
-from news_service.tables import APPROVED, InfoCategory, InfoNews
 
 NOW = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
 CATEGORIES = ("最新", "股市", "债市", "商品", "外汇", "公司")
@@ -51,7 +51,7 @@ def database(database_url: str) -> Iterator[Database]:
 @pytest.fixture
 def articles(database: Database) -> Articles:
     """The articles as they are to be read at `NOW`."""
-    return Articles(database, now=lambda: NOW)
+    return Articles(database, clock=lambda: NOW)
 
 
 @pytest.fixture

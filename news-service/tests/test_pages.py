@@ -9,10 +9,8 @@ import pytest
 from flask.testing import FlaskClient
 
 import news_service
-from news_service.covers import draw_cover
-from news_service.page_answers import CONTENT_SECURITY_POLICY
+from news_service.page_responses import CONTENT_SECURITY_POLICY
 from news_service.pages import PAGE_SIZE
-from news_service.presentation import beijing_day, beijing_time, own_picture, short_count
 
 pytestmark = pytest.mark.any_database  # The tests of the API read the lists behind the pages from every database.
 BROWSER = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
@@ -269,27 +267,3 @@ def test_only_the_body_of_an_article_is_written_as_markup() -> None:
 def test_no_script_makes_markup_from_text(name: str) -> None:
     script = (PACKAGE / "static" / name).read_text()
     assert not re.search(r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|eval\(|[一-鿿]", script)
-
-
-@pytest.mark.parametrize("name", ["股市", "债市", "商品", "外汇", "公司", "天气", None])
-def test_an_article_has_always_the_same_cover_of_its_own(name: str | None) -> None:
-    assert draw_cover(1, name) == draw_cover(1, name)
-    assert draw_cover(1, name) != draw_cover(2, name)
-
-
-def test_times_are_written_by_the_clock_of_beijing() -> None:
-    now = datetime(2026, 1, 4, 17, 0, tzinfo=UTC)
-    assert beijing_day(now) == "2026年1月5日 星期一"
-    assert beijing_time(datetime(2026, 1, 4, 16, 30, tzinfo=UTC), now) == "今天 00:30"
-    assert beijing_time(datetime(2026, 1, 4, 15, 59, tzinfo=UTC), now) == "1月4日 23:59"
-    assert beijing_time(datetime(2019, 3, 4, 1, 15, tzinfo=UTC), now) == "2019年3月4日 09:15"
-
-
-@pytest.mark.parametrize(("number", "text"), [(0, "0"), (9999, "9999"), (10_000, "1万"), (12_345, "1.2万")])
-def test_views_are_written_short(number: int, text: str) -> None:
-    assert short_count(number) == text
-
-
-@pytest.mark.parametrize("address", [None, "", "http://a.example/x.jpg", "//a.example/x.jpg", "/\\a.example", "x.jpg"])
-def test_only_pictures_of_this_site_are_ours(address: str | None) -> None:
-    assert own_picture(address) is None

@@ -8,9 +8,9 @@ from sqlalchemy import select
 
 from chassis.database import Database
 from news_service.articles import Articles
+from news_service.models import InfoCategory, InfoNews
 from news_service.sanitising import clean_html
 from news_service.seeding import CATEGORIES, FIRST_ID, read_samples, seed
-from news_service.tables import InfoCategory, InfoNews
 
 
 def test_every_category_has_its_samples() -> None:
@@ -27,7 +27,7 @@ def test_an_empty_site_gets_the_samples_once(database: Database, articles: Artic
     page = articles.list_newest(category_id=1, cursor=None, limit=50)
     assert len(page.items) == 30
     assert all(now - timedelta(days=10) < article.published_at < now for article in page.items)
-    article = articles.get(page.items[0].id)
+    article = articles.article_by_id(page.items[0].id)
     assert article.content.startswith("<p>")
     assert article.content == clean_html(article.content)
 

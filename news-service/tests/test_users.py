@@ -6,7 +6,7 @@ import pytest
 
 from chassis.identity import InternalTokens
 from chassis.service_client import ServiceClient
-from news_service.users import KEPT_SECONDS, PAUSE_SECONDS, UserName, Users
+from news_service.users import CACHE_SECONDS, PAUSE_SECONDS, UserName, Users
 
 
 class Clock:
@@ -40,7 +40,7 @@ def test_names_are_asked_for_in_one_call_and_kept_for_a_minute(user_service, use
     assert users.names({2, 1, 3}) == expected
     assert users.names({1, 2, 3}) == expected
     assert user_service.asked == [[1, 2, 3]]
-    clock.seconds += KEPT_SECONDS
+    clock.seconds += CACHE_SECONDS
     users.names({1})
     assert user_service.asked == [[1, 2, 3], [1]]
 

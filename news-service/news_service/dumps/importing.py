@@ -10,10 +10,10 @@ from chassis.dumps.importing import ImportOptions, write_files
 from chassis.dumps.report import ImportReport
 from chassis.dumps.sequences import move_past
 from chassis.dumps.values import ValueReader
-from news_service.attention import recount
 from news_service.dumps.layouts import LAYOUTS, KnownIds
 from news_service.dumps.loading import TableLoader
-from news_service.tables import NEWEST_CATEGORY_ID, InfoCategory
+from news_service.models import NEWEST_CATEGORY_ID, InfoCategory
+from news_service.ranking import recount_engagement
 
 _SKIPPED = {"info_user": "accounts belong to user-service"}
 
@@ -45,7 +45,7 @@ def _import_file(session: Session, file: DumpFile, options: ImportOptions) -> Im
             for row in file.read(name, on_bytes):
                 loader.add(row)
             touched |= loader.finish()
-        recount(session, touched)
+        recount_engagement(session, touched)
     if not options.is_dry_run:  # PostgreSQL does not take a moved sequence back.
         move_past(session, *(LAYOUTS[name].model.__table__ for name in tables))
     first = session.get(InfoCategory, NEWEST_CATEGORY_ID)

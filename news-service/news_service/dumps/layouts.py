@@ -8,9 +8,19 @@ from sqlalchemy.orm import Session
 
 from chassis.dumps.report import TableReport
 from chassis.dumps.values import RowRefused, Values
-from news_service.reader_tables import InfoComment, InfoCommentLike, InfoUserCollection, InfoUserFans
+from news_service.models import (
+    APPROVED,
+    IN_REVIEW,
+    REJECTED,
+    Base,
+    InfoCategory,
+    InfoComment,
+    InfoCommentLike,
+    InfoNews,
+    InfoUserCollection,
+    InfoUserFans,
+)
 from news_service.sanitising import OWN_IMAGES, clean_html
-from news_service.tables import APPROVED, IN_REVIEW, REJECTED, Base, InfoCategory, InfoNews
 
 
 class ParentMissing(Exception):
@@ -23,7 +33,7 @@ class KnownIds:
 
     by_table: dict[str, set[int]] = field(default_factory=dict)
 
-    def of(self, session: Session, model: type[InfoCategory] | type[InfoNews] | type[InfoComment]) -> set[int]:
+    def ids_of(self, session: Session, model: type[InfoCategory] | type[InfoNews] | type[InfoComment]) -> set[int]:
         """Return the ids of a table, read once."""
         if model.__tablename__ not in self.by_table:
             self.by_table[model.__tablename__] = set(session.scalars(select(model.id)))
@@ -36,8 +46,8 @@ class KnownIds:
 
 
 @dataclass(frozen=True)
-class Preparing:
-    """What a layout needs to prepare values."""
+class Preparation:
+    """What a layout needs to prepare the values of a row."""
 
     session: Session
     known: KnownIds
@@ -54,22 +64,22 @@ class Layout:
 
     model: type[Base]
     columns: tuple[str, ...]
-    prepare: Callable[[Values, Preparing], None]
+    prepare: Callable[[Values, Preparation], None]
     natural_key: tuple[str, ...] = ()
 
 
-def _nothing(_values: Values, _preparing: Preparing) -> None:
+def _nothing(_values: Values, _preparation: Preparation) -> None:
     pass
 
 
-def _prepare_article(values: Values, preparing: Preparing) -> None:
-    notes = preparing.report.notes
+def _prepare_article(values: Values, preparation: Preparation) -> None:
+    notes = preparation.report.notes
     if values.get("status") not in (APPROVED, IN_REVIEW, REJECTED):
         notes[f"status {values.get('status')} became 1 (in review)"] += 1
         values["status"] = IN_REVIEW
     values["clicks"] = max(int(str(values.get("clicks") or 0)), 0)
     category_id = values.get("category_id")
-    if category_id is not None and category_id not in preparing.known.of(preparing.session, InfoCategory):
+    if category_id is not None and category_id not in preparation.known.ids_of(preparation.session, InfoCategory):
         notes[f"category {category_id} is not there, kept without a category"] += 1
         values["category_id"] = None
     if values.get("user_id") is not None:
@@ -83,21 +93,21 @@ def _prepare_article(values: Values, preparing: Preparing) -> None:
         values["content"] = clean_html(str(values["content"]))
 
 
-def _prepare_comment(values: Values, preparing: Preparing) -> None:
-    _need_article(values, preparing)
+def _prepare_comment(values: Values, preparation: Preparation) -> None:
+    _need_article(values, preparation)
     values["like_count"] = values.get("like_count") or 0
     parent_id = values.get("parent_id")
-    if parent_id is not None and parent_id not in preparing.known.of(preparing.session, InfoComment):
+    if parent_id is not None and parent_id not in preparation.known.ids_of(preparation.session, InfoComment):
         raise ParentMissing
 
 
-def _prepare_like(values: Values, preparing: Preparing) -> None:
-    if values.get("comment_id") not in preparing.known.of(preparing.session, InfoComment):
+def _prepare_like(values: Values, preparation: Preparation) -> None:
+    if values.get("comment_id") not in preparation.known.ids_of(preparation.session, InfoComment):
         raise RowRefused("its comment is not there")
 
 
-def _need_article(values: Values, preparing: Preparing) -> None:
-    if values.get("news_id") not in preparing.known.of(preparing.session, InfoNews):
+def _need_article(values: Values, preparation: Preparation) -> None:
+    if values.get("news_id") not in preparation.known.ids_of(preparation.session, InfoNews):
         raise RowRefused("its article is not there")
 
 

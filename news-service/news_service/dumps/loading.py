@@ -1,4 +1,4 @@
-"""Takes the rows of one table from a dump to the database, and counts what becomes of them."""
+"""Loads the rows of one table from a dump into the database, and counts what happens to them."""
 
 from sqlalchemy import inspect
 from sqlalchemy.orm import Session
@@ -6,7 +6,7 @@ from sqlalchemy.orm import Session
 from chassis.dumps.report import TableReport
 from chassis.dumps.statements import DumpRow
 from chassis.dumps.values import RowReader, RowRefused, ValueReader, Values
-from news_service.dumps.layouts import KnownIds, Layout, ParentMissing, Preparing
+from news_service.dumps.layouts import KnownIds, Layout, ParentMissing, Preparation
 from news_service.dumps.storing import RowStore
 
 
@@ -16,7 +16,7 @@ class TableLoader:
     def __init__(self, session: Session, layout: Layout, *, known: KnownIds, reader: ValueReader) -> None:
         self.report = TableReport()
         self._layout = layout
-        self._preparing = Preparing(session, known, self.report)
+        self._preparation = Preparation(session, known, self.report)
         self._store = RowStore(session, layout, known, self.report)
         self._columns = {column.name: column for column in inspect(layout.model).local_table.columns}
         kinds = {name: column.type for name, column in self._columns.items()}
@@ -48,7 +48,7 @@ class TableLoader:
     def _prepare_and_store(self, values: Values) -> None:
         prepared = dict(values)
         try:
-            self._layout.prepare(prepared, self._preparing)
+            self._layout.prepare(prepared, self._preparation)
         except ParentMissing:
             self._waiting.append(values)
             return

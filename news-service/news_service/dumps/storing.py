@@ -8,14 +8,13 @@ from sqlalchemy.orm import Session
 from chassis.dumps.report import TableReport
 from chassis.dumps.values import Values, is_newer_here
 from news_service.dumps.layouts import KnownIds, Layout
-from news_service.reader_tables import InfoComment, InfoUserCollection
-from news_service.tables import Base, InfoNews
+from news_service.models import Base, InfoComment, InfoNews, InfoUserCollection
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class RowStore:
-    """The rows of one table. ``touched_articles`` are the articles whose counts and scores are to be made anew."""
+    """The rows of one table. ``touched_articles`` are the articles whose counts and scores must be computed again."""
 
     def __init__(self, session: Session, layout: Layout, known: KnownIds, report: TableReport) -> None:
         self.touched_articles: set[int] = set()

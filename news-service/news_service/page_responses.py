@@ -1,12 +1,12 @@
-"""What every page's answer carries: the content policy, who may keep it, and a readable page for an error."""
+"""Responses with pages: the content policy, who may cache them, and a readable page for an error."""
 
 from flask import Flask, Response, g, render_template, request
 
 from chassis.identity import Caller
 from chassis.problems import MEDIA_TYPE
 
-# Strict on purpose: no inline script or style, and no text becomes markup in the browser (Trusted Types). The
-# one exception, in app.js, starts workers from our static files.
+# No inline script or style, and no text becomes markup in the browser (Trusted Types). The one exception, in app.js,
+# starts workers from our static files.
 CONTENT_SECURITY_POLICY = (
     "default-src 'none'; script-src 'self'; worker-src 'self'; style-src 'self'; img-src 'self'; media-src 'self'; "
     "connect-src 'self'; font-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'; "
@@ -15,37 +15,37 @@ CONTENT_SECURITY_POLICY = (
 _NOT_PAGES = ("/api/", "/internal/", "/static/", "/healthz", "/readyz", "/metrics")
 
 
-def install_page_answers(app: Flask) -> None:
+def install_page_responses(app: Flask) -> None:
     """Give pages their headers, and browsers an HTML page in place of a problem."""
 
     @app.after_request
-    def finish(answer: Response) -> Response:
-        if answer.mimetype == MEDIA_TYPE and _browser_asks_for_a_page():
-            answer = _error_page(answer)
-        if answer.mimetype == "text/html":
-            answer.headers["Content-Security-Policy"] = CONTENT_SECURITY_POLICY
-            answer.headers["Referrer-Policy"] = "strict-origin-when-cross-origin"
-            answer.headers["Cross-Origin-Opener-Policy"] = "same-origin"
-        return answer
+    def finish(response: Response) -> Response:
+        if response.mimetype == MEDIA_TYPE and _wants_html():
+            response = _error_page(response)
+        if response.mimetype == "text/html":
+            response.headers["Content-Security-Policy"] = CONTENT_SECURITY_POLICY
+            response.headers["Referrer-Policy"] = "strict-origin-when-cross-origin"
+            response.headers["Cross-Origin-Opener-Policy"] = "same-origin"
+        return response
 
 
 def page_response(html: str) -> Response:
-    """Answer a page: shared caches may keep it for a moment when nobody is signed in, and nobody else's page ever."""
-    answer = Response(html, content_type="text/html; charset=utf-8")
-    answer.vary.update(["Cookie", "Accept-Language"])
+    """Answer a page; shared caches may store it for 30 seconds if nobody is signed in."""
+    response = Response(html, content_type="text/html; charset=utf-8")
+    response.vary.update(["Cookie", "Accept-Language"])
     caller: Caller = g.caller
     anonymous = caller.user_id is None
-    answer.headers["Cache-Control"] = (
+    response.headers["Cache-Control"] = (
         "public, max-age=30, stale-while-revalidate=300" if anonymous else "private, no-cache"
     )
-    return answer
+    return response
 
 
-def _browser_asks_for_a_page() -> bool:
+def _wants_html() -> bool:
     if request.path.startswith(_NOT_PAGES):
         return False
-    wishes = request.accept_mimetypes
-    return wishes.quality("text/html") > wishes.quality(MEDIA_TYPE)
+    accepted = request.accept_mimetypes
+    return accepted.quality("text/html") > accepted.quality(MEDIA_TYPE)
 
 
 def _error_page(problem: Response) -> Response:

@@ -16,9 +16,16 @@ from chassis.dumps.mysql_dump import DumpBroken
 from chassis.dumps.report import ImportReport, TableReport
 from news_service.articles import Articles
 from news_service.dumps.importing import import_files
-from news_service.hotness import hot_score
-from news_service.reader_tables import InfoComment, InfoCommentLike, InfoUserCollection, InfoUserFans
-from news_service.tables import Base, InfoCategory, InfoNews
+from news_service.models import (
+    Base,
+    InfoCategory,
+    InfoComment,
+    InfoCommentLike,
+    InfoNews,
+    InfoUserCollection,
+    InfoUserFans,
+)
+from news_service.ranking import hot_score
 
 DATA = Path(__file__).parent / "data"
 CATEGORIES = DATA / "information_info_category.sql"
@@ -133,7 +140,7 @@ def test_the_public_reads_what_was_approved(run: Import, articles: Articles) -> 
     run(CATEGORIES, NEWS)
     page = articles.list_newest(category_id=None, cursor=None, limit=50)
     assert [article.id for article in page.items] == [12, 11, 10, 8, 5, 4, 3, 2, 1]
-    assert [article.id for article in articles.ranking(2)] == [12, 11]
+    assert [article.id for article in articles.hottest(2)] == [12, 11]
 
 
 def test_missing_values_get_what_the_classic_shows(run: Import, database: Database) -> None:

@@ -5,7 +5,7 @@ from alembic.migration import MigrationContext
 from sqlalchemy import create_engine, inspect
 
 from chassis.database import migrate
-from news_service.reader_tables import InfoComment
+from news_service.models import InfoComment
 
 
 def test_the_migrated_schema_is_the_one_of_the_models(empty_database_url: str) -> None:

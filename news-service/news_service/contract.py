@@ -5,8 +5,7 @@ from typing import Annotated, Any, Literal  # Any: JSON objects.
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from news_service.articles import HIGHEST_ID, Article, ArticlePage, Category
-from news_service.reader_ties import ReaderTies
+from news_service.articles import HIGHEST_ID, Article, ArticlePage, Category, ReaderState
 from news_service.users import UserName
 
 Id = Annotated[int, Field(ge=1, le=HIGHEST_ID)]
@@ -91,12 +90,12 @@ def article_list(page: ArticlePage, names: dict[int, UserName]) -> dict[str, Any
     return {"items": [_item(article, names) for article in page.items], "next_cursor": page.next_cursor}
 
 
-def article_detail(article: Article, names: dict[int, UserName], ties: ReaderTies) -> dict[str, Any]:
+def article_detail(article: Article, names: dict[int, UserName], reader: ReaderState) -> dict[str, Any]:
     """Build the answer of one article."""
     return _item(article, names) | {
         "content": article.content,
-        "is_favourite": ties.is_favourite,
-        "is_following_author": ties.is_following_author,
+        "is_favourite": reader.is_favourite,
+        "is_following_author": reader.is_following_author,
     }
 
 

@@ -1,4 +1,4 @@
-"""How pages write times, numbers and picture addresses."""
+"""The filters of the templates: times, numbers and picture addresses as the pages show them."""
 
 from datetime import UTC, datetime, timedelta, timezone
 from urllib.parse import urlencode
@@ -9,7 +9,7 @@ _TEN_THOUSAND = 10_000
 
 
 def beijing_time(moment: datetime, now: datetime | None = None) -> str:
-    """Write a moment by the clock of Beijing: ``今天 09:30``, ``7月25日 09:30``, ``2019年3月4日 09:30``."""
+    """Write a moment in Beijing time: ``今天 09:30``, ``7月25日 09:30``, ``2019年3月4日 09:30``."""
     local, today = moment.astimezone(_BEIJING), (now or datetime.now(UTC)).astimezone(_BEIJING)
     clock = f"{local:%H:%M}"
     if local.date() == today.date():
@@ -32,7 +32,7 @@ def short_count(number: int) -> str:
 
 
 def own_picture(address: str | None) -> str | None:
-    """Return the address of a picture on this site; None for every other one, which the content policy refuses."""
+    """Return the address of a picture on this site; None for any other, because the content policy blocks it."""
     if address and address.startswith("/") and not address.startswith(("//", "/\\")):
         return address
     return None

@@ -1,7 +1,7 @@
-"""The tables of the news database: the classic ones, with what we need beside their columns.
+"""The tables of the news database: the classic ones, with some columns of our own.
 
-Accounts live in user-service, so no ``user_id`` here has a foreign key. Times may be NULL where old dumps have NULL.
-``update_time`` is set by whoever edits an article: a renewal on every UPDATE would also follow each counted view.
+Accounts live in user-service, so no id of a user has a foreign key here. Times may be NULL where old dumps have NULL.
+The code that edits an article sets ``update_time``: a change on every UPDATE would also follow each counted view.
 """
 
 from datetime import datetime
@@ -76,10 +76,63 @@ class InfoNews(Base):
 
 
 class NewsViewFlush(Base):
-    """A batch of counted views that is already added to the articles; its id makes adding it twice impossible."""
+    """A batch of counted views that was added to the articles; its id makes it impossible to add it twice."""
 
     __tablename__ = "news_view_flush"
     __table_args__ = (Index("ix_news_view_flush_flushed_at", "flushed_at"), OPTIONS)
 
     id: Mapped[str] = mapped_column(String(32), primary_key=True)
     flushed_at: Mapped[datetime] = mapped_column(UtcDateTime)
+
+
+class InfoComment(Base):
+    """A comment on an article, or an answer to another comment."""
+
+    __tablename__ = "info_comment"
+    __table_args__ = (
+        Index("ix_info_comment_news", "news_id", "id"),
+        Index("ix_info_comment_parent", "parent_id"),
+        OPTIONS,
+    )
+
+    create_time: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    update_time: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    id: Mapped[int] = mapped_column(primary_key=True)
+    user_id: Mapped[int]
+    news_id: Mapped[int] = mapped_column(ForeignKey("info_news.id"))
+    content: Mapped[str] = mapped_column(LONG_TEXT)
+    parent_id: Mapped[int | None] = mapped_column(ForeignKey("info_comment.id"))
+    like_count: Mapped[int] = mapped_column(server_default="0")
+
+
+class InfoCommentLike(Base):
+    """A user's like of a comment."""
+
+    __tablename__ = "info_comment_like"
+    __table_args__ = OPTIONS
+
+    create_time: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    update_time: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    comment_id: Mapped[int] = mapped_column(ForeignKey("info_comment.id"), primary_key=True)
+    user_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+
+
+class InfoUserCollection(Base):
+    """An article among a user's favourites."""
+
+    __tablename__ = "info_user_collection"
+    __table_args__ = (Index("ix_info_user_collection_news", "news_id"), OPTIONS)
+
+    user_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    news_id: Mapped[int] = mapped_column(ForeignKey("info_news.id"), primary_key=True)
+    create_time: Mapped[datetime | None] = mapped_column(UtcDateTime)
+
+
+class InfoUserFans(Base):
+    """A user who follows another user."""
+
+    __tablename__ = "info_user_fans"
+    __table_args__ = (Index("ix_info_user_fans_followed", "followed_id"), OPTIONS)
+
+    follower_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    followed_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
