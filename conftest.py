@@ -202,7 +202,7 @@ def called_by(internal_tokens: InternalTokens) -> Callable[..., dict[str, str]]:
     def headers(audience: str, service: str = GATEWAY, **user: Any) -> dict[str, str]:
         if user.get("user_id") is not None:
             user = {"session_id": "a-session", "auth_time": 1_700_000_000, **user}
-        return {INTERNAL_TOKEN_HEADER: internal_tokens.write(Caller(service, **user), audience=audience)}
+        return {INTERNAL_TOKEN_HEADER: internal_tokens.write_token(Caller(service, **user), audience=audience)}
 
     return headers
 

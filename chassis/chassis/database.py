@@ -95,7 +95,7 @@ class Database:
     def write(self) -> Iterator[Session]:
         """Open the one transaction of a use case; it commits at the end and rolls back on any exception.
 
-        On SQLite it takes the write lock at once, because a reader that turns writer fails there.
+        On SQLite it takes the write lock at once, because a transaction that reads first and writes later fails there.
 
         Raises:
             DependencyUnavailable: as in `read`.
@@ -149,7 +149,7 @@ def _engine(url: str, *, pool_size: int, timeout_seconds: float = _TIMEOUT_SECON
 
 
 def _prepare_sqlite(connection: DBAPIConnection, _entry: ConnectionPoolEntry) -> None:
-    connection.isolation_level = None  # We begin by ourselves, below.
+    connection.isolation_level = None  # `_begin_sqlite` begins transactions.
     cursor = connection.cursor()
     for pragma in ("journal_mode=WAL", "foreign_keys=ON", "synchronous=NORMAL"):
         cursor.execute(f"PRAGMA {pragma}")

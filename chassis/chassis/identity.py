@@ -1,4 +1,4 @@
-"""Who calls: the internal token that the gateway and the services write for each other.
+"""The caller of a request, and the internal token in which the gateway and the services name it to each other.
 
 HS256 JWT, ``aud`` is the one service that may read it, at most 60 seconds of life. ``iss`` is the service that calls;
 the gateway's tokens carry the signed-in user, if there is one.
@@ -24,7 +24,7 @@ GATEWAY = "gateway"
 class Caller:
     """The calling service, and through the gateway the user behind it (``user_id`` None: nobody is signed in).
 
-    ``auth_time`` is the Unix time at which the user last proved who they are.
+    ``auth_time`` is the Unix time of the user's last authentication.
     """
 
     service: str
@@ -43,8 +43,8 @@ class InternalTokens:
         self._key = key
         self._clock = clock
 
-    def write(self, caller: Caller, *, audience: str) -> str:
-        """Write a token for one service, good for 60 seconds."""
+    def write_token(self, caller: Caller, *, audience: str) -> str:
+        """Write a token for one service, valid for 60 seconds."""
         now = int(self._clock())
         claims = {
             "iss": caller.service,
@@ -57,14 +57,14 @@ class InternalTokens:
             claims |= {"sid": caller.session_id, "roles": sorted(caller.roles), "auth_time": caller.auth_time}
         return jwt.encode(claims, self._key, algorithm="HS256", headers={"typ": _TYPE})
 
-    def read(self, token: str, *, audience: str) -> Caller:
+    def read_token(self, token: str, *, audience: str) -> Caller:
         """Read a token that was written for this service.
 
         Raises:
             InternalTokenRefused: not ours, of another type, for another service, expired, or longer-lived than 60 s.
         """
         try:
-            found = jwt.decode_complete(
+            decoded = jwt.decode_complete(
                 token,
                 self._key,
                 algorithms=["HS256"],
@@ -74,9 +74,9 @@ class InternalTokens:
             )
         except jwt.InvalidTokenError as error:
             raise InternalTokenRefused("The internal token is not acceptable.") from error
-        if found["header"].get("typ") != _TYPE:
+        if decoded["header"].get("typ") != _TYPE:
             raise InternalTokenRefused("The internal token is of another type.")
-        claims, now = found["payload"], self._clock()
+        claims, now = decoded["payload"], self._clock()
         if not now - _LEEWAY_SECONDS <= claims["exp"] <= now + LIFETIME_SECONDS + _LEEWAY_SECONDS:
             raise InternalTokenRefused("The internal token is expired.")
         if "sid" not in claims:
@@ -85,13 +85,13 @@ class InternalTokens:
 
 
 def current_caller() -> Caller:
-    """Return who calls in the request in hand; set by the app before every view that is not open."""
+    """Return the caller of the present request; the app sets it before every view that needs an internal token."""
     caller: Caller = g.caller
     return caller
 
 
 def current_user_id() -> int:
-    """Return the signed-in user of the request in hand.
+    """Return the signed-in user of the present request.
 
     Raises:
         Unauthenticated: nobody is signed in.
@@ -103,7 +103,7 @@ def current_user_id() -> int:
 
 
 def client_ip() -> str:
-    """Return the address of the person's client, as the gateway saw it.
+    """Return the address of the user's client, as the gateway saw it.
 
     Only the gateway and our services reach a service, and the gateway replaces what a client sends here.
     """

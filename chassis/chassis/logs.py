@@ -1,4 +1,4 @@
-"""JSON logs in which no secret and no whole mobile number can stand."""
+"""JSON logs without secrets and whole mobile numbers."""
 
 import logging
 import re
@@ -54,7 +54,7 @@ def mask_event(_logger: object, _method: str, event: MutableMapping[str, Any]) -
 
 
 def line_processors(service: str) -> list[Any]:
-    """List what every log line of a service goes through before it is rendered, masking last."""
+    """List the processors of every log line of a service, masking last."""
 
     def name_service(_logger: object, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
         event["service"] = service
@@ -65,7 +65,7 @@ def line_processors(service: str) -> list[Any]:
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         name_service,
-        structlog.processors.format_exc_info,  # Plain: the pretty ones print local variables, secrets among them.
+        structlog.processors.format_exc_info,  # The plain form: the pretty ones print local variables, also secrets.
         mask_event,
     ]
 

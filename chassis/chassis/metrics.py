@@ -29,7 +29,7 @@ def metrics_app() -> WSGIApplication:
 
 
 class MetricsMiddleware:
-    """WSGI middleware: what comes in on the internal port sees ``/metrics`` and nothing else; other ports never do."""
+    """WSGI middleware: the internal port answers ``/metrics`` and nothing else; other ports never answer it."""
 
     def __init__(self, app: WSGIApplication, port: int) -> None:
         self._app = app

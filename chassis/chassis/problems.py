@@ -13,7 +13,7 @@ from chassis.tracing import current_request_id
 
 log = get_logger(__name__)
 MEDIA_TYPE = "application/problem+json"
-_RETRY_AFTER_SECONDS = 5  # For errors that pass by themselves, when nobody knows better.
+_RETRY_AFTER_SECONDS = 5  # For errors that pass by themselves, if nothing else is known.
 _MOST_ERRORS = 100  # A body of a megabyte can hold a hundred thousand unknown members.
 _BY_STATUS: dict[int, type[errors.XinjingError]] = {
     400: errors.BodyMalformed,
@@ -61,7 +61,7 @@ def problem(error: errors.XinjingError) -> dict[str, Any]:  # Any: it is a JSON 
 
 
 def problem_headers(error: errors.XinjingError) -> dict[str, str]:
-    """Build the headers that belong to one error: never cached, and when to come back."""
+    """Build the headers that belong to one error: no caching, and when to try again."""
     headers = {"Cache-Control": "no-store"}
     wait = error.retry_after_seconds
     if wait is None and error.status in (429, 502, 503, 504):
@@ -82,7 +82,7 @@ def problem_response(error: errors.XinjingError) -> Response:
     return Response(body, error.status, problem_headers(error), content_type=MEDIA_TYPE)
 
 
-def fields_of(error: ValidationError) -> list[errors.FieldError]:
+def _fields_of(error: ValidationError) -> list[errors.FieldError]:
     """Name every wrong field of a pydantic error (the first hundred), without the values."""
     return [
         errors.FieldError(".".join(str(part) for part in wrong["loc"]) or "body", wrong["type"], wrong["msg"])
@@ -92,7 +92,7 @@ def fields_of(error: ValidationError) -> list[errors.FieldError]:
 
 def validation_response(error: ValidationError) -> Response:
     """Answer a request that pydantic refused: 422 with every wrong field."""
-    return problem_response(errors.RequestInvalid(errors=fields_of(error)))
+    return problem_response(errors.RequestInvalid(errors=_fields_of(error)))
 
 
 def _from_http(error: HTTPException) -> errors.XinjingError:
@@ -103,16 +103,16 @@ def _from_http(error: HTTPException) -> errors.XinjingError:
 
 
 def install_problems(app: Flask) -> None:
-    """Make an app answer problems only: our errors, Werkzeug's, and the unexpected ones as 500."""
+    """Let an app answer every error with a problem: our own, Werkzeug's, and unexpected ones as 500."""
 
     @app.errorhandler(errors.XinjingError)
-    def ours(error: errors.XinjingError) -> Response:
+    def answer_ours(error: errors.XinjingError) -> Response:
         if error.status >= 500:
             log.error("request_failed", code=error.code, exc_info=error)
         return problem_response(error)
 
     @app.errorhandler(HTTPException)
-    def werkzeugs(error: HTTPException) -> Response:
+    def answer_werkzeugs(error: HTTPException) -> Response:
         if error.response is not None or (error.code or 500) < 400:
             return app.make_response(error.get_response(request.environ))
         answer = problem_response(_from_http(error))
@@ -123,6 +123,6 @@ def install_problems(app: Flask) -> None:
         return answer
 
     @app.errorhandler(Exception)
-    def unexpected(error: Exception) -> Response:
+    def answer_unexpected(error: Exception) -> Response:
         log.error("unexpected_error", exc_info=error)
         return problem_response(errors.InternalError())

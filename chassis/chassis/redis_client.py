@@ -11,7 +11,7 @@ from chassis.errors import DependencyUnavailable
 def connect_redis(url: str, *, max_connections: int = 32, timeout_seconds: float = 2.0) -> Redis:
     """Make a client for ``redis://…``, ``rediss://…`` or ``unix:///…/redis.sock``; answers are texts.
 
-    Bytes that are no UTF-8 come as U+FFFD: one bad value must not break every answer that holds it among others.
+    Bytes that are no UTF-8 are read as U+FFFD: one bad value must not break an answer that holds others too.
 
     Nothing is connected before the first command, so it may be made before a fork. No command is sent twice.
     """
@@ -31,7 +31,7 @@ def connect_redis(url: str, *, max_connections: int = 32, timeout_seconds: float
 
 @contextmanager
 def redis_errors() -> Iterator[None]:
-    """Let no Redis error out of the module that talks to Redis.
+    """Turn Redis errors into ours; each module that calls Redis uses it.
 
     Raises:
         DependencyUnavailable: instead of any `redis.RedisError`.

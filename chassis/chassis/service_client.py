@@ -17,12 +17,12 @@ CONNECT_TIMEOUT_SECONDS = 1.0
 READ_TIMEOUT_SECONDS = 5.0
 POOL_SIZE = 32
 log = get_logger(__name__)
-# What a service says of itself or of us; our caller has no part in it.
+# Errors between the two services; the user has no part in them.
 _BETWEEN_SERVICES = (errors.InternalError, errors.InternalTokenRefused, errors.ServiceRefused)
 
 
 class RequestOptions(TypedDict, total=False):
-    """What a request may carry; ``caller`` replaces the service itself as the one who asks, on behalf of a user."""
+    """The options of a request; ``caller`` names a user on whose behalf the service calls."""
 
     json: Any
     params: Mapping[str, str | list[str]]
@@ -31,7 +31,7 @@ class RequestOptions(TypedDict, total=False):
 
 
 class _Failure(BaseModel):
-    """What we read of a service's problem."""
+    """The part of a service's problem that is read."""
 
     code: str
     detail: str | None = None
@@ -39,7 +39,7 @@ class _Failure(BaseModel):
 
 
 class ServiceClient:
-    """One service as the others call it. Threads may share it; make it after a fork.
+    """Calls one service. Threads may share it; make it after a fork.
 
     ``address`` is like ``http://captcha-service:8000``, ``name`` is the audience of the token, ``own_name`` its issuer.
     """
@@ -71,7 +71,7 @@ class ServiceClient:
             UpstreamUnavailable: the service refused or broke the connection.
         """
         own = {
-            INTERNAL_TOKEN_HEADER: self._tokens.write(options.get("caller") or self._caller, audience=self.name),
+            INTERNAL_TOKEN_HEADER: self._tokens.write_token(options.get("caller") or self._caller, audience=self.name),
             REQUEST_ID_HEADER: current_request_id(),
         }
         try:
@@ -93,8 +93,8 @@ class ServiceClient:
         """Send one request and return the decoded JSON body of a successful answer, None for 204.
 
         Raises:
-            XinjingError: the error of our tree whose code the service's problem names, `Unauthenticated` too: that is
-                its word on the user. Where it refuses ourselves, the user gets `UpstreamUnavailable`.
+            XinjingError: the error of our tree whose code the service's problem names; `Unauthenticated` is about the
+                user. If the service refuses our internal token, the user gets `UpstreamUnavailable`.
             UpstreamUnavailable, UpstreamTimeout: as in `request`, and for every answer that is neither.
         """
         answer = self.request(method, path, **options)
@@ -105,7 +105,7 @@ class ServiceClient:
         except requests.JSONDecodeError as error:
             raise errors.UpstreamUnavailable(f"{self.name} did not answer JSON.") from error
         if not 200 <= answer.status_code < 300:
-            self._raise(body, answer.headers.get("Retry-After"))
+            self._raise_error(body, answer.headers.get("Retry-After"))
         return body
 
     def is_up(self) -> bool:
@@ -118,7 +118,7 @@ class ServiceClient:
             raise errors.UpstreamUnavailable(f"{self.name} is not up.")
         return True
 
-    def _raise(self, body: Any, retry_after: str | None) -> NoReturn:
+    def _raise_error(self, body: Any, retry_after: str | None) -> NoReturn:
         try:
             failure = _Failure.model_validate(body)
         except ValidationError as error:

@@ -1,4 +1,4 @@
-"""Reads JSON bodies as RFC 8259 means them, and refuses what would break something behind us."""
+"""Reads JSON bodies as RFC 8259 means them, and refuses those that other programs or databases would not take."""
 
 import json
 import re
@@ -6,11 +6,11 @@ from typing import Any
 
 from flask.json.provider import DefaultJSONProvider
 
-_NUL = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")  # PostgreSQL stores no text that holds one.
+_NUL = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")  # PostgreSQL stores no text with NUL.
 
 
 class StrictJson(DefaultJSONProvider):
-    """Flask's JSON, but a body with NaN, a doubled member, half a surrogate pair or endless nesting is not JSON."""
+    """Flask's JSON, without NaN, doubled members, halves of surrogate pairs and endless nesting."""
 
     ensure_ascii = False
 

@@ -10,7 +10,7 @@ _ACCEPTABLE = re.compile(r"[A-Za-z0-9_.:@/+=-]{1,128}")
 
 
 def accept_request_id(offered: str | None) -> str:
-    """Take a caller's id if it is harmless in headers and logs, else make a new one."""
+    """Return a caller's id if it is harmless in headers and logs, else a new one."""
     return offered if offered and _ACCEPTABLE.fullmatch(offered) else uuid.uuid4().hex
 
 
@@ -23,5 +23,5 @@ def begin_request(offered: str | None) -> str:
 
 
 def current_request_id() -> str:
-    """Return the id of the request in hand, or an empty text outside of one."""
+    """Return the id of the present request, or an empty text outside of requests."""
     return str(get_contextvars().get("request_id", ""))

@@ -27,7 +27,7 @@ MAX_BODY_BYTES = 1024 * 1024
 class Access(enum.StrEnum):
     """Who may call a route."""
 
-    UNAUTHENTICATED = "open"  # Anybody who reaches the port, without an internal token: health checks.
+    UNAUTHENTICATED = "open"  # Everybody who can reach the port, without an internal token: health checks.
     PUBLIC = "public"  # Everybody, through the gateway.
     OPTIONAL = "optional"  # Everybody, through the gateway; the answer differs for a signed-in user.
     SIGNED_IN = "signed-in"  # A signed-in user, through the gateway.
@@ -83,10 +83,10 @@ def _allow(view: Callable[..., Any], access: Access, callers: frozenset[str] = f
 
 
 def _by_status(kinds: Iterable[type[errors.XinjingError]]) -> dict[int, list[type[errors.XinjingError]]]:
-    found: dict[int, list[type[errors.XinjingError]]] = {}
+    by_status: dict[int, list[type[errors.XinjingError]]] = {}
     for kind in kinds:
-        found.setdefault(kind.status, []).append(kind)
-    return found
+        by_status.setdefault(kind.status, []).append(kind)
+    return by_status
 
 
 def create_api(
@@ -98,10 +98,10 @@ def create_api(
     clock: Callable[[], float] = time.perf_counter,
     **flask_options: Any,  # Passed to Flask as they are.
 ) -> OpenAPI:
-    """Make a service's app with everything that services share; its routes and parts come after.
+    """Make a service's app with everything that services share; its routes and its own values are added later.
 
     The generated OpenAPI document stands at ``/internal/openapi.json``; the ``description`` of a service is its own.
-    Register parts with `svcs.flask`; their pings are what ``/readyz`` asks.
+    Register values with `svcs.flask`; ``/readyz`` calls their pings.
     """
     app = OpenAPI(
         import_name,
@@ -123,7 +123,7 @@ def create_api(
 
 
 def install_observation(app: Flask, service: str, clock: Callable[[], float] = time.perf_counter) -> None:
-    """Give every request an id, a log line and its place in the metrics."""
+    """Give every request an id, a log line and metrics."""
 
     @app.before_request
     def begin() -> None:
@@ -131,17 +131,17 @@ def install_observation(app: Flask, service: str, clock: Callable[[], float] = t
         g.request_id = begin_request(request.headers.get(REQUEST_ID_HEADER))
 
     @app.after_request
-    def end(answer: Response) -> Response:
-        answer.headers[REQUEST_ID_HEADER] = g.request_id
-        answer.headers.setdefault("X-Content-Type-Options", "nosniff")
+    def end(response: Response) -> Response:
+        response.headers[REQUEST_ID_HEADER] = g.request_id
+        response.headers.setdefault("X-Content-Type-Options", "nosniff")
         route = request.url_rule.rule if request.url_rule else "unmatched"
         method = request.method if request.method in HTTPMethod.__members__ else "other"  # Clients invent methods.
         seconds = clock() - g.begun_at
-        REQUESTS.labels(service, method, route, answer.status_code).inc()
+        REQUESTS.labels(service, method, route, response.status_code).inc()
         SECONDS.labels(service, route).observe(seconds)
         if route not in ("/healthz", "/readyz"):
-            log.info("request", method=method, route=route, status=answer.status_code, seconds=round(seconds, 6))
-        return answer
+            log.info("request", method=method, route=route, status=response.status_code, seconds=round(seconds, 6))
+        return response
 
 
 def _install_access(app: OpenAPI, service: str, tokens: InternalTokens) -> None:
@@ -156,7 +156,7 @@ def _install_access(app: OpenAPI, service: str, tokens: InternalTokens) -> None:
         if access is None:
             raise errors.Forbidden("This route does not say who may call it.")
         if access is not Access.UNAUTHENTICATED:
-            g.caller = tokens.read(request.headers.get(INTERNAL_TOKEN_HEADER, ""), audience=service)
+            g.caller = tokens.read_token(request.headers.get(INTERNAL_TOKEN_HEADER, ""), audience=service)
             _check_caller(access, getattr(view, "callers", frozenset()))
         if getattr(view, "reads_json", False):
             _check_json()
@@ -183,14 +183,14 @@ def _check_json() -> None:
 
 
 def install_health(app: Flask) -> None:
-    """Add ``/healthz`` and ``/readyz``; what the app registered with `svcs.flask` is asked by its ping."""
+    """Add ``/healthz`` and ``/readyz``; the latter calls the pings of the values registered with `svcs.flask`."""
 
     def healthz() -> dict[str, str]:
         return {"status": "up"}
 
     def readyz() -> tuple[dict[str, Any], int]:
-        checks = {ping.name: _answer_of(ping) for ping in svcs.flask.get_pings()}
-        ready = all(answer == "up" for answer in checks.values())
+        checks = {ping.name: _check_readiness(ping) for ping in svcs.flask.get_pings()}
+        ready = all(state == "up" for state in checks.values())
         return {"status": "ready" if ready else "not ready", "checks": checks}, 200 if ready else 503
 
     for path, view in (("/healthz", healthz), ("/readyz", readyz)):
@@ -208,7 +208,7 @@ def _install_document(app: OpenAPI) -> None:
     app.add_url_rule("/internal/openapi.json", view_func=openapi)
 
 
-def _answer_of(ping: svcs.ServicePing) -> str:
+def _check_readiness(ping: svcs.ServicePing) -> str:
     try:
         ping.ping()
     except Exception as error:
@@ -221,7 +221,7 @@ def openapi_document(app: OpenAPI) -> dict[str, Any]:
     """Return a service's OpenAPI document: its public operations, and one schema for every problem."""
     with app.app_context():
         document: dict[str, Any] = app.api_doc
-    # flask-openapi3 writes null for what it has not, and the OpenAPI schema allows objects only.
+    # flask-openapi3 writes null for what is missing, but the OpenAPI schema allows only objects.
     components = {name: entries for name, entries in document["components"].items() if entries is not None}
     document["components"] = components
     schemas = components.setdefault("schemas", {})

@@ -18,23 +18,23 @@ def tokens_at(moment: float) -> InternalTokens:
 
 @pytest.mark.parametrize("caller", [USER, Caller("gateway"), Caller("sms-service")])
 def test_a_token_gives_back_who_calls(caller: Caller) -> None:
-    assert tokens_at(NOW).read(tokens_at(NOW).write(caller, audience="shop"), audience="shop") == caller
+    assert tokens_at(NOW).read_token(tokens_at(NOW).write_token(caller, audience="shop"), audience="shop") == caller
 
 
 def test_a_user_without_a_role_or_login_time_survives() -> None:
     caller = Caller("gateway", user_id=7, session_id="s")
-    assert tokens_at(NOW).read(tokens_at(NOW).write(caller, audience="shop"), audience="shop") == caller
+    assert tokens_at(NOW).read_token(tokens_at(NOW).write_token(caller, audience="shop"), audience="shop") == caller
 
 
 @pytest.mark.parametrize(("age", "good"), [(0, True), (59, True), (65, True), (66, False), (-5, True), (-6, False)])
 def test_a_token_lives_sixty_seconds_and_clocks_may_differ_by_five(age: int, good: bool) -> None:
-    token = tokens_at(NOW).write(USER, audience="shop")
+    token = tokens_at(NOW).write_token(USER, audience="shop")
     reader = tokens_at(NOW + age)
     if good:
-        assert reader.read(token, audience="shop") == USER
+        assert reader.read_token(token, audience="shop") == USER
     else:
         with pytest.raises(InternalTokenRefused):
-            reader.read(token, audience="shop")
+            reader.read_token(token, audience="shop")
 
 
 TYPE = {"typ": "internal+jwt"}
@@ -64,11 +64,11 @@ CLAIMS: dict[str, Any] = {"iss": "gateway", "aud": "shop", "sub": "gateway", "ia
 )
 def test_a_token_that_is_not_ours_is_refused(token: str) -> None:
     with pytest.raises(InternalTokenRefused):
-        tokens_at(NOW).read(token, audience="shop")
+        tokens_at(NOW).read_token(token, audience="shop")
 
 
 def test_the_claims_of_that_test_are_good_as_they_are() -> None:
-    assert tokens_at(NOW).read(jwt.encode(CLAIMS, KEY, headers=TYPE), audience="shop") == Caller("gateway")
+    assert tokens_at(NOW).read_token(jwt.encode(CLAIMS, KEY, headers=TYPE), audience="shop") == Caller("gateway")
 
 
 def test_a_short_key_is_refused() -> None:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chassis.dumps.mysql_dump import DumpBroken, tokens, unquote
+from chassis.dumps.mysql_dump import DumpBroken, read_tokens, unquote
 
 ESCAPES = {
     "\0": r"\0",
@@ -29,7 +29,7 @@ def escaped(text: str) -> str:
 def values(sql: str, piece: int = 7) -> list[str]:
     """The values of the tokens of a text that arrives in small pieces."""
     pieces = [sql[start : start + piece] for start in range(0, len(sql), piece)]
-    return [token.value for token in tokens(pieces)]
+    return [token.value for token in read_tokens(pieces)]
 
 
 @given(texts=st.lists(st.text(), min_size=1, max_size=6), piece=st.integers(1, 20))
@@ -103,4 +103,4 @@ def test_an_end_in_the_middle_names_the_line(sql: str, what: str) -> None:
 
 
 def test_lines_are_counted_through_texts() -> None:
-    assert [token.line for token in tokens(["'a\nb'\n", "c 'd\n\ne' f"])] == [1, 3, 3, 5]
+    assert [token.line for token in read_tokens(["'a\nb'\n", "c 'd\n\ne' f"])] == [1, 3, 3, 5]

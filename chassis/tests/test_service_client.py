@@ -47,7 +47,7 @@ def test_a_call_carries_token_request_id_and_body(
     client.call("POST", "/items", json={"a": "新"}, headers={"X-Forwarded-For": "203.0.113.9"})
     (asked,) = fake_service.asked
     token = asked["headers"]["X-Internal-Token"]
-    assert internal_tokens.read(token, audience="sms-service") == Caller("user-service")
+    assert internal_tokens.read_token(token, audience="sms-service") == Caller("user-service")
     assert asked["headers"]["X-Request-Id"] == "the-request"
     assert asked["headers"]["X-Forwarded-For"] == "203.0.113.9"
     assert asked["headers"]["Content-Type"] == "application/json"
@@ -60,7 +60,7 @@ def test_a_call_on_behalf_of_a_user_names_the_user(
     user = Caller("gateway", user_id=7, session_id="s", auth_time=1)
     client.call("GET", "/items", caller=user)
     token = fake_service.asked[0]["headers"]["X-Internal-Token"]
-    assert internal_tokens.read(token, audience="sms-service") == user
+    assert internal_tokens.read_token(token, audience="sms-service") == user
 
 
 def test_no_caller_can_replace_the_token(fake_service: Any, client: ServiceClient) -> None:

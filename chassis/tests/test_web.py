@@ -87,8 +87,10 @@ def test_a_view_without_access_is_refused(status_for: Ask, called_by: Headers) -
         "",
         "not-a-token",
         "é",
-        InternalTokens("another key of at least 32 bytes!").write(Caller("gateway"), audience=SERVICE),
-        InternalTokens("a key of the tests, never used elsewhere").write(Caller("gateway"), audience="user-service"),
+        InternalTokens("another key of at least 32 bytes!").write_token(Caller("gateway"), audience=SERVICE),
+        InternalTokens("a key of the tests, never used elsewhere").write_token(
+            Caller("gateway"), audience="user-service"
+        ),
     ],
 )
 def test_a_wrong_token_is_refused(status_for: Ask, token: str) -> None:

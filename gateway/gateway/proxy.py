@@ -68,7 +68,7 @@ class InternalTokenCache:
             return known[0]
         if len(self._cache) >= _CACHED_TOKENS:
             self._cache = {}
-        token = self._tokens.write(identity.caller if identity else Caller(GATEWAY), audience=service)
+        token = self._tokens.write_token(identity.caller if identity else Caller(GATEWAY), audience=service)
         self._cache[service, identity] = (token, self._clock() + _REUSE_SECONDS)
         return token
 

@@ -114,18 +114,20 @@ def test_T31_a_token_of_another_type_is_refused(refusal: Any, sign_text: Any, ty
 
 def test_T31_refresh_and_service_tokens_are_no_access_tokens(refusal: Any, internal_token_key: str) -> None:
     refresh_token = f"{'0' * 32}.0.{'A' * 43}"
-    internal = InternalTokens(internal_token_key).write(Caller("gateway", 7, "s", auth_time=NOW), audience="xinjing")
+    internal = InternalTokens(internal_token_key).write_token(
+        Caller("gateway", 7, "s", auth_time=NOW), audience="xinjing"
+    )
     assert refusal(refresh_token) == refusal(internal) == REFUSED
 
 
 def test_T31_an_access_token_is_no_service_token(sign: Callable[..., str], internal_token_key: str) -> None:
     tokens = InternalTokens(internal_token_key)
     with pytest.raises(InternalTokenRefused):
-        tokens.read(sign(aud="user-service"), audience="user-service")
+        tokens.read_token(sign(aud="user-service"), audience="user-service")
     now = int(time.time())
     claims = {"iss": "gateway", "aud": "user-service", "sub": "gateway", "iat": now, "exp": now + 60}
     with pytest.raises(InternalTokenRefused):
-        tokens.read(jwt.encode(claims, internal_token_key, algorithm="HS256"), audience="user-service")
+        tokens.read_token(jwt.encode(claims, internal_token_key, algorithm="HS256"), audience="user-service")
 
 
 @pytest.mark.parametrize(
@@ -215,7 +217,7 @@ def test_T41_no_identity_header_of_a_client_reaches_a_service(
     assert not [text for _, text in seen.headers if text in ("forged", "6.6.6.6", "evil.example", "admin")]
     assert not seen.names() & {"x-user-id", "x-user-roles", "x-internal-user", "x-real-ip", "forwarded"}
     (token,) = seen.values("X-Internal-Token")
-    assert InternalTokens(internal_token_key).read(token, audience="user-service").user_id == 41
+    assert InternalTokens(internal_token_key).read_token(token, audience="user-service").user_id == 41
     assert seen.values("X-Forwarded-For") == ["127.0.0.1"]
 
 
@@ -234,9 +236,9 @@ def test_T41_limits_count_the_real_address_whatever_a_client_says(
 
 def test_T41_a_token_for_one_service_opens_no_other(internal_token_key: str) -> None:
     tokens = InternalTokens(internal_token_key)
-    token = tokens.write(Caller("gateway"), audience="news-service")
+    token = tokens.write_token(Caller("gateway"), audience="news-service")
     with pytest.raises(InternalTokenRefused):
-        tokens.read(token, audience="user-service")
+        tokens.read_token(token, audience="user-service")
     late = InternalTokens(internal_token_key, clock=lambda: time.time() + 66)
     with pytest.raises(InternalTokenRefused):
         late.read(token, audience="news-service")

@@ -11,7 +11,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from chassis.database import Database
-from chassis.dumps.sequences import move_past
+from chassis.dumps.importing import move_sequences
 from news_service.models import APPROVED, InfoCategory, InfoNews
 from news_service.ranking import hot_score
 from news_service.sanitising import clean_html
@@ -56,7 +56,7 @@ def seed(database: Database, now: datetime, *, force: bool = False) -> int:
                 session.add(_article(article_id, sample, category_ids[sample.category], now))
                 added += 1
         session.flush()
-        move_past(session, InfoCategory.__table__, InfoNews.__table__)
+        move_sequences(session, InfoCategory.__table__, InfoNews.__table__)
     return added
 
 

@@ -11,7 +11,6 @@ import threading
 import uuid
 from collections.abc import Callable
 from datetime import datetime, timedelta
-from importlib import resources
 
 from redis import Redis
 from sqlalchemy import delete
@@ -19,6 +18,7 @@ from sqlalchemy.exc import IntegrityError
 from structlog import get_logger
 
 from chassis.database import Database, utc_now
+from chassis.lua import load_script
 from chassis.redis_client import redis_errors
 from news_service.models import NewsViewFlush
 from news_service.ranking import add_views
@@ -35,8 +35,8 @@ class ViewFlush:
 
     def __init__(self, database: Database, redis: Redis, *, clock: Callable[[], datetime] = utc_now) -> None:
         self._database = database
-        self._take_views = redis.register_script(_script("take_views.lua"))
-        self._finish = redis.register_script(_script("finish_flush.lua"))
+        self._take_views = load_script(redis, __file__, "take_views")
+        self._finish = load_script(redis, __file__, "finish_flush")
         self._clock = clock
 
     def flush(self) -> int:
@@ -101,7 +101,3 @@ class FlushThread:
             except Exception as error:
                 # The last handler of a loop: the next round tries again.
                 log.warning("views_not_flushed", exc_info=error)
-
-
-def _script(name: str) -> str:
-    return resources.files("news_service").joinpath(name).read_text(encoding="utf-8")

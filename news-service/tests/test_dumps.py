@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import select
 
 from chassis.database import Database
-from chassis.dumps.files import DumpFile, examine
+from chassis.dumps.files import DumpFile, examine_file
 from chassis.dumps.importing import ImportOptions
 from chassis.dumps.mysql_dump import DumpBroken
 from chassis.dumps.report import ImportReport, TableReport
@@ -48,7 +48,7 @@ def run(database: Database, tmp_path: Path) -> Import:
             path = source if isinstance(source, Path) else tmp_path / f"{number}.sql"
             if isinstance(source, str):
                 path.write_text(source, encoding="utf-8")
-            files.append(examine(path, lambda _: None))
+            files.append(examine_file(path, lambda _: None))
         options = ImportOptions(zone=ZoneInfo(zone), is_dry_run=is_dry_run, progress=no_progress)
         return [report for _, report in import_files(database, files, options)]
 
@@ -360,7 +360,7 @@ def test_a_broken_file_writes_nothing(run: Import, database: Database, content: 
 def test_a_failure_in_the_middle_takes_the_whole_file_back(database: Database, tmp_path: Path) -> None:
     path = tmp_path / "dump.sql"
     path.write_text(FULL_DUMP, encoding="utf-8")
-    file = examine(path, lambda _: None)
+    file = examine_file(path, lambda _: None)
     path.write_text(FULL_DUMP[:-20], encoding="utf-8")  # Cut off between the two readings.
     options = ImportOptions(zone=ZoneInfo("UTC"), is_dry_run=False, progress=no_progress)
     with pytest.raises(DumpBroken):

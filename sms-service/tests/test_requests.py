@@ -142,7 +142,7 @@ def test_the_captcha_is_asked_as_this_service(ask, captcha_stub, internal_tokens
     ask()
     [call] = captcha_stub.calls
     assert call["body"] == {"text": "AB3D"}
-    assert internal_tokens.read(call["token"], audience="captcha-service").service == "sms-service"
+    assert internal_tokens.read_token(call["token"], audience="captcha-service").service == "sms-service"
 
 
 def test_a_second_request_waits_for_the_resend_interval(ask) -> None:

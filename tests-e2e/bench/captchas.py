@@ -155,7 +155,7 @@ def _requests(redis: Redis, url: str, effort: Effort, tell: Tell) -> Iterator[Ro
     """Measure whole requests within one process, beside one that neither draws nor speaks."""
     settings = Settings(redis_url=url, internal_token_key=SecretStr(_KEY), issues_per_ip_per_minute=10**9)
     client = create_app(settings.model_copy(update={"issues_per_minute": 10**9})).test_client()
-    token = InternalTokens(_KEY).write(Caller(GATEWAY), audience="captcha-service")
+    token = InternalTokens(_KEY).write_token(Caller(GATEWAY), audience="captcha-service")
     headers = {INTERNAL_TOKEN_HEADER: token, "X-Forwarded-For": "198.51.100.1"}
     issued = client.post("/api/v1/captchas", json={}, headers=headers).get_json()
 

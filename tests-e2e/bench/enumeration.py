@@ -75,7 +75,7 @@ def _asker(system: Accounts) -> Ask:
         address = next(addresses)
         headers = {
             "Content-Type": "application/json",
-            INTERNAL_TOKEN_HEADER: tokens.write(Caller(GATEWAY), audience="user-service"),
+            INTERNAL_TOKEN_HEADER: tokens.write_token(Caller(GATEWAY), audience="user-service"),
             "X-Forwarded-For": f"10.{address >> 16}.{address >> 8 & 255}.{address & 255}",
         }
         body = json.dumps({"mobile": mobile, **proof})

@@ -42,7 +42,7 @@ class _Client:
     def post(self, path: str, body: dict[str, str]) -> None:
         """Post JSON that makes something."""
         if time.monotonic() > self._renew_at:
-            self._token = self._tokens.write(Caller(GATEWAY), audience="user-service")
+            self._token = self._tokens.write_token(Caller(GATEWAY), audience="user-service")
             self._renew_at = time.monotonic() + _TOKEN_SECONDS
         if not hasattr(self._own, "connection"):
             self._own.connection = HTTPConnection(self._address, timeout=30)

@@ -121,7 +121,7 @@ class SmsSystem:
         self, path: str, body: dict[str, str], caller: str, *, api: Service | None = None,
         tokens: InternalTokens | None = None,
     ) -> Any:  # fmt: skip
-        headers = {INTERNAL_TOKEN_HEADER: (tokens or self._tokens).write(Caller(caller), audience=AUDIENCE)}
+        headers = {INTERNAL_TOKEN_HEADER: (tokens or self._tokens).write_token(Caller(caller), audience=AUDIENCE)}
         port = (api or self.apis[-1]).port
         try:
             return self._http.request("POST", f"http://127.0.0.1:{port}{path}", json=body, headers=headers)

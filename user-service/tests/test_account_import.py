@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from sqlalchemy import select
 
-from chassis.dumps.files import examine
+from chassis.dumps.files import examine_file
 from chassis.dumps.importing import ImportOptions
 from user_service.accounts.import_sql import import_files
 from user_service.models import AuditEvent, User
@@ -60,7 +60,7 @@ def run(database, tmp_path):
         for number, text in enumerate(texts):
             path = tmp_path / f"{number}.sql"
             path.write_text(text, encoding="utf-8")
-            files.append(examine(path, lambda _: None))
+            files.append(examine_file(path, lambda _: None))
         options = ImportOptions(zone=ZoneInfo("Asia/Shanghai"), is_dry_run=is_dry_run, progress=no_progress)
         return [report.tables["info_user"] for _, report in import_files(database, files, options)]
 

@@ -74,7 +74,9 @@ def test_a_wrong_or_spent_captcha_checks_no_password_and_takes_no_place(
     assert (wrong.status_code, wrong.json["code"]) == (400, "captcha_wrong")
     assert [log_in(**captcha).json["code"] for _ in range(9)] == ["captcha_expired"] * 9
     assert log_in(**solve()).status_code == 201
-    callers = {internal_tokens.read(token, audience="captcha-service").service for token in captcha_service.callers}
+    callers = {
+        internal_tokens.read_token(token, audience="captcha-service").service for token in captcha_service.callers
+    }
     assert callers == {"user-service"}
 
 

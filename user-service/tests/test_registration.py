@@ -41,7 +41,7 @@ def test_the_password_is_stored_as_a_keyed_argon2id_hash(register, stored_users)
 def test_the_code_is_consumed_for_the_purpose_register_under_our_own_name(register, sms_service, internal_tokens):
     register(mobile="138 0013 8000")
     (asked,) = sms_service.requests
-    caller = internal_tokens.read(asked.pop("token"), audience="sms-service")
+    caller = internal_tokens.read_token(asked.pop("token"), audience="sms-service")
     assert (caller.service, caller.user_id) == ("user-service", None)
     assert asked == {
         "path": "/internal/sms-codes/consume",

@@ -11,7 +11,7 @@ import click
 from flask import Flask
 
 from chassis.database import Database
-from chassis.dumps.files import DumpFile, Progress, examine
+from chassis.dumps.files import DumpFile, Progress, examine_file
 from chassis.dumps.importing import Importer, ImportOptions
 from chassis.dumps.mysql_dump import DumpBroken
 from chassis.errors import DependencyUnavailable
@@ -28,7 +28,7 @@ def _zone(_context: click.Context, _option: click.Parameter, name: str) -> ZoneI
 
 
 def install_import(app: Flask, database_url: str, import_files: Importer) -> None:
-    """Add the command to the app of a service, which says what becomes of the files."""
+    """Add the command to a service's app; ``import_files`` imports the files of its tables."""
 
     @app.cli.command("import-sql")
     @click.argument("files", nargs=-1, required=True, type=click.Path(exists=True, dir_okay=False, path_type=Path))
@@ -38,7 +38,7 @@ def install_import(app: Flask, database_url: str, import_files: Importer) -> Non
     )
     def import_sql(files: tuple[Path, ...], *, dry_run: bool, time_zone: ZoneInfo) -> None:
         """Import dumps of the course's MySQL database; a second run changes nothing."""
-        examined = _examine(files)
+        examined = _examine_files(files)
         database = Database(database_url)
         options = ImportOptions(zone=time_zone, is_dry_run=dry_run, progress=_show_progress)
         try:
@@ -57,12 +57,12 @@ def _show_progress(file: DumpFile, total_bytes: int) -> Iterator[Progress]:
         yield bar.update
 
 
-def _examine(files: tuple[Path, ...]) -> list[DumpFile]:
+def _examine_files(files: tuple[Path, ...]) -> list[DumpFile]:
     examined = []
     for path in dict.fromkeys(files):
         try:
             with _PROGRESS(length=path.stat().st_size, label=f"Reading {path.name}") as bar:
-                examined.append(examine(path, bar.update))
+                examined.append(examine_file(path, bar.update))
         except DumpBroken as broken:
             raise click.ClickException(f"{path.name}: {broken}. Nothing was written.") from broken
     return examined

@@ -1,4 +1,4 @@
-"""Reads a dump file in pieces of text, and refuses what is not one."""
+"""Reads a dump file in pieces of text, and refuses other files."""
 
 import codecs
 from collections import Counter
@@ -20,16 +20,16 @@ class DumpFile:
     path: Path
     rows: Counter[str]
 
-    def read(self, table: str, on_bytes: Progress) -> Iterator[DumpRow]:
-        """Read the rows of one table; raises DumpBroken as `examine`, if the file has changed."""
+    def read_table(self, table: str, on_bytes: Progress) -> Iterator[DumpRow]:
+        """Read the rows of one table; raises DumpBroken as `examine_file`, if the file has changed."""
         return (row for row in read_rows(read_pieces(self.path, on_bytes)) if row.table == table)
 
 
-def examine(path: Path, on_bytes: Progress) -> DumpFile:
+def examine_file(path: Path, on_bytes: Progress) -> DumpFile:
     """Read a file to its end without writing anything.
 
     Raises:
-        DumpBroken: it is cut off, in another encoding, no dump at all, or has no rows.
+        DumpBroken: it is cut off, in another encoding, no dump, or has no rows.
     """
     rows = Counter(row.table for row in read_rows(read_pieces(path, on_bytes)))
     if not rows:
@@ -38,7 +38,7 @@ def examine(path: Path, on_bytes: Progress) -> DumpFile:
 
 
 def read_pieces(path: Path, on_bytes: Progress) -> Iterator[str]:
-    """Read a file piece by piece, as UTF-8 with or without a mark at its start; ``on_bytes`` hears of the progress.
+    """Read a file piece by piece, as UTF-8 with or without a byte order mark; ``on_bytes`` gets each piece's size.
 
     Raises:
         DumpBroken: the bytes are no text, or a text in another encoding.
@@ -57,7 +57,7 @@ def _decode(decoder: codecs.IncrementalDecoder, piece: bytes, offset: int, *, is
     try:
         text = decoder.decode(piece, is_end)
     except UnicodeDecodeError as error:
-        # Another encoding would load without an error and as nonsense, so nothing is guessed.
+        # Text in a guessed encoding would be imported as nonsense without an error.
         place = f"near byte {offset + error.start}"
         raise DumpBroken(f"the file is not UTF-8 ({place}); export it with the character set utf8mb4") from error
     if "\0" in text:

@@ -1,4 +1,4 @@
-"""Writes examined files to a database, each in one transaction, or all in one that is taken back."""
+"""Writes examined files to a database, each in one transaction; a dry run rolls all of them back."""
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Protocol
 from zoneinfo import ZoneInfo
 
+from sqlalchemy import FromClause, func, select, text
 from sqlalchemy.orm import Session
 
 from chassis.database import Database
@@ -15,7 +16,7 @@ from chassis.dumps.report import ImportReport
 
 @dataclass(frozen=True)
 class ImportOptions:
-    """How to import: naive times are local times of ``zone``; ``progress`` shows a file's way through so many bytes."""
+    """How to import: naive times are local times of ``zone``; ``progress`` shows how many bytes of a file are done."""
 
     zone: ZoneInfo
     is_dry_run: bool
@@ -23,7 +24,7 @@ class ImportOptions:
 
 
 class Importer(Protocol):
-    """What a service does with the files of its tables."""
+    """A service's function that imports the files of its tables."""
 
     def __call__(
         self, database: Database, files: list[DumpFile], options: ImportOptions
@@ -36,7 +37,7 @@ def write_files(
 ) -> Iterator[tuple[DumpFile, ImportReport]]:
     """Write files in their order, each in a transaction of its own, and report on each.
 
-    A dry run does all of it in one transaction, so that files see what the ones before them did, and takes it back.
+    A dry run writes all files in one transaction, so that each sees the rows of those before it, and rolls it back.
     """
     if not is_dry_run:
         for file in files:
@@ -48,3 +49,17 @@ def write_files(
         reports = [(file, write(session, file)) for file in files]
         session.rollback()
     yield from reports
+
+
+def move_sequences(session: Session, *tables: FromClause) -> None:
+    """Move the sequences of tables past their highest ids.
+
+    Rows of a dump keep their ids. Only PostgreSQL gives such an id again; tables without ``id`` are skipped.
+    """
+    if session.get_bind().dialect.name != "postgresql":
+        return
+    for table in (table for table in tables if "id" in table.c):
+        highest = session.scalar(select(func.max(table.c.id)))
+        if highest is not None:
+            statement = text("SELECT setval(pg_get_serial_sequence(:name, 'id'), :highest)")
+            session.execute(statement, {"name": str(table.description), "highest": highest})

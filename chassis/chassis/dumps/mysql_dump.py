@@ -9,9 +9,9 @@ import re
 from collections.abc import Generator, Iterable, Iterator
 from dataclasses import dataclass
 
-# A token that does not end within this many characters never will. (MySQL's packets end at half of it.)
+# A longer token has no end. (MySQL's packets are at most half as long.)
 _LONGEST = 32 * 1024 * 1024
-_FORESIGHT = 2
+_LOOKAHEAD = 2
 _TOKEN = re.compile(
     r"""
     (?P<blank> \s++ | \#[^\n]*+\n | --(?=\s)[^\n]*+\n | /\*.*?\*/ )
@@ -47,7 +47,7 @@ class Token:
         return self.kind == "word" and self.value.upper() in words
 
 
-def tokens(chunks: Iterable[str]) -> Iterator[Token]:
+def read_tokens(chunks: Iterable[str]) -> Iterator[Token]:
     """Cut SQL that comes in pieces of any size into tokens, without comments and blanks.
 
     Raises:
@@ -72,19 +72,19 @@ def unquote(quoted: str) -> str:
     quote, inner = quoted[0], quoted[1:-1]
     if "\\" not in inner and quote not in inner:
         return inner
-    return _ESCAPE[quote].sub(lambda found: quote if found[1] is None else _ESCAPED.get(found[1], found[1]), inner)
+    return _ESCAPE[quote].sub(lambda match: quote if match[1] is None else _ESCAPED.get(match[1], match[1]), inner)
 
 
 def _cut(sql: str, line: int, *, is_whole: bool) -> Generator[Token, None, tuple[int, int]]:
     position = 0
-    while found := _TOKEN.match(sql, position):
-        if not is_whole and found.end() > len(sql) - _FORESIGHT:
+    while match := _TOKEN.match(sql, position):
+        if not is_whole and match.end() > len(sql) - _LOOKAHEAD:
             break  # More of this token may follow: the second of two quotes, the rest of a word or of "1e-5".
-        kind = found.lastgroup or "blank"
+        kind = match.lastgroup or "blank"
         if kind != "blank":
-            yield Token(kind, _value(kind, found[0]), line)
-        line += found[0].count("\n")
-        position = found.end()
+            yield Token(kind, _value(kind, match[0]), line)
+        line += match[0].count("\n")
+        position = match.end()
     return line, position
 
 

@@ -10,7 +10,7 @@ _NOT_DATA = ("alembic_version",)
 
 @dataclass
 class TableReport:
-    """The rows of one table, why some were refused, and what else is worth knowing."""
+    """The numbers of rows of one table, the reasons of refusals, and notes."""
 
     read: int = 0
     written: int = 0
@@ -33,7 +33,7 @@ class ImportReport:
     skipped: dict[str, str] = field(default_factory=dict)
 
     @classmethod
-    def of(
+    def begin(
         cls, rows: Counter[str], *, imported: Collection[str], skipped: Mapping[str, str], otherwise: str
     ) -> "ImportReport":
         """Begin the report on a file with so many rows per table.

@@ -1,10 +1,9 @@
-"""Finds the rows that a dump's INSERTs hold. Nothing of a dump is ever executed, least of all its DROP TABLE."""
+"""Reads the rows of a dump's INSERTs. Nothing of a dump is ever executed."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from chassis.dumps.mysql_dump import DumpBroken, tokens
-from chassis.dumps.token_stream import TokenStream
+from chassis.dumps.mysql_dump import DumpBroken, Token, read_tokens
 
 _NOT_COLUMNS = ("PRIMARY", "KEY", "UNIQUE", "INDEX", "FULLTEXT", "SPATIAL", "CONSTRAINT", "FOREIGN", "CHECK")
 _BETWEEN = ("INTO", "IGNORE", "LOW_PRIORITY", "DELAYED", "HIGH_PRIORITY")
@@ -21,13 +20,62 @@ class DumpRow:
     line: int
 
 
+class TokenStream:
+    """The tokens of a dump one after the other; ``head`` is the next one.
+
+    Every method raises `DumpBroken` if the file ends, or if another token comes than expected.
+    """
+
+    def __init__(self, source: Iterator[Token]) -> None:
+        self._source = source
+        self._end = Token("end", "", 0)
+        self.head = next(source, self._end)
+
+    def is_at_end(self) -> bool:
+        """Say whether all tokens are taken."""
+        return self.head is self._end
+
+    def take(self) -> Token:
+        """Take the next token."""
+        if self.is_at_end():
+            raise DumpBroken("the file ends inside a statement; it is cut off")
+        token, self.head = self.head, next(self._source, self._end)
+        return token
+
+    def take_mark(self, mark: str) -> None:
+        """Take the next token, which must be this mark."""
+        token = self.take()
+        if not token.is_mark(mark):
+            raise DumpBroken(f"line {token.line}: expected {mark} in a statement")
+
+    def take_name(self) -> str:
+        """Take a name, quoted or bare."""
+        token = self.take()
+        if token.kind not in ("name", "word"):
+            raise DumpBroken(f"line {token.line}: expected a name")
+        return token.value.rpartition(".")[2] if token.kind == "word" else token.value
+
+    def take_table(self) -> str:
+        """Take a table's name, without its schema, in lower case."""
+        name = self.take_name()
+        # The dot of schema.table belongs to a bare word, or is one: `schema`.`table`, schema.`table`, `schema`.table.
+        while not name or (self.head.kind == "word" and self.head.value.startswith(".")):
+            name = self.take_name()
+        return name.lower()
+
+    def skip_statement(self) -> None:
+        """Skip everything up to the end of the statement."""
+        while not self.is_at_end() and not self.take().is_mark(";"):
+            pass
+
+
 def read_rows(chunks: Iterable[str]) -> Iterator[DumpRow]:
     """Read the rows of a dump in its own order; everything but INSERT, REPLACE and CREATE TABLE is skipped.
 
     Raises:
         DumpBroken: the dump is cut off, or an INSERT has another form than ``VALUES`` with literals.
     """
-    stream = TokenStream(tokens(chunks))
+    stream = TokenStream(read_tokens(chunks))
     created: dict[str, tuple[str, ...]] = {}
     while not stream.is_at_end():
         token = stream.take()

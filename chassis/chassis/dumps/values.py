@@ -1,4 +1,4 @@
-"""Turns the texts of a dump into values for our columns."""
+"""Converts the texts of a dump to values for our columns."""
 
 import re
 from collections.abc import Mapping
@@ -30,7 +30,7 @@ class ValueReader:
 
     zone: ZoneInfo
 
-    def read(self, name: str, kind: TypeEngine[Any], text: str | None) -> Value:
+    def read_value(self, name: str, kind: TypeEngine[Any], text: str | None) -> Value:
         """Read a value for a column; NULL is always None here, whether the column takes it or not.
 
         Raises:
@@ -46,7 +46,7 @@ class ValueReader:
             return _integer(name, text)
         if isinstance(kind, String) and kind.length is not None and len(text) > kind.length:
             raise RowRefused(f"{name} is longer than {kind.length} characters")
-        # PostgreSQL stores no zero character, and no reader misses one.
+        # PostgreSQL stores no zero character.
         return text.replace("\0", "")
 
     def _time(self, name: str, text: str) -> datetime | None:
@@ -70,8 +70,8 @@ def _integer(name: str, text: str) -> int:
 class RowReader:
     """Reads the rows of one table.
 
-    ``order`` is the classic order of its columns, for INSERTs without a column list; ``kinds`` are their types with us;
-    ``aliases`` names columns that some dumps call otherwise.
+    ``order`` is the classic order of its columns, for INSERTs without a column list; ``kinds`` are our types of them;
+    ``aliases`` maps other names of columns in some dumps to ours.
     """
 
     order: tuple[str, ...]
@@ -80,7 +80,7 @@ class RowReader:
     report: TableReport
     aliases: Mapping[str, str] = field(default_factory=dict)
 
-    def read(self, row: DumpRow) -> Values:
+    def read_row(self, row: DumpRow) -> Values:
         """Return the values of the known columns that the row has; unknown ones are left out and noted.
 
         Raises:
@@ -89,14 +89,14 @@ class RowReader:
         names = row.columns or self.order
         if len(names) != len(row.values):
             raise RowRefused(f"{len(row.values)} values for {len(names)} columns")
-        found: Values = {}
+        values: Values = {}
         for given, text in zip(names, row.values, strict=True):
             name = self.aliases.get(given, given)
             if name in self.order:
-                found[name] = self.values.read(name, self.kinds[name], text)
+                values[name] = self.values.read_value(name, self.kinds[name], text)
             else:
                 self.report.notes[f"the column {name[:64]} is unknown and left out"] += 1
-        return found
+        return values
 
 
 def is_newer_here(ours: datetime | None, values: Values) -> bool:

@@ -6,9 +6,8 @@ from sqlalchemy.orm import Session
 
 from chassis.database import Database
 from chassis.dumps.files import DumpFile
-from chassis.dumps.importing import ImportOptions, write_files
+from chassis.dumps.importing import ImportOptions, move_sequences, write_files
 from chassis.dumps.report import ImportReport
-from chassis.dumps.sequences import move_past
 from chassis.dumps.values import ValueReader
 from news_service.dumps.layouts import LAYOUTS, KnownIds
 from news_service.dumps.loading import TableLoader
@@ -35,19 +34,19 @@ def _tables(file: DumpFile) -> list[str]:
 
 
 def _import_file(session: Session, file: DumpFile, options: ImportOptions) -> ImportReport:
-    report = ImportReport.of(file.rows, imported=LAYOUTS, skipped=_SKIPPED, otherwise="not a table of the news")
+    report = ImportReport.begin(file.rows, imported=LAYOUTS, skipped=_SKIPPED, otherwise="not a table of the news")
     known, touched, tables = KnownIds(), set[int](), _tables(file)
     # The file is read once per table, because a dump's own order is the alphabet's.
     with options.progress(file, file.path.stat().st_size * len(tables)) as on_bytes:
         for name in tables:
             loader = TableLoader(session, LAYOUTS[name], known=known, reader=ValueReader(options.zone))
             report.tables[name] = loader.report
-            for row in file.read(name, on_bytes):
+            for row in file.read_table(name, on_bytes):
                 loader.add(row)
             touched |= loader.finish()
         recount_engagement(session, touched)
     if not options.is_dry_run:  # PostgreSQL does not take a moved sequence back.
-        move_past(session, *(LAYOUTS[name].model.__table__ for name in tables))
+        move_sequences(session, *(LAYOUTS[name].model.__table__ for name in tables))
     first = session.get(InfoCategory, NEWEST_CATEGORY_ID)
     if "info_category" in tables and first is not None and first.name != "最新":
         report.tables["info_category"].notes["category 1 is not 最新, yet it stands for all articles"] += 1

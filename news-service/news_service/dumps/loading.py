@@ -27,7 +27,7 @@ class TableLoader:
         """Store one row, or count why it is refused."""
         self.report.read += 1
         try:
-            self._prepare_and_store(self._rows.read(row))
+            self._prepare_and_store(self._rows.read_row(row))
         except RowRefused as refusal:
             self.report.reasons[str(refusal)] += 1
 

@@ -9,9 +9,8 @@ from sqlalchemy.orm import Session
 
 from chassis.database import Database, utc_now
 from chassis.dumps.files import DumpFile
-from chassis.dumps.importing import ImportOptions, write_files
+from chassis.dumps.importing import ImportOptions, move_sequences, write_files
 from chassis.dumps.report import ImportReport, TableReport
-from chassis.dumps.sequences import move_past
 from chassis.dumps.values import RowReader, RowRefused, ValueReader, Values, is_newer_here
 from chassis.errors import MobileInvalid, RequestInvalid
 from chassis.mobiles import Mobile, parse_mobile
@@ -45,7 +44,7 @@ def import_files(
 
 def _import_file(session: Session, file: DumpFile, options: ImportOptions) -> ImportReport:
     name = User.__tablename__
-    report = ImportReport.of(file.rows, imported=(name,), skipped={}, otherwise="not a table of accounts")
+    report = ImportReport.begin(file.rows, imported=(name,), skipped={}, otherwise="not a table of accounts")
     if not file.rows[name]:
         return report
     table = report.tables[name] = TableReport()
@@ -53,14 +52,14 @@ def _import_file(session: Session, file: DumpFile, options: ImportOptions) -> Im
     rows = RowReader(_COLUMNS, kinds, ValueReader(options.zone), table, aliases=_ALIASES)
     accounts = ImportedAccounts(session, table)
     with options.progress(file, file.path.stat().st_size) as on_bytes:
-        for row in file.read(name, on_bytes):
+        for row in file.read_table(name, on_bytes):
             table.read += 1
             try:
-                accounts.store(prepare(rows.read(row), table))
+                accounts.store(prepare(rows.read_row(row), table))
             except RowRefused as refusal:
                 table.reasons[str(refusal)] += 1
-    if not options.is_dry_run:  # PostgreSQL does not roll a moved sequence back.
-        move_past(session, _TABLE)
+    if not options.is_dry_run:  # PostgreSQL does not take a moved sequence back.
+        move_sequences(session, _TABLE)
         write_audit_entry(session, AuditEntry("accounts_imported", detail=_summary(table)), now=utc_now())
     return report
 

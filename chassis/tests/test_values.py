@@ -22,12 +22,12 @@ def rows(report: TableReport) -> RowReader:
 
 def test_values_become_those_of_the_columns() -> None:
     row = DumpRow("t", None, ("7", "名", "1", "2020-01-01 20:00:00"), 1)
-    assert rows(TableReport()).read(row) == {"id": 7, "name": "名", "is_new": True, "update_time": NOON}
+    assert rows(TableReport()).read_row(row) == {"id": 7, "name": "名", "is_new": True, "update_time": NOON}
 
 
 def test_columns_have_aliases_and_unknown_ones_are_noted() -> None:
     report = TableReport()
-    assert rows(report).read(DumpRow("t", ("title", "colour"), ("a", "b"), 1)) == {"name": "a"}
+    assert rows(report).read_row(DumpRow("t", ("title", "colour"), ("a", "b"), 1)) == {"name": "a"}
     assert report.notes == {"the column colour is unknown and left out": 1}
 
 
@@ -41,7 +41,7 @@ def test_columns_have_aliases_and_unknown_ones_are_noted() -> None:
 )
 def test_what_fits_no_column_is_refused_by_name(name: str, text: str, reason: str) -> None:
     with pytest.raises(RowRefused, match=reason):
-        rows(TableReport()).read(DumpRow("t", (name,), (text,), 1))
+        rows(TableReport()).read_row(DumpRow("t", (name,), (text,), 1))
 
 
 @pytest.mark.parametrize(
