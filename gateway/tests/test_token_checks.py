@@ -241,4 +241,4 @@ def test_T41_a_token_for_one_service_opens_no_other(internal_token_key: str) -> 
         tokens.read_token(token, audience="user-service")
     late = InternalTokens(internal_token_key, clock=lambda: time.time() + 66)
     with pytest.raises(InternalTokenRefused):
-        late.read(token, audience="news-service")
+        late.read_token(token, audience="news-service")
