@@ -24,7 +24,7 @@ test: $(VENV)/.development ## lint, types, and every test that needs no outside 
 	$(BIN)/mypy $(PACKAGES)
 	$(BIN)/pytest $(SIDE_BY_SIDE) --durations 10 -m "$(NOT_HERE)"
 
-test-all: test ## the rest: RabbitMQ, MariaDB, PostgreSQL, the compose stack, a browser (needs Docker and Chromium)
+test-all: $(VENV)/.development ## test, and the rest: RabbitMQ, MariaDB, PostgreSQL, the compose stack, a browser (needs Docker and Chromium)
 	deploy/test-all
 	$(MAKE) bench QUICK=1
 

@@ -33,13 +33,20 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 class SystemScheduling(LoadScopeScheduling):
     """Gives all tests of one running system to one process, and every other test to the next free process.
 
+    There is one RabbitMQ, which the faults freeze, kill and fill. On the compose stack a browser and the other clients
+    run side by side.
+
     The groups of `--dist loadgroup` cannot do this: pytest-xdist 3.8 writes them where pytest 9.2 does not read.
     """
 
     def _split_scope(self, nodeid: str) -> str:
         path = Path(nodeid.partition("::")[0])
-        if path.parts[0] != "tests-e2e":
+        if "rabbitmq" in nodeid or ("faults" in path.parts and "stream" not in nodeid):
+            return "the broker"
+        if path.parts[0] != "tests-e2e" or "faults" in path.parts:
             return nodeid
+        if "E2E_URL" in os.environ:
+            return "the browser" if path.name == "test_browser.py" else "the clients"
         return path.parts[1] if len(path.parts) > 2 or path.name in SYSTEMS_OF_THEIR_OWN else "the journeys"
 
 

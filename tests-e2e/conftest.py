@@ -28,6 +28,7 @@ import requests
 from redis import Redis
 
 from stage.processes import wait_until_ready
+from stage.tally import Tally, table
 
 ROOT = Path(__file__).parents[1]
 # All journeys come from one address, which the limits of a real installation would stop.
@@ -37,6 +38,16 @@ START_SECONDS = 120
 ANSWER_SECONDS = 20
 MOBILE_PREFIXES = ("130", "135", "138", "150", "155", "159", "176", "180", "186", "189", "191", "199")
 Json = dict[str, Any]
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print what came of the faults of the SMS pipeline, whichever process each of them ran in."""
+    reports = terminalreporter.getreports("passed") + terminalreporter.getreports("failed")
+    told = [value for report in reports for name, value in report.user_properties if name == "fault"]
+    if rows := [(fault, Tally(*counts)) for fault, *counts in told]:
+        terminalreporter.section("faults of the SMS pipeline")
+        for line in table(rows):
+            terminalreporter.write_line(line)
 
 
 class Worker(Protocol):

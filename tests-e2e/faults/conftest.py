@@ -1,4 +1,4 @@
-"""The SMS pipeline as real processes, faults for it, and a table of what came of them at the end of the run.
+"""The SMS pipeline as real processes, and faults for it; the journeys' conftest.py prints what came of them.
 
 Every test is marked `outside`: they need RabbitMQ at TEST_AMQP_URL and its container (see `stage.broker`).
 """
@@ -8,24 +8,15 @@ import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from dataclasses import astuple
 from pathlib import Path
 
 import pytest
 
 from stage.broker import Broker
 from stage.system import SmsSystem
-from stage.tally import Asked, Tally, table
+from stage.tally import Asked, Tally
 from stage.vendor import PassingCaptchas, Vendor
-
-ROWS: pytest.StashKey[list[tuple[str, Tally]]] = pytest.StashKey()
-
-
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    """Print the table."""
-    if rows := config.stash.get(ROWS, []):
-        terminalreporter.section("faults of the SMS pipeline")
-        for line in table(rows):
-            terminalreporter.write_line(line)
 
 
 @pytest.fixture(scope="session")
@@ -97,7 +88,7 @@ def judge(request: pytest.FixtureRequest) -> Callable[..., Tally]:
     def tally(system: SmsSystem, asked: list[Asked], detail: str = "") -> Tally:
         row = system.tally(asked)
         fault = request.node.name.removeprefix("test_").replace("_", " ") + (f": {detail}" if detail else "")
-        request.config.stash.setdefault(ROWS, []).append((fault, row))
+        request.node.user_properties.append(("fault", [fault, *astuple(row)]))
         assert row.broken == {}, row
         return row
 

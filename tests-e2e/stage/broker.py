@@ -49,8 +49,8 @@ class Broker:
         self._container = named or run(*_SERVERS, "ps", "-q", "rabbitmq").strip()
         self.url = given._replace(path=f"/{_VHOST}").geturl()
         self.url_with_wrong_password = self.url.replace(f":{given.password}@", ":not-the-password@")
-        self.control("add_vhost", _VHOST)
-        self.control("set_permissions", "-p", _VHOST, given.username or "", ".*", ".*", ".*")
+        self._user = given.username or ""
+        self._has_vhost = False
 
     def control(self, *words: str) -> None:
         """Call ``rabbitmqctl``."""
@@ -58,6 +58,10 @@ class Broker:
 
     def reset(self) -> None:
         """Have empty queues, as declared."""
+        if not self._has_vhost:
+            self.control("add_vhost", _VHOST)
+            self.control("set_permissions", "-p", _VHOST, self._user, ".*", ".*", ".*")
+            self._has_vhost = True
         with self.channel() as channel:
             for queue in declared_queues():
                 channel.queue_delete(queue.name)
