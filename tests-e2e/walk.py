@@ -26,7 +26,7 @@ from werkzeug.serving import WSGIRequestHandler, make_server
 
 from local.redis_server import RedisServer
 from local.settings import LocalSettings, environment, free_ports
-from sms_service.queue.redis_stream.publisher import STREAM
+from sms_service.queue.redis_stream import STREAM
 from stage.vendor import Vendor
 
 ROOT = Path(__file__).parents[1]

@@ -13,8 +13,7 @@ from chassis.web import create_api
 from sms_service.api.idempotency import IdempotencyKeys
 from sms_service.api.receipts import Receipts
 from sms_service.api.routes import api
-from sms_service.codes.captcha_client import Captchas
-from sms_service.codes.code_requests import CodeRequests
+from sms_service.codes.code_requests import Captchas, CodeRequests
 from sms_service.codes.crypto import CodeKeys
 from sms_service.codes.notices import Notices
 from sms_service.codes.recipients import Recipients
@@ -24,7 +23,7 @@ from sms_service.providers.factory import make_inbox, make_receipt_readers
 from sms_service.providers.inbox import Inbox
 from sms_service.queue.factory import make_publisher
 from sms_service.queue.interface import JobPublisher
-from sms_service.routing.provider_health import ProviderHealth, Reach
+from sms_service.routing.breaker import ProviderHealth, Reach
 from sms_service.settings import Settings
 
 SERVICE = "sms-service"

@@ -22,11 +22,9 @@ from sms_service.codes.templates import Templates
 from sms_service.providers.factory import make_inbox
 from sms_service.providers.inbox import Inbox, InboxProvider
 from sms_service.queue.interface import JobConsumer
-from sms_service.queue.redis_stream.consumer import RedisStreamConsumer
-from sms_service.queue.redis_stream.publisher import RedisStreamPublisher
-from sms_service.routing.breaker import Gates
+from sms_service.queue.redis_stream import RedisStreamConsumer, RedisStreamPublisher
+from sms_service.routing.breaker import Gates, ProviderHealth
 from sms_service.routing.dispatcher import Dispatcher
-from sms_service.routing.provider_health import ProviderHealth
 from sms_service.routing.routes import Pace, Routes
 from sms_service.settings import Settings
 from sms_service.worker.job_handler import Sending, Texts

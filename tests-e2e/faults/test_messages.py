@@ -8,7 +8,7 @@ import pytest
 
 from sms_service.queue.job import SendJob
 from sms_service.queue.rabbitmq.topology import EXCHANGE, SEND_KEY
-from sms_service.queue.redis_stream.publisher import STREAM
+from sms_service.queue.redis_stream import STREAM
 from stage.system import SmsSystem, new_mobiles
 
 pytestmark = pytest.mark.outside

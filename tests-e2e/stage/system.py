@@ -15,8 +15,8 @@ from chassis.mobiles import Mobile
 from local.redis_server import RedisServer
 from sms_service.codes.crypto import CodeKeys
 from sms_service.codes.keys import job_key
-from sms_service.queue.redis_stream.publisher import DELAYED, STREAM
-from sms_service.routing.provider_health import provider_key
+from sms_service.queue.redis_stream import DELAYED, STREAM
+from sms_service.routing.breaker import provider_key
 from stage.broker import Broker
 from stage.processes import Service, start_api, start_worker
 from stage.tally import Asked, Tally, tally

@@ -2,13 +2,24 @@
 
 import time
 from dataclasses import dataclass
+from urllib.parse import quote
 
 from structlog import get_logger
 
-from chassis.errors import DependencyUnavailable, SmsUnavailable, XinjingError
+from chassis.errors import (
+    CaptchaExpired,
+    CaptchaWrong,
+    DependencyUnavailable,
+    NotFound,
+    RequestInvalid,
+    SmsUnavailable,
+    UpstreamTimeout,
+    UpstreamUnavailable,
+    XinjingError,
+)
+from chassis.service_client import ServiceClient
 from chassis.tracing import current_request_id
 from sms_service import metrics
-from sms_service.codes.captcha_client import Captchas
 from sms_service.codes.purposes import Purpose
 from sms_service.codes.recipients import Recipient
 from sms_service.codes.reservation import BudgetSpent, LimitReached, Reservation
@@ -16,7 +27,33 @@ from sms_service.codes.sms_codes import SmsCodes
 from sms_service.codes.templates import Language
 from sms_service.queue.interface import JobPublisher, NotPublished
 from sms_service.queue.job import SendJob
-from sms_service.routing.provider_health import Reach
+from sms_service.routing.breaker import Reach
+
+
+class Captchas:
+    """The captchas of captcha-service, as their one caller here sees them."""
+
+    def __init__(self, client: ServiceClient) -> None:
+        self._client = client
+
+    def spend(self, captcha_id: str, text: str) -> None:
+        """Use up a captcha that was answered rightly.
+
+        Raises:
+            CaptchaWrong: the answer is wrong; the captcha is used up all the same.
+            CaptchaExpired: unknown, expired or used before.
+            SmsUnavailable: captcha-service cannot say. We fail closed: no captcha, no text.
+        """
+        path = f"/internal/captchas/{quote(captcha_id, safe='')}/attempts"
+        try:
+            answer = self._client.call("POST", path, json={"text": text})
+        except (NotFound, RequestInvalid) as error:  # An id or a text that no captcha can have.
+            raise CaptchaExpired from error
+        except (UpstreamTimeout, UpstreamUnavailable, DependencyUnavailable) as error:
+            raise SmsUnavailable from error
+        if answer != {"passed": True}:
+            raise CaptchaWrong
+
 
 log = get_logger(__name__)
 _DOWN_SECONDS = 30

@@ -13,9 +13,9 @@ from sms_service.commands.dead import dead_commands
 from sms_service.commands.limits import add_limit_commands
 from sms_service.commands.send_test import send_test_command
 from sms_service.queue.factory import make_inspection
-from sms_service.queue.inspection import InspectionFailed
+from sms_service.queue.interface import InspectionFailed
 from sms_service.queue.rabbitmq.topology import TopologyError, apply_topology, check_topology
-from sms_service.routing.provider_health import ProviderHealth, ProviderState
+from sms_service.routing.breaker import ProviderHealth, ProviderState
 from sms_service.settings import Settings
 from sms_service.worker.collector import Backlog
 

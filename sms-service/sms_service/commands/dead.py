@@ -7,7 +7,7 @@ from contextlib import contextmanager
 import click
 from flask.cli import AppGroup
 
-from sms_service.queue.inspection import DeadJob, InspectionFailed, NoSuchDeadJob, QueueInspection
+from sms_service.queue.interface import DeadJob, InspectionFailed, NoSuchDeadJob, QueueInspection
 
 _SHOWN = 100
 

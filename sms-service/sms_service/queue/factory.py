@@ -1,14 +1,11 @@
 """Makes the queue that the settings choose: RabbitMQ where SMS_AMQP_URL is set, else the Redis stream."""
 
 from chassis.redis_client import connect_redis
-from sms_service.queue.inspection import QueueInspection
-from sms_service.queue.interface import JobConsumer, JobPublisher
+from sms_service.queue.interface import JobConsumer, JobPublisher, QueueInspection
 from sms_service.queue.rabbitmq.consumer import RabbitConsumer
 from sms_service.queue.rabbitmq.inspection import RabbitInspection
 from sms_service.queue.rabbitmq.publisher import RabbitPublisher
-from sms_service.queue.redis_stream.consumer import RedisStreamConsumer
-from sms_service.queue.redis_stream.inspection import StreamInspection
-from sms_service.queue.redis_stream.publisher import RedisStreamPublisher
+from sms_service.queue.redis_stream import RedisStreamConsumer, RedisStreamPublisher, StreamInspection
 from sms_service.settings import Settings
 
 _PREFETCHED_JOBS = 4  # Beside those in hand, so that a free thread need not wait for the broker.

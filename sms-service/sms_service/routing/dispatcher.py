@@ -13,8 +13,7 @@ from sms_service.codes.templates import Templates
 from sms_service.providers.factory import make_provider
 from sms_service.providers.provider import Outcome, OutgoingSms, Provider, ProviderAnswer
 from sms_service.queue.job import SendJob
-from sms_service.routing.breaker import GateClosed, Gates, Send
-from sms_service.routing.provider_health import ProviderHealth
+from sms_service.routing.breaker import GateClosed, Gates, ProviderHealth, Send
 from sms_service.routing.routes import Pace, Routes, in_order, shares_for
 from sms_service.settings import Settings
 from sms_service.worker.job_states import Claimed

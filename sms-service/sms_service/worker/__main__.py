@@ -16,8 +16,8 @@ from sms_service.codes.templates import TemplatesMalformed
 from sms_service.providers.factory import make_templates
 from sms_service.providers.provider import ProviderUnusable
 from sms_service.queue.factory import make_consumer, make_inspection
+from sms_service.routing.breaker import ProviderHealth
 from sms_service.routing.dispatcher import make_dispatcher
-from sms_service.routing.provider_health import ProviderHealth
 from sms_service.settings import Settings
 from sms_service.worker.collector import Backlog, SharedState
 from sms_service.worker.health_server import WorkerHealth, ask_health

@@ -11,8 +11,8 @@ from structlog import get_logger
 from chassis.errors import DependencyUnavailable
 from chassis.redis_client import redis_errors
 from sms_service.codes.keys import WAITING_KEY
-from sms_service.queue.inspection import InspectionFailed, QueueInspection
-from sms_service.routing.provider_health import ProviderHealth
+from sms_service.queue.interface import InspectionFailed, QueueInspection
+from sms_service.routing.breaker import ProviderHealth
 
 
 class Backlog:

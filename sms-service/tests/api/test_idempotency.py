@@ -15,7 +15,7 @@ from sms_service.app import create_app
 from sms_service.codes.crypto import CodeKeys
 from sms_service.providers.inbox import Inbox
 from sms_service.queue.interface import NotPublished, PublishFailure
-from sms_service.queue.redis_stream.publisher import RedisStreamPublisher
+from sms_service.queue.redis_stream import RedisStreamPublisher
 
 BODY = {"mobile": "13800138000", "purpose": "register", "captcha_id": "one", "captcha_text": "AB3D"}
 PROMISE: Promise = {"expires_in": 300, "resend_after": 60}

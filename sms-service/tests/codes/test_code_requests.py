@@ -13,7 +13,7 @@ from sms_service.app import create_app
 from sms_service.providers.inbox import Inbox
 from sms_service.queue.interface import NotPublished, PublishFailure
 from sms_service.queue.job import SendJob
-from sms_service.queue.redis_stream.publisher import RedisStreamPublisher
+from sms_service.queue.redis_stream import RedisStreamPublisher
 
 
 def code_in(text: str) -> str:

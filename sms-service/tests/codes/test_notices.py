@@ -15,7 +15,7 @@ from sms_service.metrics import NO_TEMPLATES
 from sms_service.providers.inbox import Inbox, InboxProvider
 from sms_service.providers.provider import Outcome, OutgoingSms, ProviderAnswer
 from sms_service.queue.interface import NotPublished, PublishFailure
-from sms_service.queue.redis_stream.publisher import DELAYED
+from sms_service.queue.redis_stream import DELAYED
 
 MOBILE = Mobile("+8613800138000")
 

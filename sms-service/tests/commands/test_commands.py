@@ -13,8 +13,7 @@ from sms_service.app import create_app
 from sms_service.codes.purposes import Purpose
 from sms_service.providers.inbox import Inbox
 from sms_service.queue.job import SendJob
-from sms_service.queue.redis_stream.consumer import DEAD
-from sms_service.queue.redis_stream.publisher import STREAM
+from sms_service.queue.redis_stream import DEAD, STREAM
 
 
 @pytest.fixture

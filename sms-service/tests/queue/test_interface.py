@@ -11,16 +11,13 @@ import pika
 import pytest
 from redis import Redis
 
-from sms_service.queue.inspection import NoSuchDeadJob, QueueInspection
-from sms_service.queue.interface import JobConsumer, JobPublisher, Lease
+from sms_service.queue.interface import JobConsumer, JobPublisher, Lease, NoSuchDeadJob, QueueInspection
 from sms_service.queue.job import SendJob
 from sms_service.queue.rabbitmq import topology
 from sms_service.queue.rabbitmq.consumer import RabbitConsumer
 from sms_service.queue.rabbitmq.inspection import RabbitInspection
 from sms_service.queue.rabbitmq.publisher import RabbitPublisher
-from sms_service.queue.redis_stream.consumer import DEAD, RedisStreamConsumer
-from sms_service.queue.redis_stream.inspection import StreamInspection
-from sms_service.queue.redis_stream.publisher import STREAM, RedisStreamPublisher
+from sms_service.queue.redis_stream import DEAD, STREAM, RedisStreamConsumer, RedisStreamPublisher, StreamInspection
 
 
 class RedisQueue:

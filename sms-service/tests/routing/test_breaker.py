@@ -15,8 +15,7 @@ from chassis.redis_client import connect_redis
 from sms_service.codes.keys import job_key
 from sms_service.providers.provider import Outcome, ProviderAnswer
 from sms_service.queue.job import SendJob
-from sms_service.routing.breaker import GateClosed, Gates, JobOver, JobTaken, Send
-from sms_service.routing.provider_health import ProviderHealth
+from sms_service.routing.breaker import GateClosed, Gates, JobOver, JobTaken, ProviderHealth, Send
 from sms_service.routing.routes import Pace
 
 FAILS = ProviderAnswer(Outcome.UNCERTAIN, "http_500")

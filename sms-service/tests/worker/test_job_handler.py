@@ -19,8 +19,7 @@ from sms_service.providers.inbox import Inbox
 from sms_service.providers.provider import Outcome, OutgoingSms, ProviderAnswer
 from sms_service.queue.interface import NotPublished, PublishFailure
 from sms_service.queue.job import SendJob
-from sms_service.queue.redis_stream.consumer import DEAD, RedisStreamConsumer
-from sms_service.queue.redis_stream.publisher import DELAYED
+from sms_service.queue.redis_stream import DEAD, DELAYED, RedisStreamConsumer
 from sms_service.worker.collector import Backlog
 from sms_service.worker.loop import WorkerLoop
 from sms_service.worker.retry import Insistence

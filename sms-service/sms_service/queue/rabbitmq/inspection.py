@@ -8,7 +8,7 @@ from typing import Any
 from pika import BasicProperties, DeliveryMode
 from pika.adapters.blocking_connection import BlockingChannel
 
-from sms_service.queue.inspection import DeadJob, InspectionFailed, NoSuchDeadJob
+from sms_service.queue.interface import DeadJob, InspectionFailed, NoSuchDeadJob
 from sms_service.queue.rabbitmq.topology import (
     DEAD_QUEUE,
     EXCHANGE,

@@ -3,6 +3,9 @@
 import socket
 import time
 import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
 from typing import Any  # The entries of a stream come as redis-py parses them.
 
 from redis import Redis, RedisError, ResponseError
@@ -11,9 +14,38 @@ from structlog import get_logger
 from chassis.lua import load_script
 from chassis.redis_client import redis_errors
 from sms_service import metrics
-from sms_service.queue.interface import Lease, NotPublished, PublishFailure
+from sms_service.queue.interface import DeadJob, InspectionFailed, Lease, NoSuchDeadJob, NotPublished, PublishFailure
 from sms_service.queue.job import JobMalformed, SendJob
-from sms_service.queue.redis_stream.publisher import DELAYED, STREAM
+
+STREAM, DELAYED = "sms:queue", "sms:queue:delayed"
+
+
+class RedisStreamPublisher:
+    """Puts jobs on the stream; Redis confirms by answering."""
+
+    def __init__(self, redis: Redis, *, capacity_jobs: int) -> None:
+        self._redis = redis
+        self._capacity = capacity_jobs
+        self._add = load_script(redis, __file__, "add")
+
+    def publish(self, job: SendJob) -> None:
+        """Put a job on the stream, as `JobPublisher.publish`."""
+        try:
+            added = self._add([STREAM, DELAYED], [job.to_body(), self._capacity])
+        except RedisError as error:
+            raise NotPublished(PublishFailure.LOST) from error
+        if added is None:
+            raise NotPublished(PublishFailure.REFUSED)
+
+    def is_up(self) -> bool:
+        """Say whether Redis answers."""
+        with redis_errors():
+            return bool(self._redis.ping())
+
+    def close(self) -> None:
+        """Close the pool."""
+        self._redis.close()
+
 
 log = get_logger(__name__)
 DEAD, GROUP = "sms:queue:dead", "workers"
@@ -45,9 +77,6 @@ class DeadStream:
             return False
         self.take(entry[0], entry[1].get("body", ""), "delivery_limit")
         return True
-
-
-log = get_logger(__name__)
 
 
 class RedisStreamConsumer:
@@ -164,3 +193,53 @@ class RedisStreamConsumer:
         except RedisError as error:
             log.warning("queue_unreachable", error=str(error))
         self._redis.close()
+
+
+class StreamInspection:
+    """Looks through the one client of the command."""
+
+    def __init__(self, redis: Redis) -> None:
+        self._redis = redis
+
+    def depths(self) -> dict[str, int]:
+        """Count the entries, as `QueueInspection.depths`; those in hand of a worker are among those of the stream."""
+        with _failures():
+            return {STREAM: self._redis.xlen(STREAM), DELAYED: self._redis.zcard(DELAYED), DEAD: self._redis.xlen(DEAD)}
+
+    def dead(self, limit: int) -> list[DeadJob]:
+        """Read dead jobs, as `QueueInspection.dead`."""
+        with _failures():
+            return [dead for _, dead in self._entries(limit)]
+
+    def drop(self, dead_id: str) -> None:
+        """Take a dead job away, as `QueueInspection.drop`."""
+        with _failures():
+            self._redis.xdel(DEAD, self._find(dead_id)[0])
+
+    def replay(self, dead_id: str) -> None:
+        """Move a dead job to the stream in one step, as `QueueInspection.replay`."""
+        with _failures(), self._redis.pipeline(transaction=True) as transaction:
+            entry_id, dead = self._find(dead_id)
+            transaction.xadd(STREAM, {"body": dead.body})
+            transaction.xdel(DEAD, entry_id)
+            transaction.execute()
+
+    def _find(self, dead_id: str) -> tuple[str, DeadJob]:
+        for entry_id, dead in self._entries(None):
+            if dead.id == dead_id:
+                return entry_id, dead
+        raise NoSuchDeadJob
+
+    def _entries(self, limit: int | None) -> Iterator[tuple[str, DeadJob]]:
+        entries: Any = self._redis.xrange(DEAD, count=limit)
+        for entry_id, fields in entries:
+            died_at = datetime.fromtimestamp(int(entry_id.partition("-")[0]) / 1000, UTC)
+            yield entry_id, DeadJob(fields.get("body", ""), fields.get("reason", ""), died_at)
+
+
+@contextmanager
+def _failures() -> Iterator[None]:
+    try:
+        yield
+    except RedisError as error:
+        raise InspectionFailed(f"Redis: {error or type(error).__name__}") from error

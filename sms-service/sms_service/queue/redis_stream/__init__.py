@@ -1,1 +1,0 @@
-"""The queue on a Redis stream."""
