@@ -2,6 +2,7 @@
 
 import svcs
 from flask_openapi3 import OpenAPI
+from redis import Redis
 
 from chassis.identity import InternalTokens
 from chassis.logs import configure_logs
@@ -13,17 +14,17 @@ from chassis.web import create_api
 from sms_service.api.idempotency import IdempotencyKeys
 from sms_service.api.receipts import Receipts
 from sms_service.api.routes import api
-from sms_service.codes.code_requests import Captchas, CodeRequests
+from sms_service.codes.code_requests import CaptchaClient, CodeRequests
 from sms_service.codes.crypto import CodeKeys
 from sms_service.codes.notices import Notices
 from sms_service.codes.recipients import Recipients
 from sms_service.codes.sms_codes import SmsCodes
-from sms_service.commands import sms_commands
+from sms_service.commands import sms
 from sms_service.providers.factory import make_inbox, make_receipt_readers
 from sms_service.providers.inbox import Inbox
 from sms_service.queue.factory import make_publisher
 from sms_service.queue.interface import JobPublisher
-from sms_service.routing.breaker import ProviderHealth, Reach
+from sms_service.routing.breaker import Deliverability, ProviderHealth
 from sms_service.settings import Settings
 
 SERVICE = "sms-service"
@@ -41,27 +42,42 @@ def create_app(settings: Settings | None = None, *, publisher: JobPublisher | No
     keys = CodeKeys(settings.code_key.get_secret_value())
     codes = SmsCodes(redis, keys, settings)
     publisher = publisher or make_publisher(settings)
+    svcs.flask.register_value(app, Settings, settings)
+    svcs.flask.register_value(app, Redis, redis)
+    svcs.flask.register_value(app, SmsCodes, codes, ping=lambda _: redis.ping())
+    svcs.flask.register_value(app, JobPublisher, publisher, ping=_check_publisher)
+    svcs.flask.register_value(app, Notices, Notices(redis, keys, settings, publisher))
     captcha_service = ServiceClient(
         settings.captcha_service_url, name="captcha-service", own_name=SERVICE, tokens=tokens
     )
+    requests = CodeRequests(
+        captchas=CaptchaClient(captcha_service),
+        codes=codes,
+        publisher=publisher,
+        deliverability=_make_deliverability(settings, redis),
+    )
+    svcs.flask.register_value(app, CodeRequests, requests)
+    _register_stores(app, settings, redis, keys)
+    app.register_api(api)
+    app.cli.add_command(sms)
+    return app
 
-    svcs.flask.register_value(app, Settings, settings)
-    svcs.flask.register_value(app, SmsCodes, codes, ping=lambda _: redis.ping())
-    svcs.flask.register_value(app, JobPublisher, publisher, ping=_check_publisher)
+
+def _make_deliverability(settings: Settings, redis: Redis) -> Deliverability:
+    longest_outage_seconds = settings.code_ttl_seconds / 2
+    health = ProviderHealth(redis)
+    return Deliverability(routes=settings.routes, health=health, longest_outage_seconds=longest_outage_seconds)
+
+
+def _register_stores(app: OpenAPI, settings: Settings, redis: Redis, keys: CodeKeys) -> None:
     svcs.flask.register_value(app, Recipients, Recipients(settings.countries, settings.test_mobiles))
     idempotency = IdempotencyKeys(redis, keys, keep_hours=settings.idempotency_hours)
     svcs.flask.register_value(app, IdempotencyKeys, idempotency)
-    reach = Reach(settings.routes, ProviderHealth(redis), patience_seconds=settings.code_ttl_seconds / 2)
-    svcs.flask.register_value(app, CodeRequests, CodeRequests(Captchas(captcha_service), codes, publisher, reach))
-    svcs.flask.register_value(app, Notices, Notices(redis, keys, settings, publisher))
-    if settings.has_inbox:
-        svcs.flask.register_value(app, Inbox, make_inbox(settings, redis, keys))
     secret = settings.receipts_secret
     receipts = Receipts(redis, make_receipt_readers(settings), secret=secret.get_secret_value() if secret else None)
     svcs.flask.register_value(app, Receipts, receipts)
-    app.register_api(api)
-    app.cli.add_command(sms_commands(settings, redis, codes))
-    return app
+    if settings.has_inbox:
+        svcs.flask.register_value(app, Inbox, make_inbox(settings, redis, keys))
 
 
 def _check_publisher(publisher: JobPublisher) -> None:

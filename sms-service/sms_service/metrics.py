@@ -1,4 +1,4 @@
-"""What Prometheus counts of the sending of codes; labels never hold a mobile or a code."""
+"""The metrics of requests, sends and receipts; no label holds a mobile or a code."""
 
 from prometheus_client import Counter, Gauge, Histogram
 
@@ -18,7 +18,7 @@ UNVERIFIED = Gauge(
 # Their ratio is the best sign that a provider delivers.
 TEXTED = Counter("sms_texted_total", "Texts that a provider took.", ["provider", "country"])
 VERIFIED = Counter("sms_verified_total", "Codes entered rightly.", ["provider", "country"])
-GUESS_RESTS = Counter("sms_guess_rests_total", "Mobiles whose codes began to rest after too many wrong tries.")
+GUESS_LOCKOUTS = Counter("sms_guess_rests_total", "Mobiles whose codes began to rest after too many wrong tries.")
 PUBLISH_SECONDS = Histogram(
     "sms_publish_seconds", "Time to a confirmed publish.", buckets=(0.001, 0.005, 0.02, 0.05, 0.1, 0.5, 1, 2)
 )

@@ -4,7 +4,7 @@ import json
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from http import HTTPStatus
-from random import Random
+from random import Random, SystemRandom
 from typing import Any
 from wsgiref.simple_server import WSGIRequestHandler, make_server
 
@@ -13,6 +13,7 @@ import structlog
 from flask.testing import FlaskClient
 from flask_openapi3 import OpenAPI
 from redis import Redis
+from tenacity import Retrying, stop_after_attempt
 
 from chassis.logs import configure_logs
 from sms_service.app import create_app
@@ -23,12 +24,12 @@ from sms_service.providers.factory import make_inbox
 from sms_service.providers.inbox import Inbox, InboxProvider
 from sms_service.queue.interface import JobConsumer
 from sms_service.queue.redis_stream import RedisStreamConsumer, RedisStreamPublisher
-from sms_service.routing.breaker import Gates, ProviderHealth
+from sms_service.routing.breaker import CircuitBreaker, ProviderHealth
 from sms_service.routing.dispatcher import Dispatcher
 from sms_service.routing.routes import Pace, Routes
 from sms_service.settings import Settings
-from sms_service.worker.job_handler import Sending, Texts
-from sms_service.worker.job_states import SendJobs
+from sms_service.worker.job_handler import JobHandler, TextWriter
+from sms_service.worker.job_states import JobStates
 
 
 class FixedOrder(Random):
@@ -160,9 +161,9 @@ def make_codes(redis: Redis, keys: CodeKeys, make_settings: Callable[..., Settin
 
 
 @pytest.fixture
-def make_send_jobs(redis: Redis, keys: CodeKeys) -> Callable[..., SendJobs]:
-    def make(*, useful_lifetime_seconds: float = 30, claim_window_seconds: float = 15) -> SendJobs:
-        return SendJobs(
+def make_job_states(redis: Redis, keys: CodeKeys) -> Callable[..., JobStates]:
+    def make(*, useful_lifetime_seconds: float = 30, claim_window_seconds: float = 15) -> JobStates:
+        return JobStates(
             redis,
             keys,
             useful_lifetime_seconds=useful_lifetime_seconds,
@@ -188,10 +189,10 @@ def stream_publisher(redis: Redis) -> RedisStreamPublisher:
 
 
 @pytest.fixture
-def make_sending(
-    stream_consumer: RedisStreamConsumer, make_send_jobs: Callable[..., SendJobs], inbox: Inbox, redis: Redis
-) -> Callable[..., Sending]:
-    """Make a worker's handling of jobs, with the inbox unless providers are given."""
+def make_job_handler(
+    stream_consumer: RedisStreamConsumer, make_job_states: Callable[..., JobStates], inbox: Inbox, redis: Redis
+) -> Callable[..., JobHandler]:
+    """Make a worker's job handler, with the inbox unless providers are given."""
 
     def make(
         *providers: Any,
@@ -199,28 +200,33 @@ def make_sending(
         order: Sequence[str] = (),
         routes: Routes | None = None,
         **changed: Any,
-    ) -> Sending:
+    ) -> JobHandler:
         known = {provider.name: provider for provider in providers or (InboxProvider(inbox),)}
-        gates = Gates(redis, dict.fromkeys(known, Pace(sends_per_second=1000, parallel_sends=100)))
-        routes = routes or {"*": dict.fromkeys(known, 1)}
+        calling_once = Retrying(stop=stop_after_attempt(1), reraise=True)
         dispatcher = Dispatcher(
-            known, routes, gates, ProviderHealth(redis), random=FixedOrder(order) if order else None
+            providers=known,
+            routes=routes or {"*": dict.fromkeys(known, 1)},
+            breaker=CircuitBreaker(redis, dict.fromkeys(known, Pace(sends_per_second=1000, parallel_sends=100))),
+            health=ProviderHealth(redis),
+            retrying=calling_once,
+            random=FixedOrder(order) if order else SystemRandom(),
         )
-        texts = Texts(Templates(), code_ttl_seconds=300)
-        return Sending(consumer, make_send_jobs(), dispatcher, texts, useful_lifetime_seconds=30, **changed)
+        fields = {"useful_lifetime_seconds": 30, "retrying": calling_once, "stopping": threading.Event()} | changed
+        writer = TextWriter(Templates(), code_ttl_seconds=300)
+        return JobHandler(consumer=consumer, states=make_job_states(), dispatcher=dispatcher, writer=writer, **fields)
 
     return make
 
 
 @pytest.fixture
-def work(stream_consumer: RedisStreamConsumer, make_sending: Callable[..., Sending]) -> Callable[..., int]:
+def work(stream_consumer: RedisStreamConsumer, make_job_handler: Callable[..., JobHandler]) -> Callable[..., int]:
     """Handle every job that waits; answers how many there were."""
 
     def run(*providers: Any) -> int:
-        sending, handled = make_sending(*providers), 0
+        handler, handled = make_job_handler(*providers), 0
         while leases := stream_consumer.lease(limit=10, wait_seconds=0.001):
             for lease in leases:
-                sending.handle(lease)
+                handler.handle(lease)
             handled += len(leases)
         return handled
 

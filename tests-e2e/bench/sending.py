@@ -58,7 +58,7 @@ class Stock:
 
     def close(self) -> None:
         """Let go of the queue."""
-        self._publisher.close()
+        self._publisher.close_connections()
 
 
 def measure_sending(system: SmsSystem, effort: Effort, tell: Tell) -> Iterator[Row]:

@@ -65,7 +65,7 @@ def test_five_killed_workers_text_nobody_twice_without_an_idempotency_key(
 
 def test_a_worker_killed_between_finish_and_acknowledgement_texts_once(system: SmsSystem, judge: Judge) -> None:
     system.api()
-    dying = system.worker(**WIRED, STAGE_WORKER="dies_at_settle", SMS_WORKER_THREADS="1")
+    dying = system.worker(**WIRED, STAGE_WORKER="dies_at_ack", SMS_WORKER_THREADS="1")
     asked = [system.ask(*new_mobiles(1))]
     assert dying.process.wait(20) == -signal.SIGKILL
     assert [job["state"] for job in system.jobs_of(asked[0].mobile)] == ["sent"]
@@ -77,7 +77,7 @@ def test_a_worker_killed_between_finish_and_acknowledgement_texts_once(system: S
 def test_a_worker_killed_between_finish_and_hand_over_loses_no_retry(system: SmsSystem, judge: Judge) -> None:
     system.vendor.plays = (Play(texts=False, reply=Reply.HTTP_500), Play())
     system.api()
-    dying = system.worker(**WIRED, STAGE_WORKER="dies_at_hand_over", SMS_WORKER_THREADS="1")
+    dying = system.worker(**WIRED, STAGE_WORKER="dies_at_requeue", SMS_WORKER_THREADS="1")
     asked = [system.ask(*new_mobiles(1))]
     assert dying.process.wait(20) == -signal.SIGKILL
     assert [job["state"] for job in system.jobs_of(asked[0].mobile)] == ["retry"]

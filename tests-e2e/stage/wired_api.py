@@ -32,8 +32,8 @@ class _Wrapped:
     def is_up(self) -> bool:
         return self.inner.is_up()
 
-    def close(self) -> None:
-        self.inner.close()
+    def close_connections(self) -> None:
+        self.inner.close_connections()
 
 
 class _DiesBefore(_Wrapped):

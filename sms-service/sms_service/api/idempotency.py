@@ -1,6 +1,7 @@
 """The header Idempotency-Key: a repeated request gets the first answer again, and nobody is texted twice.
 
-draft-ietf-httpapi-idempotency-key-header-07. What is kept are keyed digests and the answer, which names no mobile.
+Source: https://datatracker.ietf.org/doc/html/draft-ietf-httpapi-idempotency-key-header-07. We keep keyed digests and
+the answer, which names no mobile.
 """
 
 import json
@@ -30,7 +31,7 @@ _ASK_AGAIN_SECONDS = 2
 _FINAL = {error.code: error for error in (CaptchaWrong, CaptchaExpired)}  # Asking again would not change them.
 
 
-class Promise(TypedDict):
+class AcceptedCodeRequest(TypedDict):
     """The answer of an accepted request, in seconds."""
 
     expires_in: int
@@ -45,11 +46,13 @@ class IdempotencyKeys:
         self._keep_ms = keep_hours * 3_600_000
         self._begin, self._end = (load_script(redis, __file__, f"idempotency_{name}") for name in ("begin", "end"))
 
-    def once(self, key: str | None, request: str, *, caller: str, act: Callable[[], Promise]) -> Promise:
-        """Act, unless the caller's key came before with the same request; then repeat the answer that this one got.
+    def run_once(
+        self, key: str | None, request: str, *, caller: str, act: Callable[[], AcceptedCodeRequest]
+    ) -> AcceptedCodeRequest:
+        """Call ``act``; but if the caller's key came before with the same request, return the answer to that one.
 
         Accepted requests and refusals of their captcha are repeated for hours. Any other failure, like a crash, frees
-        the key. ``caller`` is empty or the user's id: nobody meets another user's keys.
+        the key. ``caller`` is empty or the user's id: users never share keys.
 
         Raises:
             IdempotencyKeyReused: the key came with another request.
@@ -60,21 +63,21 @@ class IdempotencyKeys:
         if key is None:
             return act()
         record, token = f"sms:idempotency:{self._keys.request_digest(caller, key)}", uuid.uuid4().hex
-        earlier = self._earlier(record, token, self._keys.request_digest(caller, key, request))
+        earlier = self._find_earlier(record, token, self._keys.request_digest(caller, key, request))
         if earlier is not None:
             return earlier
         kept = ""
         try:
-            promise = act()
-            kept = json.dumps(promise)
+            accepted = act()
+            kept = json.dumps(accepted)
         except tuple(_FINAL.values()) as error:
             kept = json.dumps({"code": error.code})
             raise
         finally:
-            self._keep(record, token, kept)
-        return promise
+            self._keep_answer(record, token, kept)
+        return accepted
 
-    def _earlier(self, record: str, token: str, request: str) -> Promise | None:
+    def _find_earlier(self, record: str, token: str, request: str) -> AcceptedCodeRequest | None:
         try:
             with redis_errors():
                 state, *answer = self._begin([record], [request, token, _LONGEST_TRY_MS])
@@ -90,10 +93,11 @@ class IdempotencyKeys:
         kept = json.loads(answer[0])
         if "code" in kept:
             raise _FINAL[kept["code"]]
-        return Promise(expires_in=kept["expires_in"], resend_after=kept["resend_after"])
+        return AcceptedCodeRequest(expires_in=kept["expires_in"], resend_after=kept["resend_after"])
 
-    def _keep(self, record: str, token: str, answer: str) -> None:
-        # The request has its answer, whether this can be kept or not; a repeated one meets a captcha that is used up.
+    def _keep_answer(self, record: str, token: str, answer: str) -> None:
+        # If the answer cannot be kept, the client gets it all the same. A repeated request then fails, because its
+        # captcha is used up.
         try:
             with redis_errors():
                 self._end([record], [token, answer, self._keep_ms])

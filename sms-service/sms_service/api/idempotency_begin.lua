@@ -1,4 +1,4 @@
--- Begins the first request with an Idempotency-Key, or tells what became of it.
+-- Begin the first request with an Idempotency-Key, or return what became of it.
 -- KEYS: the key's record      ARGV: digest of the request, token of this try, ms that a try may take
 -- Answer: {'begun'}, {'answered', answer}, {'in_flight'} or {'reused'}: the key belongs to another request
 local record = redis.call('HMGET', KEYS[1], 'request', 'answer')

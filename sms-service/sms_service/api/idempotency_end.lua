@@ -1,4 +1,4 @@
--- Ends a try that idempotency_begin.lua began: keeps its answer, or frees the key. A later try's record is left alone.
+-- End a try that idempotency_begin.lua began: keep its answer, or free the key. Leave a later try alone.
 -- KEYS: the key's record      ARGV: token of the try, answer or empty, ms to keep it
 if redis.call('HGET', KEYS[1], 'token') ~= ARGV[1] then return end
 if ARGV[2] == '' then

@@ -1,9 +1,9 @@
-"""Takes delivery receipts: each once, in any order, for texts that we know; they feed the delivery metrics."""
+"""Records delivery receipts: each once, in any order, for texts that we know; they feed the delivery metrics."""
 
 import enum
 import hashlib
 import hmac
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 
 from redis import Redis
 from structlog import get_logger
@@ -19,7 +19,7 @@ log = get_logger(__name__)
 _CODE_CHARACTERS = 64
 
 
-class Taken(enum.StrEnum):
+class ReceiptResult(enum.StrEnum):
     """What became of a receipt."""
 
     TAKEN = "taken"
@@ -36,40 +36,37 @@ class Receipts:
         self._secret = secret
         self._receive = load_script(redis, __file__, "receive")
 
-    def take(self, provider: str, secret: str, request: ReceiptRequest) -> Mapping[str, object]:
-        """Take the receipts of one request, and return the body that the provider expects.
+    def process(self, provider: str, secret: str, request: ReceiptRequest) -> Mapping[str, object]:
+        """Record the receipts of one request, and return the body that the provider expects.
 
         Raises:
             NotFound: no such address.
             Forbidden: the provider's signature is wrong.
             RequestRefused: not this provider's form.
-            DependencyUnavailable: Redis is away; the provider sends them again.
+            DependencyUnavailable: Redis is away; the provider will send them again.
         """
         reader = self._readers.get(provider)
-        known = self._secret is not None and hmac.compare_digest(secret.encode(), self._secret.encode())
-        if reader is None or not known:
+        is_secret_right = self._secret is not None and hmac.compare_digest(secret.encode(), self._secret.encode())
+        if reader is None or not is_secret_right:
             raise NotFound
         try:
-            receipts = reader.read(request)
+            receipts = reader.read_receipts(request)
         except ReceiptForged as error:
             raise Forbidden from error
         except ReceiptMalformed as error:
             raise RequestRefused("This is not a receipt of this provider.") from error
-        self._take_all(provider, receipts)
-        return reader.answer
-
-    def _take_all(self, provider: str, receipts: Iterable[Receipt]) -> None:
         for receipt in receipts:
-            taken = self._take(provider, receipt)
-            metrics.RECEIPTS.labels(provider, receipt.status.value, taken.value).inc()
+            result = self._record(provider, receipt)
+            metrics.RECEIPTS.labels(provider, receipt.status.value, result.value).inc()
+        return reader.acknowledgement
 
-    def _take(self, provider: str, receipt: Receipt) -> Taken:
-        named = f"{receipt.message_id}\0{receipt.job_id}\0{receipt.status}"
-        mark = f"sms:receipt:{provider}:{hashlib.sha256(named.encode()).hexdigest()[:32]}"
+    def _record(self, provider: str, receipt: Receipt) -> ReceiptResult:
+        identity = f"{receipt.message_id}\0{receipt.job_id}\0{receipt.status}"
+        mark = f"sms:receipt:{provider}:{hashlib.sha256(identity.encode()).hexdigest()[:32]}"
         keys = [mark, message_reference_key(provider, receipt.message_id), job_reference_key(receipt.job_id)]
         with redis_errors():
-            taken, *more = self._receive(keys, [provider, receipt.status, receipt.code[:_CODE_CHARACTERS]])
-        if taken == Taken.TAKEN:
-            metrics.HANDOVER_TO_RECEIPT_SECONDS.labels(provider).observe(more[1] / 1000)
-            log.info("receipt_taken", provider=provider, status=receipt.status.value, country=more[0])
-        return Taken(taken)
+            result, *details = self._receive(keys, [provider, receipt.status, receipt.code[:_CODE_CHARACTERS]])
+        if result == ReceiptResult.TAKEN:
+            metrics.HANDOVER_TO_RECEIPT_SECONDS.labels(provider).observe(details[1] / 1000)
+            log.info("receipt_taken", provider=provider, status=receipt.status.value, country=details[0])
+        return ReceiptResult(result)

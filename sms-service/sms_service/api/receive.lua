@@ -1,7 +1,8 @@
--- RECEIVE: take a delivery receipt once. It never makes a code valid; it only tells a doubtful send to be a real one.
--- KEYS: mark of this receipt, what finds the job by the provider's message id, what finds it by its own id
--- ARGV: provider, status (underway, delivered, undelivered), the provider's word
--- Answer: {'taken', country, ms since the hand-over}, {'repeated'}, {'late'}: a final one was there before,
+-- RECEIVE: record a delivery receipt once. It never makes a code valid. If the result of a send is unknown, a receipt
+-- `delivered` proves that it was sent.
+-- KEYS: mark of this receipt, reference from the provider's message id, reference from the job's id
+-- ARGV: provider, status (underway, delivered, undelivered), the provider's own status code
+-- Answer: {'taken', country, ms since the hand-over}, {'repeated'}, {'late'}: a final one came before,
 --         or {'unknown'}: no such text, or not this provider's
 local KEEP = 86400000
 local job_key = redis.call('GET', KEYS[2]) or redis.call('GET', KEYS[3])

@@ -1,4 +1,4 @@
-"""The HTTP side: ask for a code, check a code, read the inbox."""
+"""The HTTP routes: request a code or a notice, check a code, receive receipts, read the inbox."""
 
 from functools import partial
 
@@ -6,21 +6,7 @@ import svcs
 from flask import Response, jsonify, request
 from flask_openapi3 import APIBlueprint
 
-from chassis.errors import (
-    CaptchaExpired,
-    CaptchaWrong,
-    DependencyUnavailable,
-    Forbidden,
-    IdempotencyKeyInFlight,
-    IdempotencyKeyReused,
-    MobileInvalid,
-    NotFound,
-    RequestRefused,
-    SmsCodeExpired,
-    SmsUnavailable,
-    TooManyRequests,
-    Unauthenticated,
-)
+from chassis import errors
 from chassis.identity import client_ip, current_caller, current_user_id
 from chassis.mobiles import parse_mobile
 from chassis.web import Access, endpoint
@@ -36,9 +22,9 @@ from sms_service.api.contract import (
     SmsCodePromise,
     SmsCodeRequest,
 )
-from sms_service.api.idempotency import IdempotencyKeys, Promise
+from sms_service.api.idempotency import AcceptedCodeRequest, IdempotencyKeys
 from sms_service.api.receipts import Receipts
-from sms_service.codes.code_requests import CodeRequests, Wish
+from sms_service.codes.code_requests import CodeRequest, CodeRequests
 from sms_service.codes.notices import Notices
 from sms_service.codes.recipients import Recipients
 from sms_service.codes.sms_codes import SmsCodes
@@ -56,30 +42,35 @@ api = APIBlueprint("sms", __name__)
     access=Access.OPTIONAL,
     answers={202: SmsCodePromise},
     failures=[
-        CaptchaWrong,
-        CaptchaExpired,
-        MobileInvalid,
-        Unauthenticated,
-        IdempotencyKeyInFlight,
-        IdempotencyKeyReused,
-        TooManyRequests,
-        SmsUnavailable,
+        errors.CaptchaWrong,
+        errors.CaptchaExpired,
+        errors.MobileInvalid,
+        errors.Unauthenticated,
+        errors.IdempotencyKeyInFlight,
+        errors.IdempotencyKeyReused,
+        errors.TooManyRequests,
+        errors.SmsUnavailable,
     ],
 )
-def request_sms_code(header: SmsCodeHeaders, body: SmsCodeRequest) -> tuple[Promise, int]:
+def request_sms_code(header: SmsCodeHeaders, body: SmsCodeRequest) -> tuple[AcceptedCodeRequest, int]:
     """Have a code texted to a mobile."""
-    recipient = svcs.flask.get(Recipients).read(body.mobile)
-    subject = str(current_user_id()) if body.purpose.is_bound_to_user else ""
-    language = recipient.language(request.accept_languages)
-    wish = Wish(recipient, body.purpose, (body.captcha_id, body.captcha_text), subject, client_ip(), language)
-    caller = str(current_caller().user_id or "")
-    ask = partial(_ask, wish)
+    recipient = svcs.flask.get(Recipients).parse_recipient(body.mobile)
+    code_request = CodeRequest(
+        recipient=recipient,
+        purpose=body.purpose,
+        captcha_id=body.captcha_id,
+        captcha_text=body.captcha_text,
+        subject=str(current_user_id()) if body.purpose.is_bound_to_user else "",
+        ip=client_ip(),
+        language=recipient.choose_language(request.accept_languages),
+    )
+    caller, act = str(current_caller().user_id or ""), partial(_request_code, code_request)
     keys = svcs.flask.get(IdempotencyKeys)
-    return keys.once(header.idempotency_key, body.model_dump_json(), caller=caller, act=ask), 202
+    return keys.run_once(header.idempotency_key, body.model_dump_json(), caller=caller, act=act), 202
 
 
-def _ask(wish: Wish) -> Promise:
-    reservation = svcs.flask.get(CodeRequests).ask(wish)
+def _request_code(code_request: CodeRequest) -> AcceptedCodeRequest:
+    reservation = svcs.flask.get(CodeRequests).request(code_request)
     expires_in = svcs.flask.get(Settings).code_ttl_seconds
     return {"expires_in": expires_in, "resend_after": reservation.resend_after_seconds}
 
@@ -91,7 +82,7 @@ def _ask(wish: Wish) -> Promise:
     access=Access.SERVICE,
     callers=frozenset({"user-service"}),
     answers={200: ConsumptionResult},
-    failures=[MobileInvalid, SmsCodeExpired, TooManyRequests],
+    failures=[errors.MobileInvalid, errors.SmsCodeExpired, errors.TooManyRequests],
 )
 def consume_sms_code(body: Consumption) -> dict[str, bool | int]:
     """Try a code, once."""
@@ -100,8 +91,8 @@ def consume_sms_code(body: Consumption) -> dict[str, bool | int]:
     metrics.CHECKS.labels("right" if checked.is_right else "wrong").inc()
     if checked.is_right:
         metrics.VERIFIED.labels(checked.provider, checked.country).inc()
-    if checked.begins_rest:
-        metrics.GUESS_RESTS.inc()
+    if checked.starts_lockout:
+        metrics.GUESS_LOCKOUTS.inc()
     return {"verified": checked.is_right, "attempts_left": checked.tries_left}
 
 
@@ -112,12 +103,13 @@ def consume_sms_code(body: Consumption) -> dict[str, bool | int]:
     access=Access.SERVICE,
     callers=frozenset({"user-service"}),
     answers={204: None},
-    failures=[MobileInvalid, TooManyRequests, SmsUnavailable],
+    failures=[errors.MobileInvalid, errors.TooManyRequests, errors.SmsUnavailable],
 )
 def send_notice(body: NoticeRequest) -> tuple[str, int]:
     """Have a notice texted to an account's owner."""
-    recipient = svcs.flask.get(Recipients).read(body.mobile)
-    svcs.flask.get(Notices).send(recipient, body.notice, recipient.language(request.accept_languages))
+    recipient = svcs.flask.get(Recipients).parse_recipient(body.mobile)
+    language = recipient.choose_language(request.accept_languages)
+    svcs.flask.get(Notices).request(recipient, body.notice, language)
     return "", 204
 
 
@@ -127,7 +119,7 @@ def send_notice(body: NoticeRequest) -> tuple[str, int]:
     "/api/v1/sms/receipts/<provider>/<secret>",
     access=Access.PUBLIC,
     answers={200: None},
-    failures=[NotFound, Forbidden, RequestRefused, DependencyUnavailable],
+    failures=[errors.NotFound, errors.Forbidden, errors.RequestRefused, errors.DependencyUnavailable],
 )
 def take_receipts(path: ReceiptPath) -> Response:
     """Take delivery receipts from a provider, in that provider's own form."""
@@ -138,7 +130,7 @@ def take_receipts(path: ReceiptPath) -> Response:
         headers={name.lower(): value for name, value in request.headers},
         url=public_url.rstrip("/") + (request.full_path if request.query_string else request.path),
     )
-    return jsonify(dict(svcs.flask.get(Receipts).take(path.provider, path.secret, received)))
+    return jsonify(dict(svcs.flask.get(Receipts).process(path.provider, path.secret, received)))
 
 
 @endpoint(
@@ -148,14 +140,14 @@ def take_receipts(path: ReceiptPath) -> Response:
     access=Access.SERVICE,
     callers=frozenset({"gateway"}),
     answers={200: InboxItems},
-    failures=[NotFound, MobileInvalid],
+    failures=[errors.NotFound, errors.MobileInvalid],
 )
 def list_inbox_messages(query: InboxQuery) -> dict[str, list[dict[str, str]]]:
     """List the texts that the inbox provider keeps; 404 with any other provider."""
     try:
         inbox = svcs.flask.get(Inbox)
     except svcs.exceptions.ServiceNotFoundError as error:
-        raise NotFound from error
+        raise errors.NotFound from error
     messages = inbox.messages(parse_mobile(query.mobile) if query.mobile else None)
     return {
         "items": [{"mobile": m.mobile, "text": m.text, "sent_at": f"{m.sent_at:%Y-%m-%dT%H:%M:%SZ}"} for m in messages]

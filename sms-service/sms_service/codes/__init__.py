@@ -1,1 +1,1 @@
-"""The state of every code and its send job, in Redis: seven scripts and the keys they share."""
+"""Who gets a code, and the state of every code and its job in Redis; each step there is one Lua script."""

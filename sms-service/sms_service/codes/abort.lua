@@ -1,7 +1,7 @@
--- ABORT: the queue may or may not have the job; unless a worker was faster, its code never becomes valid.
--- Gives back what RESERVE charged. A worker that meets the job later finds `aborted` and sends nothing.
+-- ABORT: the queue may or may not have the job. Unless a worker has claimed it, its code never becomes valid, and all
+-- that RESERVE charged is given back. A worker that gets the job later finds the state `aborted` and sends nothing.
 -- KEYS: job, cooldown, then every log that RESERVE charged      ARGV: job id
--- Answer: 'aborted'; or the state that a worker has brought about; or 'gone'
+-- Answer: 'aborted'; or the state that a worker has written; or 'gone'
 local job = redis.call('HMGET', KEYS[1], 'state', 'send', 'minute', 'day', 'country_hour', 'country_day')
 local state, send = job[1], job[2]
 if not state then return 'gone' end

@@ -1,16 +1,17 @@
--- CHECK: try one code. Right: used up. Wrong too often: burnt. Both take the pointer away.
--- Wrong tries of a mobile are also counted over all its codes: every so many, its codes rest.
+-- CHECK: try one code. A right code is used up; a code with too many wrong tries becomes invalid.
+-- Wrong tries of a mobile are also counted over all its codes: after every so many, all its codes are locked.
 -- Digests are compared, not codes: a caller who cannot compute them learns nothing from the time this takes.
--- KEYS: pointer, job, wrong tries of the mobile, sends of the mobile for this purpose since its last right code
--- ARGV: job id that the digest was made for, or empty; digest; subject; tries per code, before a rest, before the stop;
---       ms of a rest
--- Answer: {'right', country, provider}, {'wrong', tries left, whether a rest begins}, {'none'}, {'resting', ms},
---         or {'moved'}: the pointer names another job by now
-local YEAR = 31536000000 -- The stop ends, and wrong tries are forgotten, a year after the last one.
+-- KEYS: current code (the job id of the valid one), job, wrong tries of the mobile,
+--       sends of the mobile for this purpose since its last right code
+-- ARGV: job id that the digest was made for, or empty; digest; subject; wrong tries per code, per lockout, and until
+--       the lockout that an operator must end; ms of a lockout
+-- Answer: {'right', country, provider}, {'wrong', tries left, whether a lockout starts}, {'none'}, {'locked', ms},
+--         or {'moved'}: the valid code is that of another job by now
+local YEAR = 31536000000 -- The last lockout ends, and wrong tries are forgotten, a year after the last one.
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
-local resting = (redis.call('HGET', KEYS[3], 'rests_until') or 0) - now
-if resting > 0 then return {'resting', resting} end
+local locked_ms = (redis.call('HGET', KEYS[3], 'rests_until') or 0) - now
+if locked_ms > 0 then return {'locked', locked_ms} end
 if (redis.call('GET', KEYS[1]) or '') ~= ARGV[1] then return {'moved'} end
 local job = redis.call('HMGET', KEYS[2], 'state', 'exp', 'subject', 'code_digest', 'send', 'unverified_log',
   'country_hour', 'country_day', 'country', 'provider')
@@ -25,10 +26,10 @@ end
 local function count_wrong_try()
   local wrong = redis.call('HINCRBY', KEYS[3], 'wrong', 1)
   redis.call('PEXPIRE', KEYS[3], YEAR)
-  local rest = 0
-  if wrong >= tonumber(ARGV[6]) then rest = YEAR elseif wrong % ARGV[5] == 0 then rest = tonumber(ARGV[7]) end
-  if rest > 0 then redis.call('HSET', KEYS[3], 'rests_until', now + rest) end
-  return rest > 0 and 1 or 0
+  local lockout = 0
+  if wrong >= tonumber(ARGV[6]) then lockout = YEAR elseif wrong % ARGV[5] == 0 then lockout = tonumber(ARGV[7]) end
+  if lockout > 0 then redis.call('HSET', KEYS[3], 'rests_until', now + lockout) end
+  return lockout > 0 and 1 or 0
 end
 
 if job[4] == ARGV[2] then

@@ -1,4 +1,4 @@
-"""Requests for a code: captcha, limits, reservation, queue, and the promise that goes with each answer."""
+"""Requests for a code: captcha, limits, reservation and queue, in this order."""
 
 import time
 from dataclasses import dataclass
@@ -20,33 +20,35 @@ from chassis.errors import (
 from chassis.service_client import ServiceClient
 from chassis.tracing import current_request_id
 from sms_service import metrics
-from sms_service.codes.purposes import Purpose
+from sms_service.codes.purposes import Language, Purpose
 from sms_service.codes.recipients import Recipient
 from sms_service.codes.reservation import BudgetSpent, LimitReached, Reservation
 from sms_service.codes.sms_codes import SmsCodes
-from sms_service.codes.templates import Language
 from sms_service.queue.interface import JobPublisher, NotPublished
 from sms_service.queue.job import SendJob
-from sms_service.routing.breaker import Reach
+from sms_service.routing.breaker import Deliverability
+
+log = get_logger(__name__)
+_DOWN_SECONDS = 30
 
 
-class Captchas:
-    """The captchas of captcha-service, as their one caller here sees them."""
+@dataclass(frozen=True)
+class CaptchaClient:
+    """Asks captcha-service whether a captcha was answered."""
 
-    def __init__(self, client: ServiceClient) -> None:
-        self._client = client
+    client: ServiceClient
 
-    def spend(self, captcha_id: str, text: str) -> None:
-        """Use up a captcha that was answered rightly.
+    def verify(self, captcha_id: str, text: str) -> None:
+        """Check the answer to a captcha, which is used up by this.
 
         Raises:
             CaptchaWrong: the answer is wrong; the captcha is used up all the same.
             CaptchaExpired: unknown, expired or used before.
-            SmsUnavailable: captcha-service cannot say. We fail closed: no captcha, no text.
+            SmsUnavailable: captcha-service cannot say. We fail closed: without a captcha nobody is texted.
         """
         path = f"/internal/captchas/{quote(captcha_id, safe='')}/attempts"
         try:
-            answer = self._client.call("POST", path, json={"text": text})
+            answer = self.client.call("POST", path, json={"text": text})
         except (NotFound, RequestInvalid) as error:  # An id or a text that no captcha can have.
             raise CaptchaExpired from error
         except (UpstreamTimeout, UpstreamUnavailable, DependencyUnavailable) as error:
@@ -55,33 +57,30 @@ class Captchas:
             raise CaptchaWrong
 
 
-log = get_logger(__name__)
-_DOWN_SECONDS = 30
-
-
-@dataclass(frozen=True)
-class Wish:
-    """What is asked for: ``captcha`` is its id and the answer, ``subject`` is empty or the user's id."""
+@dataclass(frozen=True, kw_only=True)
+class CodeRequest:
+    """One request for a code; ``subject`` is empty or the user's id."""
 
     recipient: Recipient
     purpose: Purpose
-    captcha: tuple[str, str]
+    captcha_id: str
+    captcha_text: str
     subject: str
     ip: str
     language: Language
 
 
+@dataclass(frozen=True, kw_only=True)
 class CodeRequests:
-    """Has codes texted. An answer without an error means: a code is valid and its text is on its way."""
+    """Accepts requests for codes. An answer without an error means: a code is valid, and its job is on the queue."""
 
-    def __init__(self, captchas: Captchas, codes: SmsCodes, publisher: JobPublisher, reach: Reach) -> None:
-        self._reach = reach
-        self._captchas = captchas
-        self._codes = codes
-        self._publisher = publisher
+    captchas: CaptchaClient
+    codes: SmsCodes
+    publisher: JobPublisher
+    deliverability: Deliverability
 
-    def ask(self, wish: Wish) -> Reservation:
-        """Have a code texted, or make a test number's code valid, and return what is reserved for it.
+    def request(self, code_request: CodeRequest) -> Reservation:
+        """Have a code texted, or make a test number's code valid, and return its reservation.
 
         Raises:
             CaptchaWrong, CaptchaExpired: and the captcha is used up.
@@ -89,42 +88,41 @@ class CodeRequests:
             SmsUnavailable: no valid code exists and none will be texted; `BudgetSpent` if there were too many texts.
         """
         try:
-            reservation = self._ask(wish)
-        except (LimitReached, BudgetSpent) as error:
-            metrics.LIMITS.labels(error.limit).inc()
-            metrics.REQUESTS.labels(error.code).inc()
-            raise
+            reservation = self._reserve_and_publish(code_request)
         except XinjingError as error:
+            if isinstance(error, LimitReached | BudgetSpent):
+                metrics.LIMITS.labels(error.limit).inc()
             metrics.REQUESTS.labels(error.code).inc()
             raise
         metrics.REQUESTS.labels("accepted").inc()
         return reservation
 
-    def _ask(self, wish: Wish) -> Reservation:
+    def _reserve_and_publish(self, code_request: CodeRequest) -> Reservation:
+        recipient = code_request.recipient
         try:
-            if wish.recipient.fixed_code is None and not self._reach.reaches(wish.recipient.country):
+            if recipient.fixed_code is None and not self.deliverability.is_deliverable(recipient.country):
                 raise SmsUnavailable(retry_after_seconds=_DOWN_SECONDS)
-            self._captchas.spend(*wish.captcha)
-            reservation = self._codes.reserve(
-                wish.recipient.mobile,
-                wish.purpose,
-                subject=wish.subject,
-                ip=wish.ip,
-                language=wish.language,
-                fixed_code=wish.recipient.fixed_code,
+            self.captchas.verify(code_request.captcha_id, code_request.captcha_text)
+            reservation = self.codes.reserve(
+                recipient.mobile,
+                code_request.purpose,
+                subject=code_request.subject,
+                ip=code_request.ip,
+                language=code_request.language,
+                fixed_code=recipient.fixed_code,
             )
-            watch_budgets(reservation)
+            report_budget_use(reservation)
             if reservation.has_text:
-                self._send(reservation)
+                self._publish(reservation)
             else:
                 self._commit(reservation)
         except DependencyUnavailable as error:
-            # Before RESERVE nothing is valid. After it neither COMMIT nor ABORT can be known to have run; the
-            # claim window bounds how long a text may still follow.
+            # Before RESERVE nothing is valid. After it nobody knows whether COMMIT or ABORT has run; a worker may
+            # still text the code, but only until the claim window is over.
             raise SmsUnavailable from error
         return reservation
 
-    def _send(self, reservation: Reservation) -> None:
+    def _publish(self, reservation: Reservation) -> None:
         job = SendJob(
             id=reservation.job_id,
             mobile_hash=reservation.mobile_hash,
@@ -134,7 +132,7 @@ class CodeRequests:
         )
         begun_at = time.perf_counter()
         try:
-            self._publisher.publish(job)
+            self.publisher.publish(job)
         except NotPublished as error:
             metrics.PUBLISHES.labels(error.failure.value).inc()
             self._abort(reservation, error)
@@ -144,13 +142,13 @@ class CodeRequests:
         self._commit(reservation)
 
     def _commit(self, reservation: Reservation) -> None:
-        state = self._codes.commit(reservation)
+        state = self.codes.commit(reservation)
         log.info("code_accepted", job=reservation.job_id, purpose=reservation.purpose.value, state=state)
-        if state in ("aborted", "gone"):  # A worker met the job after its claim window, or Redis lost it.
+        if state in ("aborted", "gone"):  # A worker claimed the job after its claim window, or Redis lost it.
             raise SmsUnavailable
 
     def _abort(self, reservation: Reservation, error: NotPublished) -> None:
-        state = self._codes.abort(reservation)
+        state = self.codes.abort(reservation)
         was_aborted = state in ("aborted", "gone")
         metrics.ABORTS.labels("abort" if was_aborted else "claim").inc()
         log.warning("publish_failed", job=reservation.job_id, failure=error.failure.value, state=state)
@@ -158,8 +156,8 @@ class CodeRequests:
             raise SmsUnavailable from error
 
 
-def watch_budgets(reservation: Reservation) -> None:
-    """Report what the budgets look like after one more reservation; its script says when a warning is due."""
+def report_budget_use(reservation: Reservation) -> None:
+    """Show in metrics how much of the budgets is used, and log a warning at 50, 80 and 100 % of the day's budget."""
     use = reservation.use
     if use is None:
         return

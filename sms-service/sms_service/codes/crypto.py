@@ -1,4 +1,4 @@
-"""The keyed digests and sealed texts that keep codes and mobiles out of Redis, the queue and the logs."""
+"""Keyed digests and encrypted texts: no code and no mobile stands in clear in Redis, in the queue or in a log."""
 
 import base64
 import hashlib
@@ -25,20 +25,20 @@ class CodeKeys:
         self._seal = AESGCM(_derive(secret, b"xinjing sms seal"))
 
     def mobile_hash(self, mobile: Mobile) -> str:
-        """Name a mobile without telling it: 32 hex digits (128 bits) of an HMAC-SHA256."""
+        """Compute the name of a mobile in keys and messages: 32 hex digits (128 bits) of an HMAC-SHA256."""
         return hmac.new(self._mobile_key, mobile.encode(), hashlib.sha256).hexdigest()[:32]
 
     def block_hash(self, mobile: Mobile) -> str:
-        """Name the block of the 10,000 numbers that differ from a mobile in the last four digits."""
+        """Compute the name of a mobile's block: the 10,000 numbers that differ from it in the last four digits."""
         return hmac.new(self._mobile_key, b"block " + mobile[:-4].encode(), hashlib.sha256).hexdigest()[:32]
 
     def code_digest(self, code: str, *, mobile_hash: str, purpose: str, job_id: str) -> str:
-        """Compute the HMAC-SHA256 of a code that is good for one mobile, one purpose and one job."""
-        bound = "\0".join((mobile_hash, purpose, job_id, code))
-        return hmac.new(self._code_key, bound.encode(), hashlib.sha256).hexdigest()
+        """Compute the HMAC-SHA256 of a code, bound to one mobile, one purpose and one job."""
+        message = "\0".join((mobile_hash, purpose, job_id, code))
+        return hmac.new(self._code_key, message.encode(), hashlib.sha256).hexdigest()
 
     def request_digest(self, *parts: str) -> str:
-        """Compute the HMAC-SHA256 by which a request is known again, without telling what it said."""
+        """Compute the HMAC-SHA256 by which a repeated request is recognised; it does not reveal what was requested."""
         return hmac.new(self._request_key, json.dumps(parts).encode(), hashlib.sha256).hexdigest()
 
     def seal(self, text: str, *, context: str) -> str:

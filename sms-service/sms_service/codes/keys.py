@@ -4,7 +4,7 @@ from chassis.addresses import client_network
 
 BUDGET_PREFIX = "sms:budget:"  # The counters of all texts together; the kind and the number of the window follow.
 WAITING_KEY = "sms:waiting"  # The log of the sends that no worker has claimed yet.
-KILL_SWITCH_KEY = "sms:kill_switch"  # A hash, without an expiry: it must not turn itself off.
+KILL_SWITCH_KEY = "sms:kill_switch"  # A hash without an expiry, so that it stays on until somebody turns it off.
 
 
 def job_key(mobile_hash: str, job_id: str) -> str:
@@ -13,22 +13,22 @@ def job_key(mobile_hash: str, job_id: str) -> str:
 
 
 def job_reference_key(job_id: str) -> str:
-    """Name what finds a job's hash by the job's id alone, as receipts may."""
+    """Name the key that leads from a job's id to its hash; a receipt may know the id alone."""
     return f"sms:ref:job:{job_id}"
 
 
 def message_reference_key(provider: str, message_id: str) -> str:
-    """Name what finds a job's hash by a provider's id of the text, as receipts do."""
+    """Name the key that leads from a provider's message id to the hash of the job; most receipts know this id."""
     return f"sms:ref:{provider}:{message_id}"
 
 
-def pointer_prefix(mobile_hash: str) -> str:
-    """Begin the name of the pointers of a mobile; the purpose follows."""
+def current_code_prefix(mobile_hash: str) -> str:
+    """Begin the names of the keys that hold the job id of a mobile's valid code; the purpose follows."""
     return f"sms:otp:{{{mobile_hash}}}:"
 
 
 def cooldown_prefix(mobile_hash: str) -> str:
-    """Begin the name of the cooldowns of a mobile; the purpose follows."""
+    """Begin the names of the cooldowns of a mobile; the purpose follows."""
     return f"sms:cool:{{{mobile_hash}}}:"
 
 
@@ -38,7 +38,7 @@ def mobile_sends_key(mobile_hash: str) -> str:
 
 
 def unanswered_sends_prefix(mobile_hash: str) -> str:
-    """Begin the name of the logs of a mobile's sends since its last right code; the purpose follows."""
+    """Begin the names of the logs of a mobile's sends since its last right code; the purpose follows."""
     return f"sms:unanswered:{{{mobile_hash}}}:"
 
 

@@ -1,4 +1,4 @@
-"""The kill switch: while it is on, no code is texted and none is promised."""
+"""The kill switch: while it is on, no code is texted and every request for one is refused."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -10,40 +10,37 @@ from sms_service.codes.keys import KILL_SWITCH_KEY
 
 
 @dataclass(frozen=True)
-class Killed:
+class KillSwitchState:
     """Why texts are stopped, and since when."""
 
     reason: str
     since: datetime
 
 
+@dataclass(frozen=True)
 class KillSwitch:
-    """One switch for all processes, in Redis. RESERVE reads it in its own step; workers ask `is_on`.
+    """One switch for all processes, in Redis; operators turn it.
 
-    All methods raise `DependencyUnavailable` when Redis is away.
+    The scripts read it in the same step in which they act: ``reserve.lua`` and ``notice.lua`` before they accept a
+    request, ``acquire.lua`` before a worker calls a provider. All methods raise `DependencyUnavailable` when Redis is
+    away.
     """
 
-    def __init__(self, redis: Redis) -> None:
-        self._redis = redis
+    redis: Redis
 
-    def on(self, reason: str) -> None:
-        """Stop all texts until `off`."""
+    def turn_on(self, reason: str) -> None:
+        """Stop all texts until `turn_off`."""
         with redis_errors():
-            seconds, _ = self._redis.time()
-            self._redis.hset(KILL_SWITCH_KEY, mapping={"reason": reason, "since": seconds})
+            seconds, _ = self.redis.time()
+            self.redis.hset(KILL_SWITCH_KEY, mapping={"reason": reason, "since": seconds})
 
-    def off(self) -> None:
-        """Let texts go again."""
+    def turn_off(self) -> None:
+        """Allow texts again."""
         with redis_errors():
-            self._redis.delete(KILL_SWITCH_KEY)
+            self.redis.delete(KILL_SWITCH_KEY)
 
-    def is_on(self) -> bool:
-        """Say whether texts are stopped."""
+    def state(self) -> KillSwitchState | None:
+        """Return why texts are stopped; None while the switch is off."""
         with redis_errors():
-            return bool(self._redis.exists(KILL_SWITCH_KEY))
-
-    def state(self) -> Killed | None:
-        """Tell why texts are stopped; None if they are not."""
-        with redis_errors():
-            reason, since = self._redis.hmget(KILL_SWITCH_KEY, ["reason", "since"])
-        return None if since is None else Killed(str(reason), datetime.fromtimestamp(int(since), UTC))
+            reason, since = self.redis.hmget(KILL_SWITCH_KEY, ["reason", "since"])
+        return None if since is None else KillSwitchState(str(reason), datetime.fromtimestamp(int(since), UTC))

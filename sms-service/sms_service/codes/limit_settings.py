@@ -1,4 +1,4 @@
-"""Every limit of the SMS service: whom it texts, how often, how often a code may be tried, what that may cost.
+"""Every limit of the SMS service: which countries it texts, how often, how often a code may be tried, at what cost.
 
 A limit can be raised; none can be turned off.
 """
@@ -17,13 +17,13 @@ from chassis.settings import Commas, settings_config
 Positive = Annotated[int, Field(ge=1)]
 
 
-def _known(country: str) -> str:
+def _check_country(country: str) -> str:
     if country not in COUNTRIES:
         raise ValueError("is not a country code of ISO 3166")
     return country
 
 
-def _mobile(text: str) -> Mobile:
+def _read_mobile(text: str) -> Mobile:
     try:
         return parse_mobile(text)
     except MobileInvalid as error:
@@ -32,14 +32,14 @@ def _mobile(text: str) -> Mobile:
 
 @dataclass(frozen=True)
 class FixedCode:
-    """A test number: it is never texted, and ``code`` opens it until the end of ``last_day`` (UTC)."""
+    """A test number: we never text it, and ``code`` is valid for it until the end of ``last_day`` (UTC)."""
 
-    mobile: Annotated[Mobile, BeforeValidator(_mobile)]
+    mobile: Annotated[Mobile, BeforeValidator(_read_mobile)]
     code: Annotated[str, Field(pattern=r"^[0-9]{6}$")]
     last_day: date
 
 
-def _fixed_code(value: object) -> object:
+def _split_fixed_code(value: object) -> object:
     if not isinstance(value, str):
         return value
     parts = value.split(":")
@@ -48,23 +48,24 @@ def _fixed_code(value: object) -> object:
     return dict(zip(("mobile", "code", "last_day"), parts, strict=True))
 
 
-Countries = Annotated[Commas[Annotated[str, AfterValidator(_known)]], Field(min_length=1)]
+Countries = Annotated[Commas[Annotated[str, AfterValidator(_check_country)]], Field(min_length=1)]
 Intervals = Annotated[Commas[Positive], Field(min_length=1)]
-FixedCodes = Commas[Annotated[FixedCode, BeforeValidator(_fixed_code)]]
+FixedCodes = Commas[Annotated[FixedCode, BeforeValidator(_split_fixed_code)]]
 
 
 class LimitSettings(BaseSettings):
     """The limits; lists are written with commas.
 
     The numbers are those of NIST SP 800-63B-4 (3.1.3.2, 3.2.2), OWASP ASVS 5.0 (6.5, 6.6) and of comparable systems,
-    which the comments name. A window of a mobile, an address or a block slides; one of a budget is a day, an hour or
-    a minute of UTC, but for the last 24 hours of a country.
+    which the comments name. The window of a mobile, an address or a block slides. The window of a budget is a day, an
+    hour or a minute of UTC; only the day of a country is its last 24 hours.
     """
 
     model_config = settings_config("SMS_")
 
     code_ttl_seconds: int = Field(default=300, ge=60, le=600)  # ASVS 6.5.5: 10 minutes at most.
-    # NIST 3.2.2: at most 100 wrong tries in a row, over all codes of a mobile; waits before that are ours.
+    # NIST 3.2.2: at most 100 wrong tries in a row, over all codes of a mobile. We lock the mobile's codes for a while
+    # (`rest_seconds`) long before that.
     wrong_tries_per_code: int = Field(default=5, ge=1, le=5)
     wrong_tries_before_rest: int = Field(default=15, ge=1, le=100)
     rest_seconds: Positive = 3600
@@ -74,25 +75,25 @@ class LimitSettings(BaseSettings):
     resend_intervals_seconds: Intervals = (60, 120, 300)
     sends_per_mobile_per_hour: Positive = 5  # mozilla/fxa: 6 and 9 a day; a Keycloak plugin: 3 an hour.
     sends_per_mobile_per_day: Positive = 10
-    # An address may have more texts in an hour while few of its codes stay unused (half of this number, or
-    # `unverified_percent` of what it verified, by the hour), and more in a day if they were used (Authgear).
+    # An address may have more texts in an hour while few of its codes stay unused: up to half of this number, or up to
+    # `unverified_percent` of what it verified, by the hour. It may have more in a day if they were used (Authgear).
     sends_per_ip_per_hour: Positive = 10
     sends_per_ip_per_day: Positive = 30
     countries_per_ip_per_day: Positive = 3  # Without a right code in that country (Authgear).
     sends_per_block_per_hour: Positive = 20  # A block: the 10,000 numbers that differ in their last four digits.
     sends_per_block_per_day: Positive = 60
 
-    # Texts without a code to an account's owner, counted apart. They live as long as a code.
+    # Texts without a code to an account's owner, counted apart. A notice expires as a code does.
     notices_per_mobile_per_day: Positive = 5
 
-    # The first country is home: its texts are bounded by the two budgets of all texts alone.
+    # The first country is home; only the two budgets of all texts bound its texts.
     countries: Countries = ("CN",)
     # Unused codes that any other country may have, or this share of the used ones if that is more (Authgear).
     unverified_per_country_per_hour: Positive = 3
     unverified_per_country_per_day: Positive = 20
     unverified_percent: int = Field(default=20, ge=1, le=100)
     sends_per_minute: Positive = 120  # Of all texts together.
-    sends_per_day: Positive = 1000  # The fuse of the bill.
+    sends_per_day: Positive = 1000  # Bounds the bill of a day.
 
     idempotency_hours: int = Field(default=24, ge=1, le=168)
     # MOBILE:CODE:LAST-DAY, as +8613800138000:123456:2026-12-31.

@@ -1,11 +1,11 @@
--- The limits of a request, checked without changing anything: `refused` is the one with the longest wait.
--- Second part of RESERVE, which names the keys and the arguments.
+-- The limits of a request. They are checked and nothing is changed; `refused` is the limit with the longest wait.
+-- Second part of RESERVE; reserve.lua explains the keys and the arguments.
 local job, cooldown, mobile, address, unverified, block, unanswered, waiting, guesses, kill_switch = unpack(KEYS)
-local order = cjson.decode(ARGV[1])
-local limits = order.limits
-local minute = window(order.budget_counters .. 'minute:', MINUTE)
-local day = window(order.budget_counters .. 'day:', DAY)
-local country_day = window(order.country_counters .. 'day:', DAY)
+local request = cjson.decode(ARGV[1])
+local limits = request.limits
+local minute = window(request.budget_counters .. 'minute:', MINUTE)
+local day = window(request.budget_counters .. 'day:', DAY)
+local country_day = window(request.country_counters .. 'day:', DAY)
 
 local refused, longest = nil, 0
 local function wait_at_least(limit, ms)
@@ -18,13 +18,13 @@ local function check_mobile()
   wait_at_least('mobile_day', wait_of(mobile, DAY, limits.sends_per_mobile_per_day))
 end
 
--- An address may go on while few of its codes stay unused, so of its two waits the shorter is the true one.
+-- An address may go on while few of its codes stay unused, so the shorter one of its two waits counts.
 local function check_address()
   local verified = count(address, DAY) - count(unverified, DAY)
   local share = math.floor(verified * limits.unverified_percent / 100)
-  local spared = math.floor(math.max(limits.sends_per_ip_per_hour / 2, share / 6))
+  local unused_allowed = math.floor(math.max(limits.sends_per_ip_per_hour / 2, share / 6))
   local until_fewer = wait_of(address, HOUR, limits.sends_per_ip_per_hour)
-  wait_at_least('ip_hour', math.min(until_fewer, wait_of(unverified, HOUR, spared + 1)))
+  wait_at_least('ip_hour', math.min(until_fewer, wait_of(unverified, HOUR, unused_allowed + 1)))
   wait_at_least('ip_day', wait_of(unverified, DAY, math.max(limits.sends_per_ip_per_day, share)))
 end
 
@@ -41,7 +41,7 @@ local function check_countries_of_address()
   for _, send in ipairs(redis.call('ZRANGEBYSCORE', address, since(DAY), '+inf')) do
     if not is_unverified[send] then last[country_of(send)] = nil end
   end
-  last[order.country] = nil
+  last[request.country] = nil
   for _, at in pairs(last) do table.insert(others, at) end
   table.sort(others)
   local over = #others - limits.countries_per_ip_per_day
@@ -51,19 +51,20 @@ end
 -- The last 24 hours of the country, the oldest first; the running hour is the last one.
 local hours, country = {}, {sent = 0, verified = 0}
 for back = 23, 0, -1 do
-  local hour = window(order.country_counters .. 'hour:', HOUR, back)
+  local hour = window(request.country_counters .. 'hour:', HOUR, back)
   local counts = redis.call('HMGET', hour.key, 'sent', 'verified')
   hour.sent, hour.verified = tonumber(counts[1] or 0), tonumber(counts[2] or 0)
   country.sent, country.verified = country.sent + hour.sent, country.verified + hour.verified
   table.insert(hours, hour)
 end
 
--- Texts that nobody answers are how numbers are pumped. Home has no such budget: twenty strangers could close it.
+-- Unused codes are the sign of SMS pumping (texts to numbers that earn by each text). The home country has no such
+-- budget, because twenty strangers could use it up and lock out everybody else.
 local function check_country()
-  if order.is_home then return end
+  if request.is_home then return end
   local share, best = limits.unverified_percent / 100, country.verified
   for back = 0, 13 do
-    best = math.max(best, amount(window(order.country_counters .. 'day:', DAY, back), 'verified'))
+    best = math.max(best, amount(window(request.country_counters .. 'day:', DAY, back), 'verified'))
   end
   local per_day = math.floor(math.max(limits.unverified_per_country_per_day, share * best))
   local over = country.sent - country.verified - per_day

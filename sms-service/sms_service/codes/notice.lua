@@ -1,14 +1,14 @@
--- NOTICE: charge the limits of a notice and keep its job, which a worker may claim as soon as it is on the queue.
--- There is no code, so nothing has to be committed. Written after windows.lua; the two are one script.
+-- NOTICE: charge the limits of a notice and keep its job. A worker may claim the job as soon as it is on the queue:
+-- a notice has no code, so nothing has to be committed. windows.lua comes first; the two files are one script.
 -- KEYS: job, notices to the mobile, kill switch
 -- ARGV: JSON {job_id, budget_counters, limits, fields}; the counters are a prefix
 -- Answer: JSON {refused, wait_ms}, or {exp_ms}
 local TOMBSTONE = 60000 -- As in RESERVE.
 local job, notices, kill_switch = unpack(KEYS)
-local order = cjson.decode(ARGV[1])
-local limits = order.limits
-local minute = window(order.budget_counters .. 'minute:', MINUTE)
-local day = window(order.budget_counters .. 'day:', DAY)
+local request = cjson.decode(ARGV[1])
+local limits = request.limits
+local minute = window(request.budget_counters .. 'minute:', MINUTE)
+local day = window(request.budget_counters .. 'day:', DAY)
 
 local function refuse(limit, ms) return cjson.encode({refused = limit, wait_ms = ms}) end
 if redis.call('EXISTS', kill_switch) == 1 then return refuse('kill_switch', 5 * MINUTE) end
@@ -19,13 +19,13 @@ if amount(day, 'sent') >= limits.sends_per_day then return refuse('sends_day', d
 
 local exp = now + limits.code_ttl_seconds * 1000
 local fields = {'state', 'accepted', 'attempt', 0, 'reserved_at', now, 'exp', exp}
-for name, value in pairs(order.fields) do
+for name, value in pairs(request.fields) do
   table.insert(fields, name)
   table.insert(fields, value)
 end
 redis.call('HSET', job, unpack(fields))
 redis.call('PEXPIREAT', job, exp + TOMBSTONE)
-charge_log(notices, order.job_id)
+charge_log(notices, request.job_id)
 charge_counter(minute, 2 * MINUTE)
 charge_counter(day, 2 * DAY)
 return cjson.encode({exp_ms = exp})

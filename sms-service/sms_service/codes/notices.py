@@ -1,4 +1,4 @@
-"""Notices to an account's owner: a text without a code, asked for by another service, sent by the same workers."""
+"""Notices to an account's owner: texts without a code. Another service requests them; the same workers send them."""
 
 import json
 import uuid
@@ -14,10 +14,9 @@ from sms_service import metrics
 from sms_service.codes.crypto import CodeKeys
 from sms_service.codes.keys import BUDGET_PREFIX, KILL_SWITCH_KEY, job_key, notices_key
 from sms_service.codes.limit_settings import LimitSettings
-from sms_service.codes.purposes import Notice
+from sms_service.codes.purposes import Language, Notice
 from sms_service.codes.recipients import Recipient
-from sms_service.codes.reservation import refusal
-from sms_service.codes.templates import Language
+from sms_service.codes.reservation import limit_error
 from sms_service.queue.interface import JobPublisher, NotPublished
 from sms_service.queue.job import SendJob
 
@@ -26,30 +25,30 @@ _LIMITS = {"notices_per_mobile_per_day", "sends_per_minute", "sends_per_day", "c
 
 
 class Notices:
-    """Has notices texted. They have a limit of their own per mobile, and count to the budgets of all texts."""
+    """Accepts notices. They have a limit of their own per mobile, and count to the budgets of all texts."""
 
     def __init__(self, redis: Redis, keys: CodeKeys, limits: LimitSettings, publisher: JobPublisher) -> None:
         self._redis = redis
         self._keys = keys
         self._limits = limits.model_dump(include=_LIMITS)
         self._publisher = publisher
-        self._charge = load_script(redis, __file__, "windows", "notice")
+        self._reserve_notice = load_script(redis, __file__, "windows", "notice")
 
-    def send(self, recipient: Recipient, notice: Notice, language: Language) -> None:
-        """Put a notice on its way; to a test number nothing is texted.
+    def request(self, recipient: Recipient, notice: Notice, language: Language) -> None:
+        """Put the job of a notice on the queue; a test number gets no text.
 
         Raises:
             LimitReached: this mobile had its notices of the day.
-            SmsUnavailable: none will be texted; `BudgetSpent` if there were too many texts.
+            SmsUnavailable: the notice will not be texted; `BudgetSpent` if there were too many texts.
         """
         try:
-            result = "test" if recipient.fixed_code is not None else self._send(recipient, notice, language)
+            result = "test" if recipient.fixed_code is not None else self._request(recipient, notice, language)
         except XinjingError as error:
             metrics.NOTICES.labels(error.code).inc()
             raise
         metrics.NOTICES.labels(result).inc()
 
-    def _send(self, recipient: Recipient, notice: Notice, language: Language) -> str:
+    def _request(self, recipient: Recipient, notice: Notice, language: Language) -> str:
         try:
             job = self._reserve(recipient, notice, language)
             self._publish(job)
@@ -66,21 +65,19 @@ class Notices:
             "country": recipient.country,
             "mobile_sealed": self._keys.seal(recipient.mobile, context=f"{job_id} mobile"),
         }
-        order = {"job_id": job_id, "budget_counters": BUDGET_PREFIX, "limits": self._limits, "fields": fields}
+        argument = {"job_id": job_id, "budget_counters": BUDGET_PREFIX, "limits": self._limits, "fields": fields}
+        keys = [job_key(mobile_hash, job_id), notices_key(mobile_hash), KILL_SWITCH_KEY]
         with redis_errors():
-            answer = self._charge(
-                [job_key(mobile_hash, job_id), notices_key(mobile_hash), KILL_SWITCH_KEY], [json.dumps(order)]
-            )
-        said = json.loads(answer)
-        if "refused" in said:
-            raise refusal(said["refused"], said["wait_ms"])
-        return SendJob(job_id, mobile_hash, 0, said["exp_ms"] // 1000, current_request_id())
+            reply = json.loads(self._reserve_notice(keys, [json.dumps(argument)]))
+        if "refused" in reply:
+            raise limit_error(reply["refused"], reply["wait_ms"])
+        return SendJob(job_id, mobile_hash, 0, reply["exp_ms"] // 1000, current_request_id())
 
     def _publish(self, job: SendJob) -> None:
         try:
             self._publisher.publish(job)
         except NotPublished as error:
-            # What was charged stays charged; a worker that has the job all the same finds nothing to send.
+            # The limits stay charged. The queue may hold the job all the same; without its hash no worker texts it.
             with redis_errors():
                 self._redis.delete(job_key(job.mobile_hash, job.id))
             raise SmsUnavailable from error

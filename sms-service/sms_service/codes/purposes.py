@@ -1,6 +1,13 @@
-"""What a text is about: the purpose of its code, or a notice without a code."""
+"""What a text is about (the purpose of its code, or a notice without a code), and its language."""
 
 import enum
+
+
+class Language(enum.StrEnum):
+    """The languages of the texts (BCP 47)."""
+
+    ZH = "zh"
+    EN = "en"
 
 
 class Purpose(enum.StrEnum):
@@ -19,7 +26,10 @@ class Purpose(enum.StrEnum):
 
     @property
     def guess_group(self) -> str:
-        """Name the purposes that share a count of wrong tries: strangers cannot make those of a signed-in user rest."""
+        """Name the purposes that share one count of wrong tries.
+
+        There are two groups, so that a stranger's wrong tries cannot lock the codes of a signed-in user.
+        """
         return "user" if self.is_bound_to_user else "anybody"
 
 

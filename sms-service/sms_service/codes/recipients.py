@@ -1,4 +1,4 @@
-"""Whom we text: countries of the allow-list, test numbers that never get a text, and the language of the words."""
+"""Whom we text: mobiles of the allowed countries, and test numbers, which never get a text; and in which language."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from structlog import get_logger
 from chassis.errors import MobileInvalid
 from chassis.mobiles import Mobile, country_of, mask_mobile, parse_mobile
 from sms_service.codes.limit_settings import FixedCode
-from sms_service.codes.templates import Language
+from sms_service.codes.purposes import Language
 
 log = get_logger(__name__)
 _CHINESE = frozenset({"CN", "HK", "MO", "TW"})
@@ -28,15 +28,15 @@ class Recipient:
     country: str
     fixed_code: str | None = None
 
-    def language(self, accepted: Iterable[tuple[str, float]]) -> Language:
+    def choose_language(self, accepted: Iterable[tuple[str, float]]) -> Language:
         """Choose the first language of Accept-Language (tags with their quality) that we have, else the country's."""
-        wanted = (tag.partition("-")[0].lower() for tag, quality in accepted if quality > 0)
-        usual = Language.ZH if self.country in _CHINESE else Language.EN
-        return next((Language(language) for language in wanted if language in set(Language)), usual)
+        accepted_languages = (tag.partition("-")[0].lower() for tag, quality in accepted if quality > 0)
+        default = Language.ZH if self.country in _CHINESE else Language.EN
+        return next((Language(language) for language in accepted_languages if language in set(Language)), default)
 
 
 class Recipients:
-    """Decides which mobiles may have a code. The end of a test number is looked at with each request."""
+    """Decides which mobiles may have a code. Each request checks whether the last day of a test number is over."""
 
     def __init__(
         self, countries: Iterable[str], tests: Iterable[FixedCode], *, today: Callable[[], date] = utc_today
@@ -50,8 +50,8 @@ class Recipients:
                 "test_mobiles_outdated", mobiles=outdated, hint="they get no codes until SMS_TEST_MOBILES changes"
             )
 
-    def read(self, text: str) -> Recipient:
-        """Read a mobile in any usual spelling.
+    def parse_recipient(self, text: str) -> Recipient:
+        """Read a mobile in any usual spelling, and decide whether we text it.
 
         Raises:
             MobileInvalid: no mobile, of a country that we do not text, or a test number whose last day is over.

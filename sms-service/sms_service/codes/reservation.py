@@ -1,13 +1,23 @@
-"""What RESERVE answers: a code that is not valid yet, or the limit that refuses it."""
+"""What RESERVE (``reserve.lua``) is told to do, and its reply: a code that is not valid yet, or the limit that refuses.
 
+JSON in both directions; this module writes and reads it, and `SmsCodes` calls the script.
+"""
+
+import json
 import math
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any  # The values of settings, as pydantic dumps them.
 
 from chassis.errors import SmsUnavailable, TooManyRequests
 from sms_service.codes.keys import (
+    BUDGET_PREFIX,
+    KILL_SWITCH_KEY,
     WAITING_KEY,
     block_sends_key,
     cooldown_prefix,
+    country_prefix,
+    guesses_key,
     ip_sends_key,
     ip_unverified_key,
     job_key,
@@ -16,9 +26,30 @@ from sms_service.codes.keys import (
 )
 from sms_service.codes.purposes import Purpose
 
-# Of all texts, or of a country: nothing that the caller did, and nothing that the caller can wait out alone.
+# Of all texts, or of a country: the caller did not cause them, and waiting may not help the caller.
 _BUDGETS = frozenset({"kill_switch", "sends_minute", "sends_day", "country_hour", "country_day"})
-_LONGEST_WAIT_SECONDS = 86400  # The stop after too many wrong tries lasts until an operator ends it.
+_LONGEST_WAIT_SECONDS = 86400  # The lockout after too many wrong tries lasts until an operator ends it.
+
+
+class LimitReached(TooManyRequests):
+    """A limit of the mobile, the address or the block, or a lockout after wrong tries; ``limit`` names it."""
+
+    def __init__(self, limit: str, wait_ms: float) -> None:
+        super().__init__(retry_after_seconds=min(math.ceil(wait_ms / 1000), _LONGEST_WAIT_SECONDS))
+        self.limit = limit
+
+
+class BudgetSpent(SmsUnavailable):
+    """A budget of all texts or of a country is spent, or the kill switch is on; ``limit`` names it."""
+
+    def __init__(self, limit: str, wait_ms: float) -> None:
+        super().__init__(retry_after_seconds=math.ceil(wait_ms / 1000))
+        self.limit = limit
+
+
+def limit_error(limit: str, wait_ms: float) -> LimitReached | BudgetSpent:
+    """Make the error of the limit that refused."""
+    return BudgetSpent(limit, wait_ms) if limit in _BUDGETS else LimitReached(limit, wait_ms)
 
 
 @dataclass(frozen=True)
@@ -67,22 +98,36 @@ class Reservation:
         ]
 
 
-class LimitReached(TooManyRequests):
-    """A limit of the mobile, the address or the block, or a rest after wrong tries; ``limit`` names it."""
+def build_reserve_call(
+    reservation: Reservation, fields: Mapping[str, str], limits: Mapping[str, Any]
+) -> tuple[list[str], str]:
+    """Return the keys and the argument of RESERVE; ``fields`` are what the job keeps beside its state."""
+    guesses = guesses_key(reservation.mobile_hash, reservation.purpose.guess_group)
+    argument = {
+        "job_id": reservation.job_id,
+        "country": reservation.country,
+        "is_home": reservation.country == limits["countries"][0],
+        "country_counters": country_prefix(reservation.country),
+        "budget_counters": BUDGET_PREFIX,
+        "limits": limits,
+        "fields": fields,
+    }
+    return [*reservation.charged_keys, guesses, KILL_SWITCH_KEY], json.dumps(argument)
 
-    def __init__(self, limit: str, wait_ms: float) -> None:
-        super().__init__(retry_after_seconds=min(math.ceil(wait_ms / 1000), _LONGEST_WAIT_SECONDS))
-        self.limit = limit
 
+def parse_reservation(reservation: Reservation, reply: str) -> Reservation:
+    """Complete a reservation with the reply of RESERVE.
 
-class BudgetSpent(SmsUnavailable):
-    """A budget of all texts or of a country is spent, or the kill switch is on; ``limit`` names it."""
-
-    def __init__(self, limit: str, wait_ms: float) -> None:
-        super().__init__(retry_after_seconds=math.ceil(wait_ms / 1000))
-        self.limit = limit
-
-
-def refusal(limit: str, wait_ms: float) -> LimitReached | BudgetSpent:
-    """Make the error of the limit that refused."""
-    return BudgetSpent(limit, wait_ms) if limit in _BUDGETS else LimitReached(limit, wait_ms)
+    Raises:
+        LimitReached, BudgetSpent: RESERVE refused.
+    """
+    fields = json.loads(reply)
+    if "refused" in fields:
+        raise limit_error(fields["refused"], fields["wait_ms"])
+    sent, verified = fields["country"]["sent"], fields["country"]["verified"]
+    return replace(
+        reservation,
+        expires_at=fields["exp_ms"] // 1000,
+        resend_after_seconds=-(-fields["resend_ms"] // 1000),
+        use=BudgetUse(fields["minute_used"], fields["day_used"], (sent - verified) / sent, fields.get("warns_at")),
+    )

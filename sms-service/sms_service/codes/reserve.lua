@@ -1,20 +1,20 @@
 -- RESERVE: check every limit, and if none refuses, charge them and keep the job as `pending`.
--- The pointer to an older code is left alone: that code works until COMMIT or CLAIM of this one.
--- Written after windows.lua and limits.lua; the three are one script.
+-- An older code of the mobile stays valid until COMMIT or CLAIM of this one.
+-- windows.lua and limits.lua come first; the three files are one script.
 -- KEYS: job, cooldown, sends of the mobile, sends of the address, those of them without a right code, sends of the
 --       block, sends of the mobile for this purpose since its last right code, sends that no worker has claimed,
 --       wrong tries of the mobile, kill switch
 -- ARGV: JSON {job_id, country, is_home, country_counters, budget_counters, limits, fields}; the counters are prefixes
 -- Answer: JSON {refused, wait_ms}, or {exp_ms, resend_ms, minute_used, day_used, country}, and warns_at if the day's
 --       budget has reached that percentage for the first time
-local TOMBSTONE = 60000 -- What is kept of a job that never finishes; FINISH keeps the rest for a day.
+local TOMBSTONE = 60000 -- How long a job that never finishes is kept after its expiry; FINISH keeps a job for a day.
 if refused then return cjson.encode({refused = refused, wait_ms = longest}) end
 
 local function keep_job(exp, send)
   local fields = {'state', 'pending', 'attempt', 0, 'tries', 0, 'reserved_at', now, 'exp', exp}
-  local charged = {country = order.country, send = send, unverified_log = unverified, minute = minute.key,
+  local charged = {country = request.country, send = send, unverified_log = unverified, minute = minute.key,
     day = day.key, country_hour = hours[24].key, country_day = country_day.key} -- ABORT and CHECK go by these.
-  for _, more in ipairs({charged, order.fields}) do
+  for _, more in ipairs({charged, request.fields}) do
     for name, value in pairs(more) do
       table.insert(fields, name)
       table.insert(fields, value)
@@ -27,7 +27,7 @@ end
 local function charge_all(send)
   local intervals = limits.resend_intervals_seconds
   local interval = intervals[math.min(count(unanswered, DAY) + 1, #intervals)]
-  redis.call('SET', cooldown, order.job_id, 'PX', interval * 1000)
+  redis.call('SET', cooldown, request.job_id, 'PX', interval * 1000)
   for _, log in ipairs({mobile, address, unverified, block, unanswered, waiting}) do charge_log(log, send) end
   charge_counter(minute, 2 * MINUTE)
   charge_counter(day, 2 * DAY)
@@ -45,10 +45,10 @@ local function warning()
   end
 end
 
-local exp, send = now + limits.code_ttl_seconds * 1000, order.job_id .. ' ' .. order.country
+local exp, send = now + limits.code_ttl_seconds * 1000, request.job_id .. ' ' .. request.country
 keep_job(exp, send)
 charge_all(send)
-check_mobile() -- Now for the next request: this is how long the person must wait.
+check_mobile() -- Once more, for the next request: its wait is part of the answer.
 country.sent = country.sent + 1
 return cjson.encode({exp_ms = exp, resend_ms = longest, minute_used = amount(minute, 'sent') / limits.sends_per_minute,
   day_used = amount(day, 'sent') / limits.sends_per_day, country = country, warns_at = warning()})

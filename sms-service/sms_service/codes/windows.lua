@@ -1,5 +1,5 @@
--- What the limits count with: logs (sorted sets of sends by time) for what is few per key, and one counter (a hash)
--- per window for what is many. First part of RESERVE.
+-- How the limits count: a log (a sorted set of sends by time) where one key has few sends, and one counter (a hash)
+-- per window where it has many. First part of RESERVE and of NOTICE.
 local MINUTE, HOUR, DAY = 60000, 3600000, 86400000
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
@@ -8,7 +8,7 @@ local function since(length) return '(' .. string.format('%.0f', now - length) e
 
 local function count(log, length) return redis.call('ZCOUNT', log, since(length), '+inf') end
 
--- With `limit` sends in the window, the next one may go when the oldest of those has left it.
+-- If the window holds `limit` sends or more, the next one must wait until enough of them have left it.
 local function wait_of(log, length, limit)
   local over = count(log, length) - limit
   if over < 0 then return 0 end

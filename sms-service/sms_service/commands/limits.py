@@ -1,75 +1,64 @@
-"""Commands for operators who stop all texts, or let a mobile try codes again."""
+"""Commands for operators: stop all texts, or end the lockout of a mobile."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import click
+import svcs
 from flask.cli import AppGroup
+from redis import Redis
 
 from chassis.errors import DependencyUnavailable, MobileInvalid
 from chassis.mobiles import mask_mobile, parse_mobile
 from sms_service.codes.kill_switch import KillSwitch
 from sms_service.codes.sms_codes import SmsCodes
 
-
-def add_limit_commands(sms: AppGroup, switch: KillSwitch, codes: SmsCodes) -> None:
-    """Add ``kill-switch on|off|show`` and ``guesses reset`` to the group ``sms``."""
-    sms.add_command(_kill_switch(switch))
-    sms.add_command(_guesses(codes))
+kill_switch = AppGroup("kill-switch", help="Stop all texts at once: requests get 503, and nothing is charged.")
+guesses = AppGroup("guesses", help="Wrong codes that were tried.")
 
 
-def _kill_switch(switch: KillSwitch) -> AppGroup:
-    group = AppGroup("kill-switch", help="Stop all texts at once: requests get 503, and nothing is charged.")
+@kill_switch.command()
+@click.option("--reason", default="", help="Shown by `kill-switch show`.")
+def on(reason: str) -> None:
+    """Stop all texts until `kill-switch off`."""
+    with _click_errors():
+        KillSwitch(svcs.flask.get(Redis)).turn_on(reason)
+    click.echo("The kill switch is on: no code is texted.")
 
-    @group.command()
-    @click.option("--reason", default="", help="Shown by `kill-switch show`.")
-    def on(reason: str) -> None:
-        """Stop all texts until `kill-switch off`."""
-        with _told():
-            switch.on(reason)
-        click.echo("The kill switch is on: no code is texted.")
 
-    @group.command()
-    def off() -> None:
-        """Let texts go again."""
-        with _told():
-            switch.off()
+@kill_switch.command()
+def off() -> None:
+    """Allow texts again."""
+    with _click_errors():
+        KillSwitch(svcs.flask.get(Redis)).turn_off()
+    click.echo("The kill switch is off.")
+
+
+@kill_switch.command()
+def show() -> None:
+    """Say whether texts are stopped, since when and why."""
+    with _click_errors():
+        state = KillSwitch(svcs.flask.get(Redis)).state()
+    if state is None:
         click.echo("The kill switch is off.")
-
-    @group.command()
-    def show() -> None:
-        """Say whether texts are stopped, since when and why."""
-        with _told():
-            killed = switch.state()
-        if killed is None:
-            click.echo("The kill switch is off.")
-        else:
-            click.echo(
-                f"The kill switch is on since {killed.since:%Y-%m-%dT%H:%M:%SZ}: {killed.reason or 'no reason given'}"
-            )
-
-    return group
+    else:
+        since, reason = f"{state.since:%Y-%m-%dT%H:%M:%SZ}", state.reason or "no reason given"
+        click.echo(f"The kill switch is on since {since}: {reason}")
 
 
-def _guesses(codes: SmsCodes) -> AppGroup:
-    group = AppGroup("guesses", help="Wrong codes that were tried.")
-
-    @group.command()
-    @click.argument("mobile")
-    def reset(mobile: str) -> None:
-        """Let the codes of MOBILE work again after too many wrong tries."""
-        with _told():
-            parsed = parse_mobile(mobile)
-            had_any = codes.forget_guesses(parsed)
-        click.echo(
-            f"{mask_mobile(parsed)}: " + ("wrong tries are forgotten." if had_any else "there were no wrong tries.")
-        )
-
-    return group
+@guesses.command()
+@click.argument("mobile")
+def reset(mobile: str) -> None:
+    """Let the codes of MOBILE work again after too many wrong tries."""
+    with _click_errors():
+        parsed = parse_mobile(mobile)
+        had_any = svcs.flask.get(SmsCodes).reset_guesses(parsed)
+    result = "wrong tries are forgotten." if had_any else "there were no wrong tries."
+    click.echo(f"{mask_mobile(parsed)}: {result}")
 
 
 @contextmanager
-def _told() -> Iterator[None]:
+def _click_errors() -> Iterator[None]:
     try:
         yield
     except (DependencyUnavailable, MobileInvalid) as error:

@@ -1,1 +1,1 @@
-"""Who texts: one interface, one module per provider."""
+"""The SMS providers: one interface, and one module per vendor."""

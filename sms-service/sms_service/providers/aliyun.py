@@ -1,6 +1,7 @@
 """The provider aliyun (阿里云): SendSms of Dysmsapi, version 2017-05-25.
 
-Source: help.aliyun.com/document_detail/2593177.html, by way of the SMS note, section 3.2.
+Sources: https://help.aliyun.com/document_detail/2593177.html (request, signature and error codes) and
+https://help.aliyun.com/document_detail/101867.html (receipts).
 """
 
 import hashlib
@@ -8,24 +9,16 @@ import hmac
 import json
 import secrets
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from typing import ClassVar
 from urllib.parse import quote, urlencode, urlsplit
 
 from sms_service.codes.purposes import Notice, Purpose
 from sms_service.codes.templates import Templates
-from sms_service.providers.http_client import Unreadable, VendorHttp, VendorReply, as_message_id
-from sms_service.providers.provider import CodeTable, Outcome, OutgoingSms, ProviderAnswer, TemplateIds
-from sms_service.providers.receipts import (
-    Receipt,
-    ReceiptMalformed,
-    ReceiptRequest,
-    ReceiptStatus,
-    Row,
-    needed_text_of,
-    read_rows,
-    text_of,
-)
+from sms_service.providers.http_client import Unreadable, VendorHttp, VendorReply, parse_message_id
+from sms_service.providers.provider import ErrorCodeTable, Outcome, OutgoingSms, ProviderAnswer, TemplateIds
+from sms_service.providers.receipts import Receipt, ReceiptMalformed, ReceiptRequest, ReceiptStatus, Row, parse_rows
 
 _ALGORITHM = "ACS3-HMAC-SHA256"
 _NO_BODY = hashlib.sha256(b"").hexdigest()
@@ -36,7 +29,10 @@ class AliyunKey:
     """An access key."""
 
     id: str
-    secret: str
+    secret: str = field(repr=False)
+
+
+# Signature V3.
 
 
 @dataclass(frozen=True)
@@ -55,53 +51,98 @@ class AliyunCall:
         """The parameters, sorted and escaped as RFC 3986 says."""
         return urlencode(sorted(self.parameters.items()), quote_via=quote, safe="")
 
-
-def _signed_headers(call: AliyunCall) -> dict[str, str]:
-    return {
-        "host": call.host,
-        "x-acs-action": call.action,
-        "x-acs-content-sha256": _NO_BODY,
-        "x-acs-date": call.at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
-        "x-acs-signature-nonce": call.nonce,
-        "x-acs-version": call.version,
-    }
+    @property
+    def headers(self) -> dict[str, str]:
+        """The headers that are signed, in the order of their names."""
+        return {
+            "host": self.host,
+            "x-acs-action": self.action,
+            "x-acs-content-sha256": _NO_BODY,
+            "x-acs-date": self.at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+            "x-acs-signature-nonce": self.nonce,
+            "x-acs-version": self.version,
+        }
 
 
 def canonical_request(call: AliyunCall) -> str:
     """Write what is signed: method, path, query, headers in the order of their names, and the body's hash."""
-    headers = _signed_headers(call)
-    lines = "".join(f"{name}:{value}\n" for name, value in headers.items())
-    return f"POST\n/\n{call.query}\n{lines}\n{';'.join(headers)}\n{_NO_BODY}"
+    lines = "".join(f"{name}:{value}\n" for name, value in call.headers.items())
+    return f"POST\n/\n{call.query}\n{lines}\n{';'.join(call.headers)}\n{_NO_BODY}"
 
 
-def headers_of(call: AliyunCall, key: AliyunKey) -> dict[str, str]:
+def signed_headers(call: AliyunCall, key: AliyunKey) -> dict[str, str]:
     """Make all headers, signature included."""
-    headers = _signed_headers(call)
+    headers = call.headers
     to_sign = f"{_ALGORITHM}\n{hashlib.sha256(canonical_request(call).encode()).hexdigest()}"
     signature = hmac.new(key.secret.encode(), to_sign.encode(), hashlib.sha256).hexdigest()
     credential = f"Credential={key.id},SignedHeaders={';'.join(headers)},Signature={signature}"
     return headers | {"Authorization": f"{_ALGORITHM} {credential}"}
 
 
-class AliyunReceipts:
-    """Reads an array of ``{biz_id, out_id, success, err_code, …}``; ``out_id`` is our job's id."""
+class Aliyun:
+    """Sends by SendSms. The template's variables must be named ``code`` and, if it tells the minutes, ``minutes``."""
 
-    answer: Mapping[str, object] = {"code": 0, "msg": "成功"}
+    name = "aliyun"
 
-    def read(self, request: ReceiptRequest) -> list[Receipt]:
-        """Read the receipts, as `ReceiptReader.read`."""
-        return [_receipt(row) for row in read_rows(request.body)]
+    def __init__(
+        self,
+        address: str,
+        key: AliyunKey,
+        http: VendorHttp,
+        *,
+        sign_name: str,
+        templates: Templates,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+        nonce: Callable[[], str] = lambda: secrets.token_hex(16),
+    ) -> None:
+        self._address = address.rstrip("/")
+        self._key = key
+        self._http = http
+        self._sign_name = sign_name
+        self._template_ids = TemplateIds(templates, self.name)
+        self._clock = clock
+        self._nonce = nonce
+
+    def send_text(self, sms: OutgoingSms) -> ProviderAnswer:
+        """Hand a text over, as `Provider.send_text`."""
+        host, parameters = urlsplit(self._address).netloc, self._build_parameters(sms)
+        call = AliyunCall(host, "SendSms", "2017-05-25", parameters, at=self._clock(), nonce=self._nonce())
+        url = f"{self._address}/?{call.query}"
+        return self._http.post(url, body=b"", headers=signed_headers(call, self._key), parse=_parse_answer)
+
+    def _build_parameters(self, sms: OutgoingSms) -> dict[str, str]:
+        parameters = {
+            "OutId": sms.job_id,  # Comes back in the receipt; the vendor does not recognise repetitions by it.
+            "PhoneNumbers": sms.mobile.removeprefix("+86").removeprefix("+"),  # Abroad: country code and number.
+            "SignName": self._sign_name,
+            "TemplateCode": self._template_ids.id_for(sms),
+        }
+        if sms.parameters:
+            parameters["TemplateParam"] = json.dumps(sms.parameters, separators=(",", ":"))
+        return parameters
+
+    def supports(self, purpose: Purpose | Notice) -> bool:
+        """Say whether there is a template of the vendor for it, as `Provider.supports`."""
+        return self._template_ids.has_template(purpose)
+
+    def repeats_safely(self, *, first_sent_at: datetime, at: datetime) -> bool:  # noqa: ARG002 - Provider's
+        """Say no: the vendor takes no idempotency key."""
+        return False
+
+    def close_connections(self) -> None:
+        """Close the connections."""
+        self._http.close_connections()
 
 
-def _receipt(row: Row) -> Receipt:
-    if not isinstance(row.get("success"), bool):
-        raise ReceiptMalformed("success is not true or false")
-    return Receipt(
-        ReceiptStatus.DELIVERED if row["success"] else ReceiptStatus.UNDELIVERED,
-        code=text_of(row, "err_code"),
-        message_id=needed_text_of(row, "biz_id"),
-        job_id=text_of(row, "out_id"),
-    )
+def _parse_answer(reply: VendorReply) -> ProviderAnswer:
+    fields = reply.json_object()
+    code = fields.get("Code")
+    if not isinstance(code, str):
+        raise Unreadable
+    answer = ERROR_CODES.classify(code, message_id=parse_message_id(fields.get("BizId")))
+    if answer.outcome is Outcome.ACCEPTED and reply.status != 200:
+        raise Unreadable
+    return answer
 
 
 _EXACT = {
@@ -129,7 +170,8 @@ _EXACT = {
         "InvalidAction",
         "InvalidVersion",
     ],
-    # SignatureNonceUsed: these very bytes came before. We never send them twice, so whoever did may have texted.
+    # SignatureNonceUsed: the vendor has had this nonce before. We never send one twice, so the earlier request, from
+    # wherever it came, may have texted.
     Outcome.UNCERTAIN: ["isp.SYSTEM_ERROR", "ServiceUnavailable", "InternalError", "SignatureNonceUsed"],
 }
 _PREFIXES = {
@@ -143,70 +185,28 @@ _PREFIXES = {
     ],
     Outcome.REFUSED_BUSY: ["Throttling"],
 }
-CODES = CodeTable("aliyun", _EXACT, _PREFIXES)
+ERROR_CODES = ErrorCodeTable("aliyun", _EXACT, _PREFIXES)
 
 
-class Aliyun:
-    """Sends by SendSms. The template's variables must be named ``code`` and, if it tells the minutes, ``minutes``."""
+class AliyunReceipts:
+    """Receipts (SmsReport), pushed unsigned and repeated after 1, 5 and 10 minutes.
 
-    name = "aliyun"
+    An array of ``{biz_id, out_id, success, err_code, …}``; ``out_id`` is our job's id.
+    """
 
-    def __init__(
-        self,
-        address: str,
-        key: AliyunKey,
-        http: VendorHttp,
-        *,
-        sign_name: str,
-        templates: Templates,
-        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
-        nonce: Callable[[], str] = lambda: secrets.token_hex(16),
-    ) -> None:
-        self._address = address.rstrip("/")
-        self._key = key
-        self._http = http
-        self._sign_name = sign_name
-        self._template_ids = TemplateIds(templates, self.name)
-        self._clock = clock
-        self._nonce = nonce
+    acknowledgement: ClassVar[Mapping[str, object]] = {"code": 0, "msg": "成功"}
 
-    def send(self, sms: OutgoingSms) -> ProviderAnswer:
-        """Hand a text over, as `Provider.send`."""
-        host = urlsplit(self._address).netloc
-        call = AliyunCall(host, "SendSms", "2017-05-25", self._order(sms), at=self._clock(), nonce=self._nonce())
-        url = f"{self._address}/?{call.query}"
-        return self._http.ask(url, body=b"", headers=headers_of(call, self._key), read=_read)
-
-    def _order(self, sms: OutgoingSms) -> dict[str, str]:
-        order = {
-            "OutId": sms.job_id,  # Comes back in the receipt; the vendor does not tell repetitions by it.
-            "PhoneNumbers": sms.mobile.removeprefix("+86").removeprefix("+"),  # Abroad: country code and number.
-            "SignName": self._sign_name,
-            "TemplateCode": self._template_ids.of(sms),
-        }
-        if sms.parameters:
-            order["TemplateParam"] = json.dumps(sms.parameters, separators=(",", ":"))
-        return order
-
-    def carries(self, purpose: Purpose | Notice) -> bool:
-        """Say whether the vendor keeps a template for it, as `Provider.carries`."""
-        return self._template_ids.has(purpose)
-
-    def repeats_safely(self, *, first_sent_at: datetime, at: datetime) -> bool:  # noqa: ARG002 - Provider's
-        """Say no: the vendor takes no idempotency key."""
-        return False
-
-    def close(self) -> None:
-        """Close the connections."""
-        self._http.close()
+    def read_receipts(self, request: ReceiptRequest) -> list[Receipt]:
+        """Read the receipts, as `ReceiptReader.read_receipts`."""
+        return [_parse_receipt(row) for row in parse_rows(request.body)]
 
 
-def _read(reply: VendorReply) -> ProviderAnswer:
-    answer = reply.json_object()
-    code = answer.get("Code")
-    if not isinstance(code, str):
-        raise Unreadable
-    read = CODES.answer(code, message_id=as_message_id(answer.get("BizId")))
-    if read.outcome is Outcome.ACCEPTED and reply.status != 200:
-        raise Unreadable
-    return read
+def _parse_receipt(row: Row) -> Receipt:
+    if not isinstance(row.fields.get("success"), bool):
+        raise ReceiptMalformed("success is not true or false")
+    return Receipt(
+        ReceiptStatus.DELIVERED if row.fields["success"] else ReceiptStatus.UNDELIVERED,
+        code=row.optional_text("err_code"),
+        message_id=row.required_text("biz_id"),
+        job_id=row.optional_text("out_id"),
+    )

@@ -11,7 +11,7 @@ from sms_service.providers.inbox import Inbox, InboxProvider
 from sms_service.providers.provider import Provider, ProviderUnusable
 from sms_service.providers.receipts import ReceiptReader
 from sms_service.providers.settings import ProviderName, ProviderSettings, missing_credentials, receipts_address
-from sms_service.providers.standard_webhooks import read_key
+from sms_service.providers.standard_webhooks import decode_key
 from sms_service.providers.tencent import Tencent, TencentApp, TencentKey, TencentReceipts
 from sms_service.providers.twilio import Twilio, TwilioReceipts
 from sms_service.providers.webhook import Webhook, WebhookReceipts
@@ -29,7 +29,7 @@ def make_templates(settings: ProviderSettings) -> Templates:
     return Templates(settings.templates_file, web_otp_domain=settings.web_otp_domain)
 
 
-def make_provider(name: str, settings: Settings, redis: Redis, keys: CodeKeys, templates: Templates) -> Provider:
+def make_provider(name: str, settings: Settings, *, redis: Redis, keys: CodeKeys, templates: Templates) -> Provider:
     """Make one provider of this process, with connections for all threads of the worker.
 
     Raises:
@@ -50,47 +50,47 @@ def make_provider(name: str, settings: Settings, redis: Redis, keys: CodeKeys, t
         case ProviderName.TWILIO:
             return _twilio(settings, http)
         case _:
-            return Webhook(_set(settings.webhook_url), read_key(_set(settings.webhook_key)), http)
+            return Webhook(url=_unwrap(settings.webhook_url), key=decode_key(_unwrap(settings.webhook_key)), http=http)
 
 
 def make_receipt_readers(settings: ProviderSettings) -> dict[str, ReceiptReader]:
-    """Make a reader for each provider whose credentials are set and who sends receipts in a known form."""
+    """Make a reader for each provider whose credentials are set and whose receipts have a known form."""
     readers: dict[str, ReceiptReader] = {}
     if not missing_credentials(settings, ProviderName.ALIYUN):
         readers[ProviderName.ALIYUN] = AliyunReceipts()
     if not missing_credentials(settings, ProviderName.TENCENT):
         readers[ProviderName.TENCENT] = TencentReceipts()
     if not missing_credentials(settings, ProviderName.TWILIO):
-        readers[ProviderName.TWILIO] = TwilioReceipts(_set(settings.twilio_auth_token))
+        readers[ProviderName.TWILIO] = TwilioReceipts(_unwrap(settings.twilio_auth_token))
     if not missing_credentials(settings, ProviderName.WEBHOOK):
-        readers[ProviderName.WEBHOOK] = WebhookReceipts(read_key(_set(settings.webhook_key)))
+        readers[ProviderName.WEBHOOK] = WebhookReceipts(decode_key(_unwrap(settings.webhook_key)))
     return readers
 
 
-def _set(value: str | SecretStr | None) -> str:
-    """Unwrap what `missing_credentials` found to be set."""
+def _unwrap(value: str | SecretStr | None) -> str:
+    """Return the text of a setting that is set, as `missing_credentials` has found."""
     return value.get_secret_value() if isinstance(value, SecretStr) else value or ""
 
 
 def _yuntongxun(settings: ProviderSettings, http: VendorHttp, templates: Templates) -> Yuntongxun:
     account = YuntongxunAccount(
-        sid=_set(settings.yuntongxun_account_sid),
-        auth_token=_set(settings.yuntongxun_auth_token),
-        app_id=_set(settings.yuntongxun_app_id),
+        sid=_unwrap(settings.yuntongxun_account_sid),
+        auth_token=_unwrap(settings.yuntongxun_auth_token),
+        app_id=_unwrap(settings.yuntongxun_app_id),
     )
     return Yuntongxun(settings.yuntongxun_url, account, http, templates=templates)
 
 
 def _aliyun(settings: ProviderSettings, http: VendorHttp, templates: Templates) -> Aliyun:
-    key = AliyunKey(_set(settings.aliyun_access_key_id), _set(settings.aliyun_access_key_secret))
-    sign_name = _set(settings.aliyun_sign_name)
+    key = AliyunKey(_unwrap(settings.aliyun_access_key_id), _unwrap(settings.aliyun_access_key_secret))
+    sign_name = _unwrap(settings.aliyun_sign_name)
     return Aliyun(settings.aliyun_url, key, http, sign_name=sign_name, templates=templates)
 
 
 def _tencent(settings: ProviderSettings, http: VendorHttp, templates: Templates) -> Tencent:
-    key = TencentKey(_set(settings.tencent_secret_id), _set(settings.tencent_secret_key))
+    key = TencentKey(_unwrap(settings.tencent_secret_id), _unwrap(settings.tencent_secret_key))
     app = TencentApp(
-        _set(settings.tencent_sdk_app_id), _set(settings.tencent_sign_name), region=settings.tencent_region
+        _unwrap(settings.tencent_sdk_app_id), _unwrap(settings.tencent_sign_name), region=settings.tencent_region
     )
     return Tencent(settings.tencent_url, key, app, http, templates=templates)
 
@@ -99,8 +99,8 @@ def _twilio(settings: ProviderSettings, http: VendorHttp) -> Twilio:
     return Twilio(
         settings.twilio_url,
         http,
-        account_sid=_set(settings.twilio_account_sid),
-        auth_token=_set(settings.twilio_auth_token),
-        sender=_set(settings.twilio_sender),
+        account_sid=_unwrap(settings.twilio_account_sid),
+        auth_token=_unwrap(settings.twilio_auth_token),
+        sender=_unwrap(settings.twilio_sender),
         receipts_address=receipts_address(settings, ProviderName.TWILIO),
     )

@@ -1,4 +1,4 @@
-"""The provider for development and tests: texts are kept, sealed, for the inbox page."""
+"""The provider for development and tests: texts are kept, encrypted, for the inbox page."""
 
 import json
 from collections.abc import Callable
@@ -28,56 +28,56 @@ class InboxMessage:
 
 
 class Inbox:
-    """The texts of the last while, newest first: a bounded list that expires as a whole."""
+    """The last texts, newest first: a bounded list that expires as a whole."""
 
     def __init__(self, redis: Redis, keys: CodeKeys, *, most_messages: int, ttl_seconds: int) -> None:
         self._redis = redis
         self._keys = keys
-        self._most = most_messages
+        self._most_messages = most_messages
         self._ttl_seconds = ttl_seconds
-        self._keep = load_script(redis, __file__, "inbox_keep")
+        self._add = load_script(redis, __file__, "inbox_add")
 
-    def keep(self, job_id: str, message: InboxMessage) -> None:
-        """Keep a message; a second one of the same job is dropped.
+    def add_message(self, job_id: str, message: InboxMessage) -> None:
+        """Add a message; a second one of the same job is dropped.
 
         Raises:
             RedisError: Redis is away.
         """
         fields = {"mobile": message.mobile, "text": message.text, "sent_at": message.sent_at.isoformat()}
         sealed = self._keys.seal(json.dumps(fields), context=_CONTEXT)
-        self._keep([_LIST, f"sms:inbox:job:{job_id}"], [sealed, self._most, self._ttl_seconds])
+        self._add([_LIST, f"sms:inbox:job:{job_id}"], [sealed, self._most_messages, self._ttl_seconds])
 
     def messages(self, mobile: Mobile | None = None) -> list[InboxMessage]:
-        """Read the messages of one mobile, or of all, newest first.
+        """Return the messages of one mobile, or of all, newest first.
 
         Raises:
             DependencyUnavailable: Redis is away.
         """
         with redis_errors():
-            sealed = self._redis.lrange(_LIST, 0, -1)
-        read = (json.loads(self._keys.open(str(each), context=_CONTEXT)) for each in sealed)
-        messages = [InboxMessage(m["mobile"], m["text"], datetime.fromisoformat(m["sent_at"])) for m in read]
+            sealed_messages = self._redis.lrange(_LIST, 0, -1)
+        opened = (json.loads(self._keys.open(str(sealed), context=_CONTEXT)) for sealed in sealed_messages)
+        messages = [InboxMessage(m["mobile"], m["text"], datetime.fromisoformat(m["sent_at"])) for m in opened]
         return [message for message in messages if mobile in (None, message.mobile)]
 
 
+@dataclass(frozen=True)
 class InboxProvider:
     """Hands texts to the inbox."""
 
     name = "inbox"
 
-    def __init__(self, inbox: Inbox, *, clock: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
-        self._inbox = inbox
-        self._clock = clock
+    inbox: Inbox
+    clock: Callable[[], datetime] = lambda: datetime.now(UTC)
 
-    def send(self, sms: OutgoingSms) -> ProviderAnswer:
-        """Keep the text, as `Provider.send`."""
+    def send_text(self, sms: OutgoingSms) -> ProviderAnswer:
+        """Add the text to the inbox, as `Provider.send_text`."""
         try:
-            self._inbox.keep(sms.job_id, InboxMessage(sms.mobile, sms.text, self._clock()))
+            self.inbox.add_message(sms.job_id, InboxMessage(sms.mobile, sms.text, self.clock()))
         except RedisError as error:
             return ProviderAnswer(Outcome.UNCERTAIN, type(error).__name__)
         return ProviderAnswer(Outcome.ACCEPTED, message_id=sms.job_id)
 
-    def carries(self, purpose: Purpose | Notice) -> bool:  # noqa: ARG002 - Provider's
+    def supports(self, purpose: Purpose | Notice) -> bool:  # noqa: ARG002 - Provider's
         """Say yes: the whole text is sent."""
         return True
 
@@ -85,5 +85,5 @@ class InboxProvider:
         """Say yes: the inbox keeps one message per job."""
         return True
 
-    def close(self) -> None:
-        """Do nothing: the Redis client belongs to others."""
+    def close_connections(self) -> None:
+        """Do nothing: other parts of the process use the Redis client too."""

@@ -1,4 +1,4 @@
-"""What every SMS provider does."""
+"""What every SMS provider does, the outcomes of its answers, and the tables of error codes and template ids."""
 
 import enum
 import itertools
@@ -12,20 +12,24 @@ from structlog import get_logger
 
 from chassis.mobiles import Mobile
 from sms_service import metrics
-from sms_service.codes.purposes import Notice, Purpose
-from sms_service.codes.templates import Language, Templates
+from sms_service.codes.purposes import Language, Notice, Purpose
+from sms_service.codes.templates import Templates
+
+log = get_logger(__name__)
+UNKNOWN = "unknown"
+_LOGGABLE = re.compile(r"[A-Za-z0-9_.:-]{1,64}")
 
 
 class Outcome(enum.StrEnum):
-    """The classes of answers (note of the SMS service, section 2)."""
+    """What an answer means for the worker; one set of outcomes for all providers."""
 
     ACCEPTED = "accepted"
     REFUSED_RECIPIENT = "refused_recipient"  # Bad number, blacklist, opt-out, region.
-    REFUSED_LIMIT = "refused_limit"  # The provider's limit for this number; it protects the person.
+    REFUSED_LIMIT = "refused_limit"  # The provider's limit for this number; it protects the recipient.
     REFUSED_CONFIG = "refused_config"  # Credentials, balance, sign, template, address list, clock.
-    REFUSED_BUSY = "refused_busy"  # Throttled: definitely not taken.
-    NOT_SENT = "not_sent"  # The request never left: DNS, connect, TLS.
-    UNCERTAIN = "uncertain"  # Nobody knows: read time-out, reset, 5xx, a body that cannot be read.
+    REFUSED_BUSY = "refused_busy"  # Throttled: certainly not sent.
+    NOT_SENT = "not_sent"  # The request did not leave this machine: DNS, connect, TLS.
+    UNCERTAIN = "uncertain"  # Nobody knows: read time-out, reset, 5xx, an unreadable body.
 
     @property
     def is_refusal(self) -> bool:
@@ -34,13 +38,13 @@ class Outcome(enum.StrEnum):
 
     @property
     def lets_others_try(self) -> bool:
-        """Say whether another provider may do better. What a person or their provider refused stays refused."""
+        """Say whether another provider may succeed. A refused recipient would be refused there too."""
         return self in (Outcome.REFUSED_CONFIG, Outcome.REFUSED_BUSY, Outcome.NOT_SENT)
 
 
 @dataclass(frozen=True)
 class ProviderAnswer:
-    """One answer: its class, the provider's own code for logs and metrics, the provider's message id if it took it.
+    """One answer: its outcome, the provider's own code for logs and metrics, and its message id if it accepted.
 
     ``retry_after_seconds`` is what a busy provider asks for (RFC 9110 10.2.3); 0 if it says nothing.
     """
@@ -56,7 +60,7 @@ class OutgoingSms:
     """One text to send. ``job_id`` (32 alphanumerics) is the idempotency key where a provider takes one.
 
     Providers with templates of their own send the `parameters`; the others send ``text`` as it is. A notice has no
-    code. After ``left_seconds`` the code is dead, and the text worth nothing.
+    code. After ``left_seconds`` the code expires, and the text is useless.
     """
 
     job_id: str
@@ -70,7 +74,7 @@ class OutgoingSms:
 
     @property
     def parameters(self) -> dict[str, str]:
-        """What the templates of vendors take, in this order; nothing for a notice."""
+        """The parameters of vendors' templates, in this order; a notice has none."""
         return {"code": self.code, "minutes": str(self.valid_minutes)} if self.code else {}
 
 
@@ -83,17 +87,17 @@ class Provider(Protocol):
 
     name: str
 
-    def send(self, sms: OutgoingSms) -> ProviderAnswer:
+    def send_text(self, sms: OutgoingSms) -> ProviderAnswer:
         """Hand a text over, within 8 seconds. Failures are answers, not exceptions."""
 
-    def carries(self, purpose: Purpose | Notice) -> bool:
-        """Say whether it has the words for such a text; it has for every code."""
+    def supports(self, purpose: Purpose | Notice) -> bool:
+        """Say whether the provider can send such a text; every provider can send every code."""
 
     def repeats_safely(self, *, first_sent_at: datetime, at: datetime) -> bool:
-        """Say whether sending a job again at that time texts the person at most once in all."""
+        """Say whether a job that is sent again at that time texts the user at most once in all."""
 
-    def close(self) -> None:
-        """Let go of connections."""
+    def close_connections(self) -> None:
+        """Close the connections to the vendor."""
 
 
 class TemplateIds:
@@ -104,41 +108,39 @@ class TemplateIds:
     """
 
     def __init__(self, templates: Templates, provider: str) -> None:
-        everything = itertools.product((*Purpose, *Notice), Language)
-        found = {key: template_id for key in everything if (template_id := templates.id_of(provider, *key)) is not None}
-        self._ids: dict[tuple[Purpose | Notice, Language], str] = found
-        if missing := sorted(purpose.value for purpose in Purpose if not self.has(purpose)):
+        ids = {key: templates.find_template(provider, *key) for key in itertools.product((*Purpose, *Notice), Language)}
+        self._ids = {key: template_id for key, template_id in ids.items() if template_id is not None}
+        if missing := sorted(purpose.value for purpose in Purpose if not self.has_template(purpose)):
             raise ProviderUnusable(f"{provider} has no template id for {', '.join(missing)} (SMS_TEMPLATES_FILE)")
 
-    def has(self, purpose: Purpose | Notice) -> bool:
+    def has_template(self, purpose: Purpose | Notice) -> bool:
         """Say whether there is an id; one in any language stands for all."""
         return (purpose, Language.ZH) in self._ids
 
-    def of(self, sms: OutgoingSms) -> str:
-        """Find the id for a text."""
+    def id_for(self, sms: OutgoingSms) -> str:
+        """Return the id for a text."""
         return self._ids[sms.purpose, sms.language]
 
 
-log = get_logger(__name__)
-UNKNOWN = "unknown"
-_LOGGABLE = re.compile(r"[A-Za-z0-9_.:-]{1,64}")
-Codes = Mapping[Outcome, Iterable[str]]
-
-
-class CodeTable:
+class ErrorCodeTable:
     """The codes of one vendor by outcome: whole codes first, then beginnings of codes, the longest one first.
 
-    Answers carry a code of the table, a beginning with a ``*``, or ``unknown``, so that their number is bounded
-    whatever a vendor sends: they become values of a metric's label. The log has the vendor's own word.
+    An answer gets a code of the table, a beginning with a ``*``, or ``unknown``. So the number of values of the
+    metric's label is bounded, whatever a vendor sends. The log has the vendor's own code.
     """
 
-    def __init__(self, provider: str, exact: Codes, prefixes: Codes | None = None) -> None:
+    def __init__(
+        self,
+        provider: str,
+        exact: Mapping[Outcome, Iterable[str]],
+        prefixes: Mapping[Outcome, Iterable[str]] | None = None,
+    ) -> None:
         self._provider = provider
         self._exact = _by_code(exact)
-        self._prefixes = dict(sorted(_by_code(prefixes or {}).items(), key=lambda each: -len(each[0])))
+        self._prefixes = dict(sorted(_by_code(prefixes or {}).items(), key=lambda entry: -len(entry[0])))
 
-    def answer(self, code: str, *, message_id: str = "") -> ProviderAnswer:
-        """Classify a code; an unknown one is UNCERTAIN, and counted."""
+    def classify(self, code: str, *, message_id: str = "") -> ProviderAnswer:
+        """Make the answer that a code means; an unknown code is UNCERTAIN, and counted."""
         if code in self._exact:
             return ProviderAnswer(self._exact[code], code, message_id)
         prefix = next((prefix for prefix in self._prefixes if code.startswith(prefix)), None)
@@ -149,13 +151,13 @@ class CodeTable:
         return ProviderAnswer(outcome, f"{prefix}*" if prefix else UNKNOWN, message_id)
 
 
-def for_logs(word: str) -> str:
-    """Take a vendor's word as it is if it can be a code, so that no text of a vendor's stands in a log."""
-    return word if _LOGGABLE.fullmatch(word) else "garbled"
+def for_logs(code: str) -> str:
+    """Return a vendor's code if it looks like one, so that no text of a vendor stands in a log."""
+    return code if _LOGGABLE.fullmatch(code) else "garbled"
 
 
-def _by_code(codes: Codes) -> dict[str, Outcome]:
-    pairs = [(code, outcome) for outcome, each in codes.items() for code in each]
+def _by_code(codes_by_outcome: Mapping[Outcome, Iterable[str]]) -> dict[str, Outcome]:
+    pairs = [(code, outcome) for outcome, codes in codes_by_outcome.items() for code in codes]
     outcomes = dict(pairs)
     if len(outcomes) < len(pairs):
         raise ValueError("a code stands in two classes")

@@ -1,4 +1,4 @@
-"""What the SMS providers need to run: part of the service's `Settings`."""
+"""The settings of routes and providers: part of the service's `Settings`."""
 
 import enum
 import itertools
@@ -19,7 +19,7 @@ from pydantic import (
 )
 from pydantic_settings import BaseSettings, NoDecode
 
-from sms_service.providers.standard_webhooks import read_key
+from sms_service.providers.standard_webhooks import decode_key
 from sms_service.routing.routes import EVERYWHERE, Pace, Routes, parse_paces, parse_routes
 
 _VISIBLE = re.compile(r"[\x21-\x7e]+")
@@ -37,36 +37,31 @@ class ProviderName(enum.StrEnum):
     WEBHOOK = "webhook"
 
 
-def _none_if_empty(value: object) -> object:
-    """An empty variable means "not set", as `${NAME:-}` writes it in a compose file."""
-    return value or None
-
-
-def _visible(value: str) -> str:
-    """Credentials of all vendors are visible ASCII; some of them travel in headers, where others cannot stand."""
+def _check_visible(value: str) -> str:
+    """Credentials of all vendors are visible ASCII; some are sent in headers, which take no other characters."""
     if not _VISIBLE.fullmatch(value):
         raise ValueError("must be visible ASCII characters without spaces")
     return value
 
 
-def _secret_visible(value: SecretStr) -> SecretStr:
-    _visible(value.get_secret_value())
+def _check_visible_secret(value: SecretStr) -> SecretStr:
+    _check_visible(value.get_secret_value())
     return value
 
 
-def _address(value: str) -> str:
+def _check_address(value: str) -> str:
     parts = urlsplit(value)  # A ValueError of its own names a wrong port or host.
     if parts.scheme not in ("http", "https") or not parts.hostname or parts.port == 0 or not _VISIBLE.fullmatch(value):
         raise ValueError("must be an address that begins with http:// or https://")
     return value
 
 
-def _signing_key(value: SecretStr) -> SecretStr:
-    read_key(value.get_secret_value())
+def _check_signing_key(value: SecretStr) -> SecretStr:
+    decode_key(value.get_secret_value())
     return value
 
 
-def _path_segment(value: SecretStr) -> SecretStr:
+def _check_path_segment(value: SecretStr) -> SecretStr:
     if not _PATH_SEGMENT.fullmatch(value.get_secret_value()):
         raise ValueError("must be 16 to 128 letters, digits, _ or -")
     return value
@@ -76,7 +71,7 @@ def _parsed_by(parse: Callable[[str], object]) -> Callable[[object], object]:
     return lambda value: parse(value) if isinstance(value, str) else value
 
 
-def _known_providers(routes: Routes) -> Routes:
+def _check_providers(routes: Routes) -> Routes:
     names = _providers_of(routes)
     if unknown := names - set(ProviderName):
         raise ValueError(f"there is no provider {', '.join(sorted(unknown))}")
@@ -97,63 +92,61 @@ _NEEDS = {
     ProviderName.TWILIO: ("twilio_account_sid", "twilio_auth_token", "twilio_sender"),
     ProviderName.WEBHOOK: ("webhook_url", "webhook_key"),
 }
-_Empty = BeforeValidator(_none_if_empty)
-_Address = Annotated[str, AfterValidator(_address)]
-_OptionalAddress = Annotated[_Address | None, _Empty]
-_Text = Annotated[str | None, _Empty]
-_Id = Annotated[Annotated[str, AfterValidator(_visible)] | None, _Empty]
-_Secret = Annotated[Annotated[SecretStr, AfterValidator(_secret_visible)] | None, _Empty]
-_SigningKey = Annotated[Annotated[SecretStr, AfterValidator(_signing_key)] | None, _Empty]
-_PathSegment = Annotated[Annotated[SecretStr, AfterValidator(_path_segment)] | None, _Empty]
+# pydantic-settings ignores an empty variable, but not an empty file of a secret; that means "not set" too.
+EMPTY_IS_NONE = BeforeValidator(lambda value: value or None)
+_Address = Annotated[str, AfterValidator(_check_address)]
+_Id = Annotated[str, AfterValidator(_check_visible)]
+_Secret = Annotated[Annotated[SecretStr, AfterValidator(_check_visible_secret)] | None, EMPTY_IS_NONE]
+_SigningKey = Annotated[Annotated[SecretStr, AfterValidator(_check_signing_key)] | None, EMPTY_IS_NONE]
+_PathSegment = Annotated[Annotated[SecretStr, AfterValidator(_check_path_segment)] | None, EMPTY_IS_NONE]
 
-
-_Routes = Annotated[Routes, NoDecode, BeforeValidator(_parsed_by(parse_routes)), AfterValidator(_known_providers)]
+_Routes = Annotated[Routes, NoDecode, BeforeValidator(_parsed_by(parse_routes)), AfterValidator(_check_providers)]
 _Paces = Annotated[dict[str, Pace], NoDecode, BeforeValidator(_parsed_by(parse_paces))]
-_Domain = Annotated[Annotated[str, StringConstraints(pattern=r"^[a-z0-9.-]+$")] | None, _Empty]
+_Domain = Annotated[str, StringConstraints(pattern=r"^[a-z0-9.-]+$")]
 
 
 class ProviderSettings(BaseSettings):
     """The choice of the providers, and what each of them needs. Addresses are the vendors' own unless set."""
 
-    # Who texts to which country, with weights: CN=yuntongxun:3,aliyun:1; *=twilio. The inbox stands alone.
+    # The providers of each country, with weights: CN=yuntongxun:3,aliyun:1; *=twilio. The inbox stands alone.
     routes: _Routes = {EVERYWHERE: {ProviderName.INBOX: 1}}
-    # What a provider bears from all workers together, unless its own pace is named: twilio=10:16 (a second, parallel).
+    # How fast all workers together send to a provider that has no pace of its own: twilio=10:16 (a second, parallel).
     provider_sends_per_second: int = Field(default=100, ge=1)
     provider_parallel_sends: int = Field(default=64, ge=1)
     provider_paces: _Paces = {}
     templates_file: Path | None = None  # Texts and template ids in place of templates.toml's.
     # With a domain each text ends in the line by which browsers fill the code in for that site alone.
-    web_otp_domain: _Domain = None
-    # Where the public reaches us, and the last part of the path of receipts, which nobody else must know.
-    public_url: _OptionalAddress = None
+    web_otp_domain: _Domain | None = None
+    # Our public address, and the last part of the path of receipts, which only the vendors may know.
+    public_url: _Address | None = None
     receipts_secret: _PathSegment = None
 
     inbox_messages: int = Field(default=200, ge=1)
     inbox_ttl_seconds: int = Field(default=3600, ge=1)
 
-    yuntongxun_account_sid: _Id = None
+    yuntongxun_account_sid: _Id | None = None
     yuntongxun_auth_token: _Secret = None
-    yuntongxun_app_id: _Id = None
+    yuntongxun_app_id: _Id | None = None
     yuntongxun_url: _Address = "https://app.cloopen.com:8883"
 
-    aliyun_access_key_id: _Id = None
+    aliyun_access_key_id: _Id | None = None
     aliyun_access_key_secret: _Secret = None
-    aliyun_sign_name: _Text = None
+    aliyun_sign_name: str | None = None
     aliyun_url: _Address = "https://dysmsapi.aliyuncs.com"
 
-    tencent_secret_id: _Id = None
+    tencent_secret_id: _Id | None = None
     tencent_secret_key: _Secret = None
-    tencent_sdk_app_id: _Id = None
-    tencent_sign_name: _Text = None
-    tencent_region: Annotated[str, AfterValidator(_visible)] = "ap-guangzhou"
+    tencent_sdk_app_id: _Id | None = None
+    tencent_sign_name: str | None = None
+    tencent_region: Annotated[str, AfterValidator(_check_visible)] = "ap-guangzhou"
     tencent_url: _Address = "https://sms.tencentcloudapi.com"
 
-    twilio_account_sid: _Id = None
+    twilio_account_sid: _Id | None = None
     twilio_auth_token: _Secret = None
-    twilio_sender: _Text = None  # A number, a name, or a messaging service (MG…).
+    twilio_sender: str | None = None  # A number, a name, or a messaging service (MG…).
     twilio_url: _Address = "https://api.twilio.com"
 
-    webhook_url: _OptionalAddress = None
+    webhook_url: _Address | None = None
     webhook_key: _SigningKey = None  # 24 bytes or more in base64, with or without whsec_ in front.
 
     @field_validator(*itertools.chain.from_iterable(_NEEDS.values()))
@@ -183,7 +176,7 @@ def missing_credentials(settings: ProviderSettings, name: str) -> list[str]:
 
 
 def receipts_address(settings: ProviderSettings, name: str) -> str | None:
-    """Say where a provider may send its receipts; None without ``public_url`` or ``receipts_secret``."""
+    """Return where a provider may send its receipts; None without ``public_url`` or ``receipts_secret``."""
     if settings.public_url is None or settings.receipts_secret is None:
         return None
     secret = settings.receipts_secret.get_secret_value()

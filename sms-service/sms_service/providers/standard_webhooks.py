@@ -1,4 +1,7 @@
-"""Signs and checks messages as Standard Webhooks says (github.com/standard-webhooks/standard-webhooks, version 1)."""
+"""Signs and checks messages as Standard Webhooks says, version 1.
+
+Source: https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md
+"""
 
 import base64
 import hashlib
@@ -15,8 +18,8 @@ class SignatureWrong(Exception):
     """A message is not signed with our key, or not at this time."""
 
 
-def read_key(text: str) -> bytes:
-    """Read a key as the specification serialises it: base64, with ``whsec_`` in front or not.
+def decode_key(text: str) -> bytes:
+    """Decode a key as the specification writes it: base64, with ``whsec_`` in front or not.
 
     Raises:
         ValueError: it is something else, or shorter than 24 bytes.
@@ -33,15 +36,15 @@ def sign(key: bytes, *, message_id: str, timestamp: str, body: bytes) -> str:
     return f"v1,{base64.b64encode(hmac.digest(key, signed, hashlib.sha256)).decode()}"
 
 
-def signed_headers(key: bytes, *, message_id: str, at: datetime, body: bytes) -> dict[str, str]:
+def sign_headers(key: bytes, *, message_id: str, at: datetime, body: bytes) -> dict[str, str]:
     """Make the three headers of a message."""
     timestamp = str(int(at.timestamp()))
     signature = sign(key, message_id=message_id, timestamp=timestamp, body=body)
     return {"webhook-id": message_id, "webhook-timestamp": timestamp, "webhook-signature": signature}
 
 
-def check(key: bytes, headers: Mapping[str, str], body: bytes, *, now: datetime) -> None:
-    """Check a message; ``headers`` by lower-case name. One right signature among several will do.
+def check_signature(key: bytes, headers: Mapping[str, str], body: bytes, *, now: datetime) -> None:
+    """Check a message; ``headers`` by lower-case name. Of several signatures one must be right.
 
     Raises:
         SignatureWrong: no signature is ours, or the message is more than 5 minutes old or ahead.
@@ -53,5 +56,5 @@ def check(key: bytes, headers: Mapping[str, str], body: bytes, *, now: datetime)
         raise SignatureWrong
     expected = sign(key, message_id=headers.get("webhook-id", ""), timestamp=timestamp, body=body).encode()
     given = headers.get("webhook-signature", "").encode().split()
-    if not any(hmac.compare_digest(each, expected) for each in given):
+    if not any(hmac.compare_digest(signature, expected) for signature in given):
         raise SignatureWrong

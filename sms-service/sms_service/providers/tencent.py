@@ -1,31 +1,24 @@
 """The provider tencent (腾讯云): SendSms, version 2021-01-11.
 
-Source: cloud.tencent.com/document/api/382/55981, by way of the SMS note, section 3.3.
+Sources: https://cloud.tencent.com/document/api/382/55981 (request and error codes),
+https://cloud.tencent.com/document/api/382/52072 (signature) and https://cloud.tencent.com/document/product/382/59178
+(receipts). The error codes are spelled as in the vendor's SDK, mistakes included.
 """
 
 import hashlib
 import hmac
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any  # A member of foreign JSON.
+from typing import Any, ClassVar  # Any: a member of foreign JSON.
 from urllib.parse import urlsplit
 
 from sms_service.codes.purposes import Notice, Purpose
 from sms_service.codes.templates import Templates
-from sms_service.providers.http_client import Unreadable, VendorHttp, VendorReply, as_message_id
-from sms_service.providers.provider import CodeTable, Outcome, OutgoingSms, ProviderAnswer, TemplateIds
-from sms_service.providers.receipts import (
-    Receipt,
-    ReceiptMalformed,
-    ReceiptRequest,
-    ReceiptStatus,
-    Row,
-    needed_text_of,
-    read_rows,
-    text_of,
-)
+from sms_service.providers.http_client import Unreadable, VendorHttp, VendorReply, parse_message_id
+from sms_service.providers.provider import ErrorCodeTable, Outcome, OutgoingSms, ProviderAnswer, TemplateIds
+from sms_service.providers.receipts import Receipt, ReceiptMalformed, ReceiptRequest, ReceiptStatus, Row, parse_rows
 
 _ALGORITHM = "TC3-HMAC-SHA256"
 _SIGNED_HEADERS = "content-type;host;x-tc-action"
@@ -37,7 +30,19 @@ class TencentKey:
     """An API key."""
 
     id: str
-    secret: str
+    secret: str = field(repr=False)
+
+
+@dataclass(frozen=True)
+class TencentApp:
+    """An app of the vendor's console, the sign of its texts, and the region that takes them."""
+
+    sdk_app_id: str
+    sign_name: str
+    region: str = "ap-guangzhou"
+
+
+# Signature TC3.
 
 
 @dataclass(frozen=True)
@@ -73,26 +78,88 @@ def authorization(call: TencentCall, key: TencentKey) -> str:
     return f"{_ALGORITHM} Credential={key.id}/{call.scope}, SignedHeaders={_SIGNED_HEADERS}, Signature={signature}"
 
 
-_STATUSES = {"SUCCESS": ReceiptStatus.DELIVERED, "FAIL": ReceiptStatus.UNDELIVERED}
+class Tencent:
+    """Sends by SendSms; the template takes the code and the minutes, in this order."""
+
+    name = "tencent"
+
+    def __init__(
+        self,
+        address: str,
+        key: TencentKey,
+        app: TencentApp,
+        http: VendorHttp,
+        *,
+        templates: Templates,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self._address = address.rstrip("/")
+        self._key = key
+        self._app = app
+        self._http = http
+        self._template_ids = TemplateIds(templates, self.name)
+        self._clock = clock
+
+    def send_text(self, sms: OutgoingSms) -> ProviderAnswer:
+        """Hand a text over, as `Provider.send_text`."""
+        host = urlsplit(self._address).netloc
+        call = TencentCall(host, "sms", "SendSms", self._build_body(sms), timestamp=int(self._clock().timestamp()))
+        headers = {
+            "Host": call.host,
+            "Content-Type": CONTENT_TYPE,
+            "Authorization": authorization(call, self._key),
+            "X-TC-Action": call.action,
+            "X-TC-Version": "2021-01-11",
+            "X-TC-Timestamp": str(call.timestamp),
+            "X-TC-Region": self._app.region,
+        }
+        return self._http.post(f"{self._address}/", body=call.body, headers=headers, parse=_parse_answer)
+
+    def _build_body(self, sms: OutgoingSms) -> bytes:
+        fields = {
+            "PhoneNumberSet": [sms.mobile],
+            "SmsSdkAppId": self._app.sdk_app_id,
+            "SignName": self._app.sign_name,
+            "TemplateId": self._template_ids.id_for(sms),
+            "TemplateParamSet": [*sms.parameters.values()],
+            "SessionContext": sms.job_id,  # Comes back in the receipt; no idempotency key either.
+        }
+        return json.dumps(fields, separators=(",", ":")).encode()
+
+    def supports(self, purpose: Purpose | Notice) -> bool:
+        """Say whether there is a template of the vendor for it, as `Provider.supports`."""
+        return self._template_ids.has_template(purpose)
+
+    def repeats_safely(self, *, first_sent_at: datetime, at: datetime) -> bool:  # noqa: ARG002 - Provider's
+        """Say no: the vendor takes no idempotency key."""
+        return False
+
+    def close_connections(self) -> None:
+        """Close the connections."""
+        self._http.close_connections()
 
 
-class TencentReceipts:
-    """Reads an array of ``{sid, report_status, errmsg, ext?, …}``; ``ext`` is our job's id, if the vendor echoes it."""
+def _parse_answer(reply: VendorReply) -> ProviderAnswer:
+    """Read the error of the whole call, or else the status of our one number: HTTP is 200 in all cases."""
+    if reply.status != 200:
+        raise Unreadable
+    response = _require_object(reply.json_object().get("Response"))
+    statuses = response.get("SendStatusSet")
+    if "Error" in response:
+        status = _require_object(response["Error"])
+    elif isinstance(statuses, list) and len(statuses) == 1:
+        status = _require_object(statuses[0])
+    else:
+        raise Unreadable
+    if not isinstance(status.get("Code"), str):
+        raise Unreadable
+    return ERROR_CODES.classify(status["Code"], message_id=parse_message_id(status.get("SerialNo")))
 
-    answer: Mapping[str, object] = {"result": 0, "errmsg": "OK"}
 
-    def read(self, request: ReceiptRequest) -> list[Receipt]:
-        """Read the receipts, as `ReceiptReader.read`."""
-        return [_receipt(row) for row in read_rows(request.body)]
-
-
-def _receipt(row: Row) -> Receipt:
-    status = _STATUSES.get(needed_text_of(row, "report_status"))
-    if status is None:
-        raise ReceiptMalformed("report_status is neither SUCCESS nor FAIL")
-    return Receipt(
-        status, code=text_of(row, "errmsg"), message_id=needed_text_of(row, "sid"), job_id=text_of(row, "ext")
-    )
+def _require_object(value: object) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise Unreadable
+    return value
 
 
 _EXACT = {
@@ -136,97 +203,32 @@ _PREFIXES = {
     Outcome.REFUSED_CONFIG: ["AuthFailure", "UnauthorizedOperation", "InvalidParameter", "MissingParameter"],
     Outcome.REFUSED_BUSY: ["RequestLimitExceeded"],  # The API takes 3,000 calls a second unless agreed otherwise.
 }
-CODES = CodeTable("tencent", _EXACT, _PREFIXES)
+ERROR_CODES = ErrorCodeTable("tencent", _EXACT, _PREFIXES)
 
 
-@dataclass(frozen=True)
-class TencentApp:
-    """An app of the vendor's console, the sign of its texts, and the region that takes them."""
-
-    sdk_app_id: str
-    sign_name: str
-    region: str = "ap-guangzhou"
+_STATUSES = {"SUCCESS": ReceiptStatus.DELIVERED, "FAIL": ReceiptStatus.UNDELIVERED}
 
 
-class Tencent:
-    """Sends by SendSms; the template takes the code and the minutes, in this order."""
+class TencentReceipts:
+    """Receipts, up to 100 in one push, unsigned, and pushed at most three times.
 
-    name = "tencent"
+    An array of ``{sid, report_status, errmsg, ext?, …}``; ``ext`` is our job's id, if the vendor returns it.
+    """
 
-    def __init__(
-        self,
-        address: str,
-        key: TencentKey,
-        app: TencentApp,
-        http: VendorHttp,
-        *,
-        templates: Templates,
-        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
-    ) -> None:
-        self._address = address.rstrip("/")
-        self._key = key
-        self._app = app
-        self._http = http
-        self._template_ids = TemplateIds(templates, self.name)
-        self._clock = clock
+    acknowledgement: ClassVar[Mapping[str, object]] = {"result": 0, "errmsg": "OK"}
 
-    def send(self, sms: OutgoingSms) -> ProviderAnswer:
-        """Hand a text over, as `Provider.send`."""
-        host = urlsplit(self._address).netloc
-        call = TencentCall(host, "sms", "SendSms", self._order(sms), timestamp=int(self._clock().timestamp()))
-        headers = {
-            "Host": call.host,
-            "Content-Type": CONTENT_TYPE,
-            "Authorization": authorization(call, self._key),
-            "X-TC-Action": call.action,
-            "X-TC-Version": "2021-01-11",
-            "X-TC-Timestamp": str(call.timestamp),
-            "X-TC-Region": self._app.region,
-        }
-        return self._http.ask(f"{self._address}/", body=call.body, headers=headers, read=_read)
-
-    def _order(self, sms: OutgoingSms) -> bytes:
-        order = {
-            "PhoneNumberSet": [sms.mobile],
-            "SmsSdkAppId": self._app.sdk_app_id,
-            "SignName": self._app.sign_name,
-            "TemplateId": self._template_ids.of(sms),
-            "TemplateParamSet": [*sms.parameters.values()],
-            "SessionContext": sms.job_id,  # Comes back in the receipt; the vendor does not tell repetitions by it.
-        }
-        return json.dumps(order, separators=(",", ":")).encode()
-
-    def carries(self, purpose: Purpose | Notice) -> bool:
-        """Say whether the vendor keeps a template for it, as `Provider.carries`."""
-        return self._template_ids.has(purpose)
-
-    def repeats_safely(self, *, first_sent_at: datetime, at: datetime) -> bool:  # noqa: ARG002 - Provider's
-        """Say no: the vendor takes no idempotency key."""
-        return False
-
-    def close(self) -> None:
-        """Close the connections."""
-        self._http.close()
+    def read_receipts(self, request: ReceiptRequest) -> list[Receipt]:
+        """Read the receipts, as `ReceiptReader.read_receipts`."""
+        return [_parse_receipt(row) for row in parse_rows(request.body)]
 
 
-def _read(reply: VendorReply) -> ProviderAnswer:
-    """Read the error of the whole call, or else what became of our one number: HTTP is 200 in all cases."""
-    if reply.status != 200:
-        raise Unreadable
-    answer = _object(reply.json_object().get("Response"))
-    statuses = answer.get("SendStatusSet")
-    if "Error" in answer:
-        status = _object(answer["Error"])
-    elif isinstance(statuses, list) and len(statuses) == 1:
-        status = _object(statuses[0])
-    else:
-        raise Unreadable
-    if not isinstance(status.get("Code"), str):
-        raise Unreadable
-    return CODES.answer(status["Code"], message_id=as_message_id(status.get("SerialNo")))
-
-
-def _object(value: object) -> dict[str, Any]:
-    if not isinstance(value, dict):
-        raise Unreadable
-    return value
+def _parse_receipt(row: Row) -> Receipt:
+    status = _STATUSES.get(row.required_text("report_status"))
+    if status is None:
+        raise ReceiptMalformed("report_status is neither SUCCESS nor FAIL")
+    return Receipt(
+        status,
+        code=row.optional_text("errmsg"),
+        message_id=row.required_text("sid"),
+        job_id=row.optional_text("ext"),
+    )

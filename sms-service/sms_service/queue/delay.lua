@@ -1,4 +1,4 @@
--- Take a leased entry off the stream and put its next attempt to the delayed ones, in one step.
+-- Remove a leased entry from the stream and add its next attempt to the delayed jobs, in one step.
 -- KEYS: stream, delayed      ARGV: group, id, body, delay ms
 local time = redis.call('TIME')
 local due = time[1] * 1000 + math.floor(time[2] / 1000) + tonumber(ARGV[4])

@@ -8,7 +8,7 @@ from sms_service.queue.rabbitmq.publisher import RabbitPublisher
 from sms_service.queue.redis_stream import RedisStreamConsumer, RedisStreamPublisher, StreamInspection
 from sms_service.settings import Settings
 
-_PREFETCHED_JOBS = 4  # Beside those in hand, so that a free thread need not wait for the broker.
+_PREFETCHED_JOBS = 4  # Beside the leased ones, so that a free thread need not wait for the broker.
 
 
 def make_publisher(settings: Settings) -> JobPublisher:
@@ -29,13 +29,13 @@ def make_consumer(settings: Settings) -> JobConsumer:
         url = settings.amqp_url.get_secret_value()
         publisher = _rabbit_publisher(settings, url, name="sms-worker-retries")
         return RabbitConsumer(url, prefetch=settings.worker_threads + _PREFETCHED_JOBS, publisher=publisher)
-    # Its own client: a waiting read must not take a connection away from the codes.
+    # A client of its own: while a read waits for jobs, it keeps a connection.
     redis = connect_redis(settings.redis_url, max_connections=settings.worker_threads + 4)
     return RedisStreamConsumer(redis, reclaim_after_seconds=settings.reclaim_after_seconds)
 
 
 def make_inspection(settings: Settings) -> QueueInspection:
-    """Make the operators' look at the queue."""
+    """Make what operators see the queue through."""
     if settings.amqp_url is not None:
         return RabbitInspection(settings.amqp_url.get_secret_value())
     return StreamInspection(connect_redis(settings.redis_url))

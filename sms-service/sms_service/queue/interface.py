@@ -1,4 +1,4 @@
-"""The queue of send jobs as the API and the worker see it; two adapters keep this promise."""
+"""The queue of send jobs as the API, the worker and operators see it; RabbitMQ and the Redis stream implement it."""
 
 import enum
 import hashlib
@@ -7,6 +7,10 @@ from datetime import datetime
 from typing import Protocol
 
 from sms_service.queue.job import JobMalformed, SendJob
+
+# On RabbitMQ each delay has a queue of its own: in a queue, a shorter delay would wait behind a longer one.
+RETRY_DELAYS_SECONDS = (2, 5, 15)
+_DIGEST_CHARACTERS = 12
 
 
 class PublishFailure(enum.StrEnum):
@@ -41,62 +45,55 @@ class JobPublisher(Protocol):
     def is_up(self) -> bool:
         """Say whether a publish would work now."""
 
-    def close(self) -> None:
-        """Let go of the connection."""
+    def close_connections(self) -> None:
+        """Close the connections."""
 
 
 @dataclass(frozen=True)
 class Lease:
-    """A job that this worker holds until it settles it. ``receipt`` means something to its adapter only."""
+    """A job that this worker holds until it acknowledges it. ``delivery_tag`` means something to its adapter only."""
 
     job: SendJob
-    receipt: object
+    delivery_tag: object
 
 
 class JobConsumer(Protocol):
     """Takes jobs off the queue. A job whose worker dies comes back; a job past its expiry never comes."""
 
     def lease(self, *, limit: int, wait_seconds: float) -> list[Lease]:
-        """Take at most ``limit`` jobs, waiting a while for the first; empty when there is none or no connection.
+        """Lease at most ``limit`` jobs, waiting a while for the first; empty when there is none or no connection.
 
-        Bodies that are no job go to the dead ones by themselves.
+        A body that is no job is dead-lettered at once.
         """
 
-    def keep(self, lease: Lease) -> None:
-        """Say that the job is still in hand; to be called every few seconds while it waits."""
+    def extend(self, lease: Lease) -> None:
+        """Renew a lease; to be called every few seconds while its job waits."""
 
-    def settle(self, lease: Lease) -> None:
-        """Take a job off for good. If the connection breaks, the job comes back."""
+    def ack(self, lease: Lease) -> None:
+        """Remove a job from the queue for good. If the connection breaks, the job comes back."""
 
-    def hand_over(self, lease: Lease, job: SendJob, *, delay_seconds: int) -> None:
-        """Put the next attempt on the queue after a delay of `RETRY_DELAYS_SECONDS`, then take this one off.
+    def requeue(self, lease: Lease, job: SendJob, *, delay_seconds: int) -> None:
+        """Put the next attempt on the queue after a delay of `RETRY_DELAYS_SECONDS`, then acknowledge this one.
 
         Raises:
             NotPublished: this attempt stays leased, and comes back after a while.
         """
 
-    def bury(self, lease: Lease, reason: str) -> None:
-        """Move a job to the dead ones, where only people look.
+    def dead_letter(self, lease: Lease, reason: str) -> None:
+        """Move a job to the dead letters, where only operators look.
 
         Raises:
-            NotPublished: as in `hand_over`.
+            NotPublished: as in `requeue`.
         """
 
     def is_up(self) -> bool:
         """Say whether jobs would come in now."""
 
     def stop(self) -> None:
-        """Take no more jobs; what is leased can still be settled."""
+        """Lease no more jobs; what is leased can still be acknowledged."""
 
-    def close(self) -> None:
-        """Let go of the connection; what is not settled comes back elsewhere."""
-
-
-# Note of the SMS service, section 6: one queue per delay, as a shorter delay would wait behind a longer one.
-RETRY_DELAYS_SECONDS = (2, 5, 15)
-
-
-_DIGEST_CHARACTERS = 12
+    def close_connections(self) -> None:
+        """Close the connections; what is not acknowledged comes to another worker."""
 
 
 class InspectionFailed(Exception):
@@ -109,7 +106,7 @@ class NoSuchDeadJob(Exception):
 
 @dataclass(frozen=True)
 class DeadJob:
-    """A message that nobody will send. ``died_at`` is aware UTC, or None where the queue does not say."""
+    """A dead letter: a message that no worker will send. ``died_at`` is aware UTC; None if the queue does not say."""
 
     body: str
     reason: str
@@ -117,7 +114,7 @@ class DeadJob:
 
     @property
     def job(self) -> SendJob | None:
-        """The job, unless the body is none."""
+        """The job; None if the body is none."""
         try:
             return SendJob.from_body(self.body)
         except JobMalformed:
@@ -125,30 +122,30 @@ class DeadJob:
 
     @property
     def id(self) -> str:
-        """The job's id; of a body that is no job, the beginning of its SHA-256."""
+        """The job's id; of a body that is no job, the first characters of its SHA-256."""
         job = self.job
         return job.id if job else hashlib.sha256(self.body.encode()).hexdigest()[:_DIGEST_CHARACTERS]
 
 
 class QueueInspection(Protocol):
-    """One look at the queue; made for a command and closed by it. Everything raises `InspectionFailed`."""
+    """What operators see and do; made for one command and closed by it. Every method raises `InspectionFailed`."""
 
     def depths(self) -> dict[str, int]:
         """Count the messages that wait, by the name of their queue."""
 
-    def dead(self, limit: int) -> list[DeadJob]:
+    def list_dead(self, limit: int) -> list[DeadJob]:
         """Read dead jobs, the oldest first, and leave them where they are."""
 
-    def drop(self, dead_id: str) -> None:
-        """Take a dead job away for good.
+    def drop_dead(self, dead_id: str) -> None:
+        """Delete a dead job.
 
         Raises:
             NoSuchDeadJob: there is none of that id.
         """
 
-    def replay(self, dead_id: str) -> None:
-        """Put a dead job on the queue again; whether it is still sent is for the worker to decide.
+    def replay_dead(self, dead_id: str) -> None:
+        """Put a dead job on the queue again; the worker decides whether it is still sent.
 
         Raises:
-            NoSuchDeadJob: as in `drop`.
+            NoSuchDeadJob: as in `drop_dead`.
         """

@@ -1,4 +1,4 @@
-"""The one queue message: which job to send. It carries no mobile and no code; those stay sealed in Redis."""
+"""The one queue message: which job to send. It has no mobile and no code; both stay encrypted in Redis."""
 
 import json
 from dataclasses import asdict, dataclass
@@ -13,7 +13,7 @@ class JobMalformed(Exception):
 
 @dataclass(frozen=True)
 class SendJob:
-    """One order to text a code. ``exp`` is the Unix second at which the code dies, ``attempt`` counts from 0."""
+    """One text to send. ``exp`` is the Unix second at which its code expires, ``attempt`` counts from 0."""
 
     id: str
     mobile_hash: str

@@ -1,4 +1,4 @@
--- Put the delayed jobs whose time has come on the stream.
+-- Move the delayed jobs whose time has come to the stream.
 -- KEYS: stream, delayed      ARGV: how many at most
 -- Answer: Redis time in ms
 local time = redis.call('TIME')

@@ -1,10 +1,14 @@
-"""The consuming end of the queue on a Redis stream (6.2 or later)."""
+"""The queue on a Redis stream (Redis 6.2 or later): for one machine, where Redis keeps the codes anyway.
+
+Delayed jobs wait in a sorted set by the time they are due. Dead letters have a stream of their own, with the reason.
+"""
 
 import socket
 import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any  # The entries of a stream come as redis-py parses them.
 
@@ -17,7 +21,12 @@ from sms_service import metrics
 from sms_service.queue.interface import DeadJob, InspectionFailed, Lease, NoSuchDeadJob, NotPublished, PublishFailure
 from sms_service.queue.job import JobMalformed, SendJob
 
-STREAM, DELAYED = "sms:queue", "sms:queue:delayed"
+log = get_logger(__name__)
+STREAM, DELAYED, DEAD, GROUP = "sms:queue", "sms:queue:delayed", "sms:queue:dead", "workers"
+_DEAD_KEPT = 10_000
+_LONGEST_BLOCK_SECONDS = 1.0  # Shorter than the client's socket time-out of 2 s.
+_MOST_DELIVERIES = 10  # As the quorum queue's x-delivery-limit: a poison message, which kills its workers, stops here.
+_MOVED_AT_ONCE = 100
 
 
 class RedisStreamPublisher:
@@ -31,10 +40,10 @@ class RedisStreamPublisher:
     def publish(self, job: SendJob) -> None:
         """Put a job on the stream, as `JobPublisher.publish`."""
         try:
-            added = self._add([STREAM, DELAYED], [job.to_body(), self._capacity])
+            entry_id = self._add([STREAM, DELAYED], [job.to_body(), self._capacity])
         except RedisError as error:
             raise NotPublished(PublishFailure.LOST) from error
-        if added is None:
+        if entry_id is None:
             raise NotPublished(PublishFailure.REFUSED)
 
     def is_up(self) -> bool:
@@ -42,75 +51,38 @@ class RedisStreamPublisher:
         with redis_errors():
             return bool(self._redis.ping())
 
-    def close(self) -> None:
+    def close_connections(self) -> None:
         """Close the pool."""
         self._redis.close()
 
 
-log = get_logger(__name__)
-DEAD, GROUP = "sms:queue:dead", "workers"
-_KEPT = 10_000
-_LONGEST_BLOCK_SECONDS = 1.0  # Shorter than the client's socket time-out of 2 s.
-_MOST_DELIVERIES = 10  # As the quorum queue's x-delivery-limit: a job that kills its workers stops here.
-
-
-class DeadStream:
-    """Takes entries off the queue for good. Errors of Redis are the caller's to handle."""
-
-    def __init__(self, redis: Redis) -> None:
-        self._redis = redis
-
-    def take(self, entry_id: str, body: str, reason: str) -> None:
-        """Move an entry here, in one step."""
-        metrics.DEAD.labels(reason).inc()
-        log.warning("job_buried", entry=entry_id, reason=reason)
-        with self._redis.pipeline(transaction=True) as transaction:
-            transaction.xadd(DEAD, {"body": body, "reason": reason}, maxlen=_KEPT)
-            transaction.xack(STREAM, GROUP, entry_id)
-            transaction.xdel(STREAM, entry_id)
-            transaction.execute()
-
-    def takes_killer(self, entry: Any) -> bool:
-        """Take an entry that was delivered too often, and say whether it was one."""
-        pending = self._redis.xpending_range(STREAM, GROUP, entry[0], entry[0], 1)
-        if not pending or int(pending[0]["times_delivered"]) <= _MOST_DELIVERIES:
-            return False
-        self.take(entry[0], entry[1].get("body", ""), "delivery_limit")
-        return True
-
-
 class RedisStreamConsumer:
-    """Takes jobs off the stream as one consumer of the group; what a dead consumer held is claimed after a while."""
+    """Leases jobs as one consumer of the group; another consumer claims what a dead one held after a while."""
 
     def __init__(self, redis: Redis, *, reclaim_after_seconds: float) -> None:
         self._redis = redis
         self._name = f"{socket.gethostname()}-{uuid.uuid4().hex[:8]}"
         self._idle_ms = int(reclaim_after_seconds * 1000)
-        self._dead = DeadStream(redis)
         self._next_reclaim = 0.0
         self._has_group = self._is_stopped = False
         self._delay, self._move_due = (load_script(redis, __file__, name) for name in ("delay", "move_due"))
 
     def lease(self, *, limit: int, wait_seconds: float) -> list[Lease]:
-        """Take jobs, as `JobConsumer.lease`: first those of dead workers, then new ones."""
+        """Lease jobs, as `JobConsumer.lease`: first those of dead workers, then new ones."""
         if self._is_stopped:
             return []
         try:
             self._make_group()
-            now_ms = int(self._move_due([STREAM, DELAYED], [100]))
-            entries = self._reclaimed(limit) or self._new(limit, wait_seconds)
-        except ResponseError as error:
-            self._has_group = "NOGROUP" not in str(error) and self._has_group  # Redis was emptied.
-            return self._nothing(error, wait_seconds)
+            now_ms = int(self._move_due([STREAM, DELAYED], [_MOVED_AT_ONCE]))
+            entries = self._reclaim_entries(limit) or self._read_entries(limit, wait_seconds)
         except RedisError as error:
-            return self._nothing(error, wait_seconds)
-        leases = (self._open(entry, now_ms) for entry in entries)
+            if isinstance(error, ResponseError) and "NOGROUP" in str(error):  # Redis was emptied.
+                self._has_group = False
+            log.warning("queue_unreachable", error=str(error))
+            time.sleep(min(wait_seconds, _LONGEST_BLOCK_SECONDS))
+            return []
+        leases = (self._lease_entry(entry, now_ms) for entry in entries)
         return [lease for lease in leases if lease is not None]
-
-    def _nothing(self, error: RedisError, wait_seconds: float) -> list[Lease]:
-        log.warning("queue_unreachable", error=str(error))
-        time.sleep(min(wait_seconds, _LONGEST_BLOCK_SECONDS))
-        return []
 
     def _make_group(self) -> None:
         if self._has_group:
@@ -122,57 +94,74 @@ class RedisStreamConsumer:
                 raise
         self._has_group = True
 
-    def _reclaimed(self, limit: int) -> list[Any]:
-        """Claim what a dead worker held. Asked for a few times per idle time, as it scans the pending list."""
+    def _reclaim_entries(self, limit: int) -> list[Any]:
+        """Claim what a dead worker held, only a few times per idle time, because Redis scans the pending list."""
         if time.monotonic() < self._next_reclaim:
             return []
         # Redis 6.2 answers two items, 7.0 a third one (ids that were deleted).
-        _, entries, *_ = self._redis.xautoclaim(STREAM, GROUP, self._name, self._idle_ms, count=limit)
-        found = [entry for entry in entries if entry[1]]
-        if len(found) < limit:
+        _, claimed, *_ = self._redis.xautoclaim(STREAM, GROUP, self._name, self._idle_ms, count=limit)
+        entries = [entry for entry in claimed if entry[1]]
+        if len(entries) < limit:
             self._next_reclaim = time.monotonic() + self._idle_ms / 4000
-        return [entry for entry in found if not self._dead.takes_killer(entry)]
+        return [entry for entry in entries if not self._dead_letter_if_poison(entry)]
 
-    def _new(self, limit: int, wait_seconds: float) -> list[Any]:
+    def _read_entries(self, limit: int, wait_seconds: float) -> list[Any]:
         block_ms = max(1, int(min(wait_seconds, _LONGEST_BLOCK_SECONDS) * 1000))
         answer: Any = self._redis.xreadgroup(GROUP, self._name, {STREAM: ">"}, count=limit, block=block_ms)
         return answer[0][1] if answer else []
 
-    def _open(self, entry: Any, now_ms: int) -> Lease | None:
+    def _lease_entry(self, entry: Any, now_ms: int) -> Lease | None:
         entry_id, fields = entry
         try:
             job = SendJob.from_body(fields.get("body", ""))
         except JobMalformed:
-            self._dead.take(entry_id, fields.get("body", ""), "malformed")
+            self._move_to_dead(entry_id, fields.get("body", ""), "malformed")
             return None
         if job.exp * 1000 <= now_ms:
-            self._dead.take(entry_id, job.to_body(), "expired")
+            self._move_to_dead(entry_id, job.to_body(), "expired")
             return None
         return Lease(job, entry_id)
 
-    def keep(self, lease: Lease) -> None:
-        """Begin the time anew after which others claim the entry, as `JobConsumer.keep`."""
-        with redis_errors():
-            self._redis.xclaim(STREAM, GROUP, self._name, 0, [str(lease.receipt)], justid=True)
+    def _dead_letter_if_poison(self, entry: Any) -> bool:
+        """Dead-letter an entry that was delivered too often, and say whether it was one."""
+        pending = self._redis.xpending_range(STREAM, GROUP, entry[0], entry[0], 1)
+        if not pending or int(pending[0]["times_delivered"]) <= _MOST_DELIVERIES:
+            return False
+        self._move_to_dead(entry[0], entry[1].get("body", ""), "delivery_limit")
+        return True
 
-    def settle(self, lease: Lease) -> None:
-        """Take a job off, as `JobConsumer.settle`."""
-        with redis_errors(), self._redis.pipeline(transaction=True) as transaction:
-            transaction.xack(STREAM, GROUP, str(lease.receipt))
-            transaction.xdel(STREAM, str(lease.receipt))
+    def _move_to_dead(self, entry_id: str, body: str, reason: str) -> None:
+        metrics.DEAD.labels(reason).inc()
+        log.warning("job_buried", entry=entry_id, reason=reason)
+        with self._redis.pipeline(transaction=True) as transaction:
+            transaction.xadd(DEAD, {"body": body, "reason": reason}, maxlen=_DEAD_KEPT)
+            transaction.xack(STREAM, GROUP, entry_id)
+            transaction.xdel(STREAM, entry_id)
             transaction.execute()
 
-    def hand_over(self, lease: Lease, job: SendJob, *, delay_seconds: int) -> None:
-        """Delay the next attempt, as `JobConsumer.hand_over`."""
+    def extend(self, lease: Lease) -> None:
+        """Start the idle time of the entry anew, after which others claim it, as `JobConsumer.extend`."""
+        with redis_errors():
+            self._redis.xclaim(STREAM, GROUP, self._name, 0, [str(lease.delivery_tag)], justid=True)
+
+    def ack(self, lease: Lease) -> None:
+        """Remove a job, as `JobConsumer.ack`."""
+        with redis_errors(), self._redis.pipeline(transaction=True) as transaction:
+            transaction.xack(STREAM, GROUP, str(lease.delivery_tag))
+            transaction.xdel(STREAM, str(lease.delivery_tag))
+            transaction.execute()
+
+    def requeue(self, lease: Lease, job: SendJob, *, delay_seconds: int) -> None:
+        """Delay the next attempt, as `JobConsumer.requeue`."""
         try:
-            self._delay([STREAM, DELAYED], [GROUP, str(lease.receipt), job.to_body(), delay_seconds * 1000])
+            self._delay([STREAM, DELAYED], [GROUP, str(lease.delivery_tag), job.to_body(), delay_seconds * 1000])
         except RedisError as error:
             raise NotPublished(PublishFailure.LOST) from error
 
-    def bury(self, lease: Lease, reason: str) -> None:
-        """Move a job to the dead stream, as `JobConsumer.bury`."""
+    def dead_letter(self, lease: Lease, reason: str) -> None:
+        """Move a job to the dead stream, as `JobConsumer.dead_letter`."""
         try:
-            self._dead.take(str(lease.receipt), lease.job.to_body(), reason)
+            self._move_to_dead(str(lease.delivery_tag), lease.job.to_body(), reason)
         except RedisError as error:
             raise NotPublished(PublishFailure.LOST) from error
 
@@ -182,10 +171,10 @@ class RedisStreamConsumer:
             return bool(self._redis.ping())
 
     def stop(self) -> None:
-        """Take no more jobs."""
+        """Lease no more jobs."""
         self._is_stopped = True
 
-    def close(self) -> None:
+    def close_connections(self) -> None:
         """Close the pool. The consumer's name stays while it holds jobs; others claim them."""
         try:
             if not self._redis.xpending_range(STREAM, GROUP, "-", "+", 1, consumername=self._name):
@@ -195,50 +184,50 @@ class RedisStreamConsumer:
         self._redis.close()
 
 
+@dataclass(frozen=True)
 class StreamInspection:
-    """Looks through the one client of the command."""
+    """Shows operators the stream, through the one client of the command."""
 
-    def __init__(self, redis: Redis) -> None:
-        self._redis = redis
+    redis: Redis
 
     def depths(self) -> dict[str, int]:
-        """Count the entries, as `QueueInspection.depths`; those in hand of a worker are among those of the stream."""
-        with _failures():
-            return {STREAM: self._redis.xlen(STREAM), DELAYED: self._redis.zcard(DELAYED), DEAD: self._redis.xlen(DEAD)}
+        """Count the entries, as `QueueInspection.depths`; those that a worker has leased are among the stream's."""
+        with _inspection_errors():
+            return {STREAM: self.redis.xlen(STREAM), DELAYED: self.redis.zcard(DELAYED), DEAD: self.redis.xlen(DEAD)}
 
-    def dead(self, limit: int) -> list[DeadJob]:
-        """Read dead jobs, as `QueueInspection.dead`."""
-        with _failures():
+    def list_dead(self, limit: int) -> list[DeadJob]:
+        """Read dead jobs, as `QueueInspection.list_dead`."""
+        with _inspection_errors():
             return [dead for _, dead in self._entries(limit)]
 
-    def drop(self, dead_id: str) -> None:
-        """Take a dead job away, as `QueueInspection.drop`."""
-        with _failures():
-            self._redis.xdel(DEAD, self._find(dead_id)[0])
+    def drop_dead(self, dead_id: str) -> None:
+        """Delete a dead job, as `QueueInspection.drop_dead`."""
+        with _inspection_errors():
+            self.redis.xdel(DEAD, self._find_entry(dead_id)[0])
 
-    def replay(self, dead_id: str) -> None:
-        """Move a dead job to the stream in one step, as `QueueInspection.replay`."""
-        with _failures(), self._redis.pipeline(transaction=True) as transaction:
-            entry_id, dead = self._find(dead_id)
+    def replay_dead(self, dead_id: str) -> None:
+        """Move a dead job to the stream in one step, as `QueueInspection.replay_dead`."""
+        with _inspection_errors(), self.redis.pipeline(transaction=True) as transaction:
+            entry_id, dead = self._find_entry(dead_id)
             transaction.xadd(STREAM, {"body": dead.body})
             transaction.xdel(DEAD, entry_id)
             transaction.execute()
 
-    def _find(self, dead_id: str) -> tuple[str, DeadJob]:
+    def _find_entry(self, dead_id: str) -> tuple[str, DeadJob]:
         for entry_id, dead in self._entries(None):
             if dead.id == dead_id:
                 return entry_id, dead
         raise NoSuchDeadJob
 
     def _entries(self, limit: int | None) -> Iterator[tuple[str, DeadJob]]:
-        entries: Any = self._redis.xrange(DEAD, count=limit)
+        entries: Any = self.redis.xrange(DEAD, count=limit)
         for entry_id, fields in entries:
             died_at = datetime.fromtimestamp(int(entry_id.partition("-")[0]) / 1000, UTC)
             yield entry_id, DeadJob(fields.get("body", ""), fields.get("reason", ""), died_at)
 
 
 @contextmanager
-def _failures() -> Iterator[None]:
+def _inspection_errors() -> Iterator[None]:
     try:
         yield
     except RedisError as error:

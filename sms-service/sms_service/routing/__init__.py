@@ -1,1 +1,1 @@
-"""Which vendor gets a text, and when one is left alone."""
+"""Which provider gets a text, and when a provider is not asked."""

@@ -1,4 +1,4 @@
-"""Which providers send to a country, and in which order a job asks them: pure decisions."""
+"""Which providers send to a country, and in which order a job asks them; decided without I/O."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -11,7 +11,7 @@ EVERYWHERE = "*"
 _ROUTE = re.compile(r"(?P<country>[A-Z]{2}|\*)\s*=\s*(?P<shares>.+)")
 _SHARE = re.compile(r"(?P<name>[a-z]+)(?:\s*:\s*(?P<weight>[1-9][0-9]{0,3}))?")
 _PACE = re.compile(r"(?P<name>[a-z]+)\s*=\s*(?P<rate>[1-9][0-9]{0,4}):(?P<parallel>[1-9][0-9]{0,4})")
-# A provider in trouble keeps a little of its share, so that it is noticed when it works again.
+# An unhealthy provider keeps a little of its share; only by sending can the workers notice that it works again.
 LEAST_HEALTH = 0.05
 
 
@@ -25,28 +25,28 @@ def parse_routes(text: str) -> Routes:
     """
     routes: dict[str, Shares] = {}
     for part in filter(None, (part.strip() for part in text.split(";"))):
-        found = _ROUTE.fullmatch(part if "=" in part else f"{EVERYWHERE}={part}")
-        if found is None or found["country"] in routes:
+        match = _ROUTE.fullmatch(part if "=" in part else f"{EVERYWHERE}={part}")
+        if match is None or match["country"] in routes:
             raise ValueError(f"write routes as CN=yuntongxun:3,aliyun:1; *=twilio, each country once (not {part!r})")
-        routes[found["country"]] = _shares(found["shares"])
+        routes[match["country"]] = _parse_shares(match["shares"])
     if not routes:
         raise ValueError("there must be a route")
     return routes
 
 
-def _shares(text: str) -> Shares:
+def _parse_shares(text: str) -> Shares:
     shares: dict[str, int] = {}
     for part in text.split(","):
-        found = _SHARE.fullmatch(part.strip())
-        if found is None or found["name"] in shares:
+        match = _SHARE.fullmatch(part.strip())
+        if match is None or match["name"] in shares:
             raise ValueError(f"write a route's providers as yuntongxun:3,aliyun:1, each once (not {text!r})")
-        shares[found["name"]] = int(found["weight"] or 1)
+        shares[match["name"]] = int(match["weight"] or 1)
     return shares
 
 
 @dataclass(frozen=True)
 class Pace:
-    """What a provider bears from all workers together."""
+    """How fast all workers together may send to a provider."""
 
     sends_per_second: int
     parallel_sends: int
@@ -58,10 +58,10 @@ def parse_paces(text: str) -> Mapping[str, Pace]:
     Raises:
         ValueError: the text has another form.
     """
-    found = [(part, _PACE.fullmatch(part.strip())) for part in text.split(",") if part.strip()]
-    if wrong := [part for part, match in found if match is None]:
+    matches = [(part, _PACE.fullmatch(part.strip())) for part in text.split(",") if part.strip()]
+    if wrong := [part for part, match in matches if match is None]:
         raise ValueError(f"write paces as twilio=10:16,aliyun=100:64 (not {wrong[0]!r})")
-    return {match["name"]: Pace(int(match["rate"]), int(match["parallel"])) for _, match in found if match}
+    return {match["name"]: Pace(int(match["rate"]), int(match["parallel"])) for _, match in matches if match}
 
 
 def shares_for(routes: Routes, country: str) -> Shares:
@@ -69,15 +69,15 @@ def shares_for(routes: Routes, country: str) -> Shares:
     return routes.get(country) or routes.get(EVERYWHERE) or {}
 
 
-def in_order(shares: Shares, health: Mapping[str, float], random: Random) -> Sequence[str]:
-    """Put providers into the order in which a job asks them: drawn by weight times health, without repetition.
+def draw_order(shares: Shares, health: Mapping[str, float], random: Random) -> Sequence[str]:
+    """Draw the order in which a job asks the providers, by weight times health; each provider comes once.
 
-    ``health`` is between 0 and 1; a provider that is not named in it is well.
+    ``health`` is between 0 and 1; a provider that it does not name counts as healthy.
     """
-    left = {name: weight * max(LEAST_HEALTH, health.get(name, 1.0)) for name, weight in shares.items()}
+    scores = {name: weight * max(LEAST_HEALTH, health.get(name, 1.0)) for name, weight in shares.items()}
     order: list[str] = []
-    while left:
-        name = random.choices(list(left), list(left.values()))[0]
+    while scores:
+        name = random.choices(list(scores), list(scores.values()))[0]
         order.append(name)
-        del left[name]
+        del scores[name]
     return order

@@ -1,1 +1,1 @@
-"""The worker: takes jobs from the queue and has them texted."""
+"""The worker: it takes jobs off the queue and hands their texts to the providers."""

@@ -1,35 +1,35 @@
--- CLAIM: one worker takes one attempt of a job; whoever comes second loses and learns why.
+-- CLAIM: one worker gets one attempt of a job; a second worker is refused, and the answer says why.
 -- KEYS: job, sends that no worker has claimed
--- ARGV: job id, attempt of the message, least useful ms, claim window ms, prefix of the pointers
+-- ARGV: job id, attempt of the message, least useful ms, claim window ms, prefix of the current codes
 -- Answer: {reason}, {'handed_over', current attempt}, or for 'won' and 'sending':
 --         {reason, purpose or notice, ms left, ms since the request, ms since the first send at the provider (-1: none
---          yet), mobile sealed, code sealed, language, country, provider that may have texted, outcome of the last attempt}
+--          yet), mobile sealed, code sealed, language, country, provider that may have texted}
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local job = redis.call('HMGET', KEYS[1], 'state', 'attempt', 'purpose', 'exp', 'reserved_at', 'send')
 local state, attempt, purpose = job[1], tonumber(job[2]), job[3]
 if not state then return {'gone'} end
 if job[6] then redis.call('ZREM', KEYS[2], job[6]) end
-local exp, asked = tonumber(job[4]), tonumber(ARGV[2])
-local pointer = purpose and ARGV[5] .. purpose -- A notice has no purpose: it holds no code that could be valid.
+local exp, message_attempt = tonumber(job[4]), tonumber(ARGV[2])
+local current_code = purpose and ARGV[5] .. purpose -- A notice has no purpose and no code.
 
 local function with_data(reason)
-  local data = redis.call('HMGET', KEYS[1], 'mobile_sealed', 'code_sealed', 'language', 'country', 'provider', 'outcome')
+  local data = redis.call('HMGET', KEYS[1], 'mobile_sealed', 'code_sealed', 'language', 'country', 'provider')
   local first = redis.call('HGET', KEYS[1], 'first_sent_at')
   local since_first = data[5] and first and now - first or -1
-  for i = 1, 6 do data[i] = data[i] or '' end
+  for i = 1, 5 do data[i] = data[i] or '' end
   return {reason, purpose or redis.call('HGET', KEYS[1], 'notice'), exp - now, now - job[5], since_first, unpack(data)}
 end
 
 if state == 'aborted' then return {'aborted'} end
 if state == 'sent' or state == 'failed' or state == 'uncertain' then return {'done'} end
--- The worker before us finished this attempt and died before or after the hand-over of the next.
-if state == 'retry' and asked + 1 == attempt then return {'handed_over', attempt} end
-if asked ~= attempt then return {'stale'} end
--- The worker before us died, or still lives, between the claim and the finish. A code that was used, burnt or
--- followed by a newer one is not texted again.
+-- An earlier worker finished this attempt and died before or after it put the next one on the queue.
+if state == 'retry' and message_attempt + 1 == attempt then return {'handed_over', attempt} end
+if message_attempt ~= attempt then return {'stale'} end
+-- An earlier worker has claimed this attempt and not finished it; it may have died. The code is not texted again if it
+-- was used, made invalid by wrong tries, or replaced by a newer one.
 if state == 'sending' then
-  if redis.call('GET', pointer) ~= ARGV[1] then return {'superseded'} end
+  if redis.call('GET', current_code) ~= ARGV[1] then return {'superseded'} end
   return with_data('sending')
 end
 
@@ -39,17 +39,17 @@ if exp - now < tonumber(ARGV[3]) then
 end
 if state == 'pending' then
   if now - job[5] > tonumber(ARGV[4]) then
-    redis.call('HSET', KEYS[1], 'state', 'aborted') -- So that a COMMIT after us cannot win any more.
+    redis.call('HSET', KEYS[1], 'state', 'aborted') -- So that a later COMMIT cannot make the code valid.
     redis.call('HDEL', KEYS[1], 'mobile_sealed', 'code_sealed', 'code_digest')
     return {'late'}
   end
-elseif pointer then
-  local current = redis.call('GET', pointer)
-  if not current then return {'spent'} end -- Burnt by wrong tries.
+elseif current_code then
+  local current = redis.call('GET', current_code)
+  if not current then return {'spent'} end -- Used, or made invalid by wrong tries.
   if current ~= ARGV[1] then return {'superseded'} end -- A newer code is the valid one.
 end
 redis.call('HSET', KEYS[1], 'state', 'sending')
--- After a refusal any provider may be asked; after an uncertain end only the same one, with the same key.
+-- After a refusal any provider may be asked; after an unknown result only the same one, with the same key.
 if redis.call('HGET', KEYS[1], 'outcome') ~= 'uncertain' then redis.call('HDEL', KEYS[1], 'provider') end
-if pointer then redis.call('SET', pointer, ARGV[1], 'PXAT', exp) end
+if current_code then redis.call('SET', current_code, ARGV[1], 'PXAT', exp) end
 return with_data('won')

@@ -1,7 +1,8 @@
--- FINISH: write down how an attempt ended. `sent` is the truth whoever says it; nothing else overrules a later step.
--- KEYS: job, what finds the job by the provider's message id
--- ARGV: job id, attempt, new state (sent, failed, retry, uncertain), '1' to let the person ask again at once,
---       prefixes of the pointers, the cooldowns and the unanswered sends, provider, provider's message id, outcome
+-- FINISH: write down how an attempt ended. Only the worker of the current attempt may do so; but `sent` is a fact, so
+-- it is written down even if it comes late.
+-- KEYS: job, reference from the provider's message id
+-- ARGV: job id, attempt, new state (sent, failed, retry, uncertain), '1' to let the user request a code again at once,
+--       prefixes of the current codes, the cooldowns and the unanswered sends, provider, provider's message id, outcome
 -- Answer: 'finished'; or the state that stays; or 'gone'
 local KEEP = 86400000
 local time = redis.call('TIME')
@@ -11,8 +12,8 @@ local state, purpose = job[1], job[3]
 if not state then return 'gone' end
 local finish = ARGV[3]
 local is_current = state == 'sending' and job[2] == ARGV[2]
-local is_late_truth = finish == 'sent' and (state == 'sending' or state == 'retry' or state == 'uncertain')
-if not is_current and not is_late_truth then return state end
+local is_late_fact = finish == 'sent' and (state == 'sending' or state == 'retry' or state == 'uncertain')
+if not is_current and not is_late_fact then return state end
 
 redis.call('HSET', KEYS[1], 'state', finish, 'provider', ARGV[8], 'outcome', ARGV[10], 'finished_at', now)
 if ARGV[9] ~= '' then redis.call('SET', KEYS[2], KEYS[1], 'PXAT', job[4] + KEEP) end
@@ -22,12 +23,12 @@ if finish == 'retry' then
 end
 redis.call('HDEL', KEYS[1], 'mobile_sealed', 'code_sealed')
 redis.call('PEXPIREAT', KEYS[1], job[4] + KEEP)
-if finish == 'failed' and purpose then -- A notice has neither pointer nor cooldown.
-  local pointer, cooldown = ARGV[5] .. purpose, ARGV[6] .. purpose
-  if redis.call('GET', pointer) == ARGV[1] then redis.call('DEL', pointer) end
+if finish == 'failed' and purpose then -- A notice has neither code nor cooldown.
+  local current_code, cooldown = ARGV[5] .. purpose, ARGV[6] .. purpose
+  if redis.call('GET', current_code) == ARGV[1] then redis.call('DEL', current_code) end
   if ARGV[4] == '1' then
     if redis.call('GET', cooldown) == ARGV[1] then redis.call('DEL', cooldown) end
-    if job[5] then redis.call('ZREM', ARGV[7] .. purpose, job[5]) end -- No text, so the next wait is no longer.
+    if job[5] then redis.call('ZREM', ARGV[7] .. purpose, job[5]) end -- So that the next wait is no longer.
   end
 end
 return 'finished'

@@ -14,22 +14,21 @@ from sms_service.codes.crypto import CodeKeys
 from sms_service.codes.keys import (
     WAITING_KEY,
     cooldown_prefix,
+    current_code_prefix,
     job_key,
     message_reference_key,
-    pointer_prefix,
     unanswered_sends_prefix,
 )
-from sms_service.codes.purposes import Notice, Purpose
-from sms_service.codes.templates import Language
+from sms_service.codes.purposes import Language, Notice, Purpose
 from sms_service.queue.job import SendJob
 
 
 class ClaimReason(enum.StrEnum):
-    """Why a claim was won or lost."""
+    """Why a claim was granted or refused; the values are labels of a metric."""
 
     WON = "won"
     SENDING = "sending"  # A worker claimed this attempt before and has not finished it.
-    HANDED_OVER = "handed_over"  # This attempt is finished, but the hand-over of the next may be lost.
+    REQUEUED = "handed_over"  # This attempt is finished, but the message of the next one may be lost.
     GONE = "gone"
     EXPIRED = "expired"
     LATE = "late"  # Nobody committed it within the claim window.
@@ -41,11 +40,10 @@ class ClaimReason(enum.StrEnum):
 
 
 @dataclass(frozen=True)
-class Claimed:
+class ClaimedJob:
     """What a worker needs to send one text; a notice has no code.
 
     ``provider`` is the one that may have texted already, or empty; ``since_first_send_seconds`` counts from then.
-    ``is_uncertain``: the last attempt ended so, and only a safe repetition may follow.
     """
 
     mobile: Mobile
@@ -57,15 +55,14 @@ class Claimed:
     country: str = ""
     provider: str = ""
     since_first_send_seconds: float = 0
-    is_uncertain: bool = False
 
 
 @dataclass(frozen=True)
 class Claim:
-    """The answer to CLAIM: ``claimed`` for WON and SENDING, ``attempt`` (the current one) for HANDED_OVER."""
+    """The answer to CLAIM: ``job`` is set for WON and SENDING, ``attempt`` (the current one) for REQUEUED."""
 
     reason: ClaimReason
-    claimed: Claimed | None = None
+    job: ClaimedJob | None = None
     attempt: int = 0
 
 
@@ -89,8 +86,8 @@ class Finish:
     releases_cooldown: bool = False
 
 
-class SendJobs:
-    """Send jobs in Redis. Both methods raise `DependencyUnavailable` when Redis is away."""
+class JobStates:
+    """The states of jobs in Redis. Both methods raise `DependencyUnavailable` when Redis is away."""
 
     def __init__(
         self, redis: Redis, keys: CodeKeys, *, useful_lifetime_seconds: float, claim_window_seconds: float
@@ -101,26 +98,21 @@ class SendJobs:
         self._claim, self._finish = (load_script(redis, __file__, name) for name in ("claim", "finish"))
 
     def claim(self, job: SendJob) -> Claim:
-        """Take one attempt; exactly one caller wins it."""
-        arguments: list[str | int] = [
-            job.id,
-            job.attempt,
-            self._useful_ms,
-            self._window_ms,
-            pointer_prefix(job.mobile_hash),
-        ]
+        """Claim one attempt; of several callers exactly one gets it."""
+        prefix = current_code_prefix(job.mobile_hash)
+        arguments: list[str | int] = [job.id, job.attempt, self._useful_ms, self._window_ms, prefix]
         with redis_errors():
-            answer = self._claim([job_key(job.mobile_hash, job.id), WAITING_KEY], arguments)
-        reason = ClaimReason(answer[0])
-        if reason is ClaimReason.HANDED_OVER:
-            return Claim(reason, attempt=int(answer[1]))
-        if len(answer) == 1:
+            reply = self._claim([job_key(job.mobile_hash, job.id), WAITING_KEY], arguments)
+        reason = ClaimReason(reply[0])
+        if reason is ClaimReason.REQUEUED:
+            return Claim(reason, attempt=int(reply[1]))
+        if len(reply) == 1:
             return Claim(reason)
-        return Claim(reason, self._claimed(job, answer[1:]))
+        return Claim(reason, self._open_job(job, reply[1:]))
 
-    def _claimed(self, job: SendJob, fields: Sequence[Any]) -> Claimed:
-        purpose, left_ms, waited_ms, since_first_ms, mobile, code, language, country, provider, outcome = fields
-        return Claimed(
+    def _open_job(self, job: SendJob, fields: Sequence[Any]) -> ClaimedJob:
+        purpose, left_ms, waited_ms, since_first_ms, mobile, code, language, country, provider = fields
+        return ClaimedJob(
             mobile=Mobile(self._keys.open(mobile, context=f"{job.id} mobile")),
             code=self._keys.open(code, context=f"{job.id} code") if code else "",
             purpose=Notice(purpose) if purpose in set(Notice) else Purpose(purpose),
@@ -130,15 +122,14 @@ class SendJobs:
             country=country,
             provider=provider,
             since_first_send_seconds=max(0, since_first_ms) / 1000,
-            is_uncertain=outcome == "uncertain",
         )
 
     def finish(self, job: SendJob, finish: Finish) -> str:
         """Write down the end of an attempt; answers ``finished``, ``gone``, or the state that stays."""
         arguments: list[str | int] = [
             job.id, job.attempt, finish.state, "1" if finish.releases_cooldown else "0",
-            pointer_prefix(job.mobile_hash), cooldown_prefix(job.mobile_hash), unanswered_sends_prefix(job.mobile_hash),
-            finish.provider, finish.provider_id, finish.outcome,
+            current_code_prefix(job.mobile_hash), cooldown_prefix(job.mobile_hash),
+            unanswered_sends_prefix(job.mobile_hash), finish.provider, finish.provider_id, finish.outcome,
         ]  # fmt: skip
         keys = [job_key(job.mobile_hash, job.id), message_reference_key(finish.provider, finish.provider_id)]
         with redis_errors():

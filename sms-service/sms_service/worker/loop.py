@@ -1,4 +1,4 @@
-"""The worker's loop: as many jobs in hand as there are threads, until it is told to stop."""
+"""The worker's loop: it leases as many jobs as it has free threads, until it is told to stop."""
 
 import signal
 import threading
@@ -20,41 +20,38 @@ _ALIVE_SECONDS = 30.0
 
 
 class WorkerLoop:
-    """The loop: as many leases as there are free threads, each handled to its end."""
+    """The loop; each lease is handled by a thread of its own."""
 
     def __init__(self, consumer: JobConsumer, *, threads: int, stopping: threading.Event) -> None:
         self._consumer = consumer
         self._threads = threads
-        self._free = threading.Semaphore(threads)
+        self._free_threads = threading.Semaphore(threads)
         self._stopping = stopping
-        self._beat_at = time.monotonic()
+        self._turned_at = time.monotonic()
 
     def run(self, handle: Callable[[Lease], None]) -> None:
-        """Handle jobs until `stop`; then finish those in hand, and take no others."""
+        """Handle jobs until `stop`; then lease no more, and return when the leased ones are finished."""
         with ThreadPoolExecutor(self._threads, thread_name_prefix="send") as pool:
             while not self._stopping.is_set():
-                self._beat_at = time.monotonic()
-                slots = self._free_slots()
-                leases = self._lease(slots) if slots and not self._stopping.is_set() else []
+                self._turned_at = time.monotonic()
+                threads = self._acquire_threads()
+                leases = self._lease_jobs(threads) if threads and not self._stopping.is_set() else []
                 for lease in leases:
                     pool.submit(self._handle, handle, lease)
-                self._give_back(slots - len(leases))
+                if threads > len(leases):
+                    self._free_threads.release(threads - len(leases))
             metrics.DRAINING.set(1)
             self._consumer.stop()
         metrics.DRAINING.set(0)
 
-    def _free_slots(self) -> int:
-        """Wait a while for a free thread, and take all that are free."""
-        slots = int(self._free.acquire(timeout=_WAIT_SECONDS))
-        while slots and self._free.acquire(blocking=False):
-            slots += 1
-        return slots
+    def _acquire_threads(self) -> int:
+        """Wait a while for a free thread, acquire all that are free, and return how many."""
+        threads = int(self._free_threads.acquire(timeout=_WAIT_SECONDS))
+        while threads and self._free_threads.acquire(blocking=False):
+            threads += 1
+        return threads
 
-    def _give_back(self, slots: int) -> None:
-        if slots:
-            self._free.release(slots)
-
-    def _lease(self, limit: int) -> list[Lease]:
+    def _lease_jobs(self, limit: int) -> list[Lease]:
         try:
             return self._consumer.lease(limit=limit, wait_seconds=_WAIT_SECONDS)
         except Exception:
@@ -71,24 +68,25 @@ class WorkerLoop:
             log.warning("job_left", job=lease.job.id, error=str(error))
         except Exception:
             log.exception("job_broke", job=lease.job.id)
-            self._bury(lease)
+            self._dead_letter(lease)
         finally:
             metrics.BUSY_THREADS.dec()
-            self._free.release()
+            self._free_threads.release()
 
-    def _bury(self, lease: Lease) -> None:
-        # What breaks us would break the next worker too; left alone it would hold a place of this one for ever.
+    def _dead_letter(self, lease: Lease) -> None:
+        # A poison message: the next worker would fail over it too, and a lease that is left alone keeps one of this
+        # worker's places for ever.
         try:
-            self._consumer.bury(lease, "broke")
+            self._consumer.dead_letter(lease, "broke")
         except (DependencyUnavailable, NotPublished) as error:
             log.warning("job_left", job=lease.job.id, error=str(error))
 
     def stop(self, _signal: int = 0, _frame: FrameType | None = None) -> None:
-        """End the loop. A second signal kills the process, as it would without us."""
+        """End the loop. A second signal kills the process at once."""
         self._stopping.set()
         if _signal:
             signal.signal(_signal, signal.SIG_DFL)
 
     def is_alive(self) -> bool:
-        """Say whether the loop turns."""
-        return time.monotonic() - self._beat_at < _ALIVE_SECONDS
+        """Say whether the loop has turned within the last 30 seconds."""
+        return time.monotonic() - self._turned_at < _ALIVE_SECONDS

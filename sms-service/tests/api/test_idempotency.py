@@ -10,7 +10,7 @@ from redis import Redis
 
 from chassis.errors import IdempotencyKeyInFlight, SmsUnavailable
 from chassis.redis_client import connect_redis
-from sms_service.api.idempotency import IdempotencyKeys, Promise
+from sms_service.api.idempotency import AcceptedCodeRequest, IdempotencyKeys
 from sms_service.app import create_app
 from sms_service.codes.crypto import CodeKeys
 from sms_service.providers.inbox import Inbox
@@ -18,7 +18,7 @@ from sms_service.queue.interface import NotPublished, PublishFailure
 from sms_service.queue.redis_stream import RedisStreamPublisher
 
 BODY = {"mobile": "13800138000", "purpose": "register", "captcha_id": "one", "captcha_text": "AB3D"}
-PROMISE: Promise = {"expires_in": 300, "resend_after": 60}
+PROMISE: AcceptedCodeRequest = {"expires_in": 300, "resend_after": 60}
 
 
 @pytest.fixture
@@ -100,7 +100,7 @@ def test_T20_two_at_once_make_one_text(settings, called_by, captcha_stub, stream
         def is_up(self) -> bool:
             return True
 
-        def close(self) -> None:
+        def close_connections(self) -> None:
             pass
 
     captcha_stub.answers["one"] = "AB3D"
@@ -127,13 +127,13 @@ def test_T20_two_at_once_make_one_text(settings, called_by, captcha_stub, stream
 def test_50_threads_act_once(idempotency: IdempotencyKeys) -> None:
     acted: list[int] = []
 
-    def act() -> Promise:
+    def act() -> AcceptedCodeRequest:
         acted.append(1)
         return PROMISE
 
-    def ask(_: int) -> Promise | None:
+    def ask(_: int) -> AcceptedCodeRequest | None:
         try:
-            return idempotency.once("a-key", "a request", caller="", act=act)
+            return idempotency.run_once("a-key", "a request", caller="", act=act)
         except IdempotencyKeyInFlight:
             return None
 
@@ -146,12 +146,12 @@ def test_50_threads_act_once(idempotency: IdempotencyKeys) -> None:
 
 @pytest.mark.parametrize("error", [SmsUnavailable(), KeyboardInterrupt(), RuntimeError("broke")])
 def test_a_try_without_a_final_answer_frees_the_key(idempotency: IdempotencyKeys, error: BaseException) -> None:
-    def fail() -> Promise:
+    def fail() -> AcceptedCodeRequest:
         raise error
 
     with pytest.raises(type(error)):
-        idempotency.once("a-key", "a request", caller="", act=fail)
-    assert idempotency.once("a-key", "another request", caller="", act=lambda: PROMISE) == PROMISE
+        idempotency.run_once("a-key", "a request", caller="", act=fail)
+    assert idempotency.run_once("a-key", "another request", caller="", act=lambda: PROMISE) == PROMISE
 
 
 def test_a_limit_frees_the_key(post, captcha_stub) -> None:
@@ -169,7 +169,7 @@ def test_a_failed_publish_frees_the_key(settings, called_by, captcha_stub) -> No
         def is_up(self) -> bool:
             return False
 
-        def close(self) -> None:
+        def close_connections(self) -> None:
             pass
 
     captcha_stub.answers |= {"one": "AB3D", "two": "AB3D"}
@@ -181,18 +181,18 @@ def test_a_failed_publish_frees_the_key(settings, called_by, captcha_stub) -> No
 
 
 def test_after_a_crash_the_key_is_free_within_30_seconds(idempotency: IdempotencyKeys, redis: Redis) -> None:
-    def crash() -> Promise:
+    def crash() -> AcceptedCodeRequest:
         """Look at what a crash in here would leave behind, and let the marker's time be over."""
         [record] = redis.keys("sms:idempotency:*")
         assert 29_000 < redis.pttl(record) <= 30_000
         redis.delete(record)
-        assert idempotency.once("a-key", "a request", caller="", act=lambda: PROMISE) == PROMISE
+        assert idempotency.run_once("a-key", "a request", caller="", act=lambda: PROMISE) == PROMISE
         raise RuntimeError("came back too late")
 
     with pytest.raises(RuntimeError):
-        idempotency.once("a-key", "a request", caller="", act=crash)
+        idempotency.run_once("a-key", "a request", caller="", act=crash)
     # The late try did not take away the answer of the one that came after it.
-    assert idempotency.once("a-key", "a request", caller="", act=crash) == PROMISE
+    assert idempotency.run_once("a-key", "a request", caller="", act=crash) == PROMISE
 
 
 def test_an_answer_is_kept_for_a_day_and_tells_nothing(post, captcha_stub, redis: Redis) -> None:
@@ -208,18 +208,18 @@ def test_an_answer_is_kept_for_a_day_and_tells_nothing(post, captcha_stub, redis
 def test_without_redis_a_request_with_a_key_fails_closed(keys: CodeKeys) -> None:
     away = IdempotencyKeys(connect_redis("redis://127.0.0.1:9"), keys, keep_hours=24)
     with pytest.raises(SmsUnavailable):
-        away.once("a-key", "a request", caller="", act=lambda: PROMISE)
-    assert away.once(None, "a request", caller="", act=lambda: PROMISE) == PROMISE
+        away.run_once("a-key", "a request", caller="", act=lambda: PROMISE)
+    assert away.run_once(None, "a request", caller="", act=lambda: PROMISE) == PROMISE
 
 
 def test_an_answer_that_cannot_be_kept_is_given_all_the_same(idempotency: IdempotencyKeys, redis: Redis) -> None:
-    def act() -> Promise:
+    def act() -> AcceptedCodeRequest:
         [record] = redis.keys("sms:idempotency:*")
         redis.delete(record)
         redis.set(record, "of a type that makes Redis fail", px=1000)
         return PROMISE
 
-    assert idempotency.once("a-key", "a request", caller="", act=act) == PROMISE
+    assert idempotency.run_once("a-key", "a request", caller="", act=act) == PROMISE
 
 
 def test_the_stream_holds_one_job(post, captcha_stub, redis: Redis, stream_publisher: RedisStreamPublisher) -> None:

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 import svcs
@@ -18,7 +18,7 @@ from sms_service.codes.purposes import Purpose
 from sms_service.codes.reservation import Reservation
 from sms_service.providers.receipts import Receipt, ReceiptForged, ReceiptMalformed, ReceiptRequest, ReceiptStatus
 from sms_service.queue.job import SendJob
-from sms_service.routing.breaker import Gates, Send
+from sms_service.routing.breaker import CircuitBreaker, Send
 from sms_service.routing.routes import Pace
 from sms_service.worker.job_states import Finish, FinishState
 
@@ -29,9 +29,9 @@ MOBILE = Mobile("+8613800138000")
 class PlainReader:
     """Reads ``[[status, message id, job id], …]``."""
 
-    answer: Mapping[str, object] = MappingProxyType({"code": 0, "msg": "ok"})
+    acknowledgement: ClassVar[Mapping[str, object]] = MappingProxyType({"code": 0, "msg": "ok"})
 
-    def read(self, request: ReceiptRequest) -> list[Receipt]:
+    def read_receipts(self, request: ReceiptRequest) -> list[Receipt]:
         if request.headers.get("x-signature") == "forged":
             raise ReceiptForged
         try:
@@ -60,28 +60,28 @@ def post(client: FlaskClient, called_by) -> Callable[..., Any]:
 
 
 @pytest.fixture
-def in_hand(make_codes, make_send_jobs, redis: Redis) -> Callable[[], Reservation]:
+def in_hand(make_codes, make_job_states, redis: Redis) -> Callable[[], Reservation]:
     """Bring a job to where a provider has its text and nobody knows how that ended."""
 
     def begin() -> Reservation:
         codes = make_codes()
         reservation = codes.reserve(MOBILE, Purpose.LOGIN, subject="", ip="192.0.2.1")
         codes.commit(reservation)
-        make_send_jobs().claim(job_of(reservation))
-        Gates(redis, {"plain": Pace(100, 100)}).enter(Send(job_of(reservation), "plain"))
+        make_job_states().claim(job_of(reservation))
+        CircuitBreaker(redis, {"plain": Pace(100, 100)}).acquire(Send(job_of(reservation), "plain"))
         return reservation
 
     return begin
 
 
 @pytest.fixture
-def finished(in_hand, make_send_jobs) -> Callable[[FinishState], Reservation]:
+def finished(in_hand, make_job_states) -> Callable[[FinishState], Reservation]:
     """Bring a job to an end; the provider's message id is ``m1``."""
 
     def finish(state: FinishState) -> Reservation:
         reservation = in_hand()
         end = Finish(state, outcome=str(state), provider="plain", provider_id="m1")
-        make_send_jobs().finish(job_of(reservation), end)
+        make_job_states().finish(job_of(reservation), end)
         return reservation
 
     return finish
@@ -113,11 +113,11 @@ def test_a_delivered_text_was_sent_whatever_we_thought(post, finished, redis) ->
     assert not {"mobile_sealed", "code_sealed"} & set(fields)
 
 
-def test_a_receipt_that_overtakes_the_answer_is_the_truth(post, in_hand, make_send_jobs, redis) -> None:
+def test_a_receipt_that_overtakes_the_answer_is_the_truth(post, in_hand, make_job_states, redis) -> None:
     reservation = in_hand()
     post(["delivered", "", reservation.job_id])
     late = Finish(FinishState.RETRY, outcome="uncertain", provider="plain")
-    assert make_send_jobs().finish(job_of(reservation), late) == "sent"
+    assert make_job_states().finish(job_of(reservation), late) == "sent"
     assert fields_of(redis, reservation)["state"] == "sent"
 
 

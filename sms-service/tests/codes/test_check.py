@@ -12,7 +12,7 @@ from chassis.mobiles import Mobile
 from sms_service.app import create_app
 from sms_service.codes.purposes import Purpose
 from sms_service.codes.reservation import LimitReached
-from sms_service.codes.sms_codes import Checked, SmsCodes
+from sms_service.codes.sms_codes import CodeCheck, SmsCodes
 
 MOBILE, CODE = Mobile("+8613800138000"), "042619"
 
@@ -29,7 +29,7 @@ def new_code(redis: Redis) -> Callable[..., None]:
     return issue
 
 
-def check(codes: SmsCodes, code: str = "000000", purpose: Purpose = Purpose.LOGIN) -> Checked:
+def check(codes: SmsCodes, code: str = "000000", purpose: Purpose = Purpose.LOGIN) -> CodeCheck:
     return codes.check(MOBILE, purpose, code=code, subject="")
 
 
@@ -46,7 +46,7 @@ def test_T7_wrong_tries_over_several_codes_make_a_mobile_rest(make_codes, new_co
     tries = [check(codes) for _ in range(5)]
     new_code(codes)
     tries += [check(codes) for _ in range(2)]
-    assert [each.begins_rest for each in tries] == [False] * 6 + [True]
+    assert [each.starts_lockout for each in tries] == [False] * 6 + [True]
     assert 1798 <= wait_after(lambda: check(codes, CODE)) <= 1800
     assert 1798 <= wait_after(lambda: new_code(codes)) <= 1800
 
@@ -67,7 +67,7 @@ def test_after_the_rest_codes_work_and_the_count_goes_on(make_codes, new_code, r
     [key] = redis.keys("sms:guesses:*")
     redis.hset(key, "rests_until", 1)
     new_code(codes)
-    assert [check(codes).begins_rest for _ in range(5)] == [False] * 4 + [True]
+    assert [check(codes).starts_lockout for _ in range(5)] == [False] * 4 + [True]
 
 
 def test_a_right_code_forgets_the_wrong_ones(make_codes, new_code, redis: Redis) -> None:
@@ -91,8 +91,8 @@ def test_too_many_wrong_tries_stop_a_mobile_until_an_operator_resets_it(make_cod
     assert wait_after(lambda: check(codes, CODE)) == 86400
     [key] = redis.keys("sms:guesses:*")
     assert int(redis.hget(key, "rests_until") or 0) / 1000 - redis.time()[0] > 364 * 86400
-    assert codes.forget_guesses(MOBILE)
-    assert not codes.forget_guesses(MOBILE)
+    assert codes.reset_guesses(MOBILE)
+    assert not codes.reset_guesses(MOBILE)
     assert check(codes, CODE).is_right
 
 

@@ -9,7 +9,11 @@ from flask.testing import FlaskClient
 from pydantic import ValidationError
 from redis import Redis
 
+from chassis.mobiles import Mobile
 from sms_service.app import create_app
+from sms_service.codes.code_requests import report_budget_use
+from sms_service.codes.purposes import Purpose
+from sms_service.metrics import BUDGET_USED, UNVERIFIED, VERIFIED
 from sms_service.providers.inbox import Inbox
 from sms_service.queue.interface import NotPublished, PublishFailure
 from sms_service.queue.job import SendJob
@@ -36,7 +40,7 @@ class FailingPublisher:
     def is_up(self) -> bool:
         return False
 
-    def close(self) -> None:
+    def close_connections(self) -> None:
         pass
 
 
@@ -283,3 +287,21 @@ def test_a_provider_that_is_down_for_a_moment_or_due_again_is_trusted(ask, down)
 def test_a_country_that_is_allowed_needs_a_route(make_settings) -> None:
     with pytest.raises(ValidationError, match="leads to no provider for US"):
         make_settings(countries="CN,US", routes="CN=inbox")
+
+
+def test_budgets_are_shown_and_warned_of(make_codes, log_lines) -> None:
+    codes = make_codes(sends_per_day=2, sends_per_minute=4)
+    report_budget_use(codes.reserve(Mobile("+8613800138000"), Purpose.LOGIN, subject="", ip="192.0.2.1"))
+    assert log_lines == [{"event": "sms_budget_used", "budget": "day", "percent": 50, "log_level": "warning"}]
+    assert BUDGET_USED.labels("day")._value.get() == 0.5
+    assert BUDGET_USED.labels("minute")._value.get() == 0.25
+    assert UNVERIFIED.labels("CN")._value.get() == 1
+
+
+def test_a_right_code_counts_for_its_provider_and_country(ask, consume, work, inbox) -> None:
+    before = VERIFIED.labels("inbox", "CN")._value.get()
+    ask()
+    work()
+    [code] = re.findall(r"[0-9]{6}", inbox.messages()[0].text)
+    assert consume(code).json["verified"] is True
+    assert VERIFIED.labels("inbox", "CN")._value.get() == before + 1

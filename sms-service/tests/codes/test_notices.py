@@ -21,25 +21,25 @@ MOBILE = Mobile("+8613800138000")
 
 
 class Vendor:
-    """A provider with a template for each of ``carried``; refuses the first texts as told."""
+    """A provider with a template for each of ``supported``; refuses the first texts as told."""
 
-    def __init__(self, *carried: Purpose | Notice, name: str = "vendor", refusals: tuple[Outcome, ...] = ()) -> None:
+    def __init__(self, *supported: Purpose | Notice, name: str = "vendor", refusals: tuple[Outcome, ...] = ()) -> None:
         self.name = name
-        self.carried = carried
+        self.supported = supported
         self.refusals = list(refusals)
         self.sent: list[OutgoingSms] = []
 
-    def send(self, sms: OutgoingSms) -> ProviderAnswer:
+    def send_text(self, sms: OutgoingSms) -> ProviderAnswer:
         self.sent.append(sms)
         return ProviderAnswer(self.refusals.pop() if self.refusals else Outcome.ACCEPTED)
 
-    def carries(self, purpose: Purpose | Notice) -> bool:
-        return purpose in self.carried
+    def supports(self, purpose: Purpose | Notice) -> bool:
+        return purpose in self.supported
 
     def repeats_safely(self, **_times: object) -> bool:
         return False
 
-    def close(self) -> None:
+    def close_connections(self) -> None:
         pass
 
 
@@ -52,7 +52,7 @@ class ClosedQueue:
     def is_up(self) -> bool:
         return False
 
-    def close(self) -> None:
+    def close_connections(self) -> None:
         pass
 
 
@@ -146,7 +146,7 @@ def test_notices_count_to_the_budgets_of_all_texts(make_settings, notify, budget
 
 def test_the_kill_switch_stops_notices_too(notify, work, redis: Redis, inbox: Inbox) -> None:
     notify()
-    KillSwitch(redis).on("pumping")
+    KillSwitch(redis).turn_on("pumping")
     assert notify().json["code"] == "sms_unavailable"
     work()
     assert inbox.messages() == []
@@ -178,11 +178,11 @@ def test_a_vendor_with_a_template_gets_a_notice_without_parameters(notify, work)
     assert (sms.purpose, sms.code, sms.parameters) == (Notice.PASSWORD_CHANGED, "", {})
 
 
-def test_a_notice_goes_past_the_vendors_without_a_template_for_it(notify, make_sending, stream_consumer) -> None:
+def test_a_notice_goes_past_the_vendors_without_a_template_for_it(notify, make_job_handler, stream_consumer) -> None:
     without, having = Vendor(*Purpose, name="without"), Vendor(Notice.MOBILE_CHANGED, name="having")
     notify("mobile_changed")
     [lease] = stream_consumer.lease(limit=1, wait_seconds=0.1)
-    make_sending(without, having, order=("without", "having")).handle(lease)
+    make_job_handler(without, having, order=("without", "having")).handle(lease)
     assert (len(without.sent), len(having.sent)) == (0, 1)
 
 

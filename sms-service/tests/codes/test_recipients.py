@@ -106,10 +106,10 @@ def test_a_test_number_ends_with_its_last_day(make_settings) -> None:
     days = [date(2026, 12, 31)]
     tests = make_settings(test_mobiles="+8613800138000:123456:2026-12-31").test_mobiles
     recipients = Recipients(["CN"], tests, today=lambda: days[-1])
-    assert recipients.read("138 0013 8000").fixed_code == "123456"
+    assert recipients.parse_recipient("138 0013 8000").fixed_code == "123456"
     days.append(date(2027, 1, 1))
     with pytest.raises(MobileInvalid):
-        recipients.read("138 0013 8000")
+        recipients.parse_recipient("138 0013 8000")
 
 
 def test_an_outdated_test_number_is_warned_of_at_start(make_settings, log_lines) -> None:

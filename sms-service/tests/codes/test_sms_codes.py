@@ -22,7 +22,7 @@ from sms_service.codes.purposes import Purpose
 from sms_service.codes.reservation import LimitReached, Reservation
 from sms_service.codes.sms_codes import SmsCodes, random_code
 from sms_service.queue.job import SendJob
-from sms_service.worker.job_states import ClaimReason, Finish, FinishState, SendJobs
+from sms_service.worker.job_states import ClaimReason, Finish, FinishState, JobStates
 
 MOBILE = Mobile("+8613800138000")
 CODE = "042619"
@@ -55,8 +55,8 @@ def codes(make_codes: Callable[..., SmsCodes]) -> SmsCodes:
 
 
 @pytest.fixture
-def jobs(make_send_jobs: Callable[..., SendJobs]) -> SendJobs:
-    return make_send_jobs()
+def jobs(make_job_states: Callable[..., JobStates]) -> JobStates:
+    return make_job_states()
 
 
 def test_T1_codes_are_drawn_evenly_from_the_systems_random_source() -> None:
@@ -94,7 +94,7 @@ def test_a_committed_code_is_valid(codes: SmsCodes) -> None:
     assert is_valid(codes)
 
 
-def test_an_aborted_code_is_never_valid_nor_sent(codes: SmsCodes, jobs: SendJobs) -> None:
+def test_an_aborted_code_is_never_valid_nor_sent(codes: SmsCodes, jobs: JobStates) -> None:
     reservation = reserve(codes)
     assert codes.abort(reservation) == "aborted"
     assert codes.commit(reservation) == "aborted"
@@ -102,39 +102,39 @@ def test_an_aborted_code_is_never_valid_nor_sent(codes: SmsCodes, jobs: SendJobs
     assert not is_valid(codes)
 
 
-def test_a_claim_before_the_commit_makes_the_code_valid(codes: SmsCodes, jobs: SendJobs) -> None:
+def test_a_claim_before_the_commit_makes_the_code_valid(codes: SmsCodes, jobs: JobStates) -> None:
     reservation = reserve(codes)
     claim = jobs.claim(job_of(reservation))
     assert claim.reason is ClaimReason.WON
-    assert claim.claimed is not None
-    assert (claim.claimed.mobile, claim.claimed.code, claim.claimed.purpose) == (MOBILE, CODE, Purpose.LOGIN)
-    assert 299 <= claim.claimed.left_seconds <= 300
+    assert claim.job is not None
+    assert (claim.job.mobile, claim.job.code, claim.job.purpose) == (MOBILE, CODE, Purpose.LOGIN)
+    assert 299 <= claim.job.left_seconds <= 300
     assert codes.abort(reservation) == "sending"
     assert codes.commit(reservation) == "sending"
     assert is_valid(codes)
 
 
-def test_a_job_that_nobody_committed_is_claimed_within_the_window_only(codes, make_send_jobs) -> None:
+def test_a_job_that_nobody_committed_is_claimed_within_the_window_only(codes, make_job_states) -> None:
     reservation = reserve(codes)
     threading.Event().wait(0.005)  # Redis has its own clock.
-    jobs = make_send_jobs(claim_window_seconds=0.001)
+    jobs = make_job_states(claim_window_seconds=0.001)
     assert jobs.claim(job_of(reservation)).reason is ClaimReason.LATE
     assert codes.commit(reservation) == "aborted"
     assert not is_valid(codes)
 
 
-def test_a_text_that_would_come_too_late_is_not_sent(codes, make_send_jobs, redis: Redis) -> None:
+def test_a_text_that_would_come_too_late_is_not_sent(codes, make_job_states, redis: Redis) -> None:
     reservation = reserve(codes)
     codes.commit(reservation)
-    assert make_send_jobs(useful_lifetime_seconds=301).claim(job_of(reservation)).reason is ClaimReason.EXPIRED
+    assert make_job_states(useful_lifetime_seconds=301).claim(job_of(reservation)).reason is ClaimReason.EXPIRED
     assert redis.hget(reservation.charged_keys[0], "code_sealed") is None
 
 
-def test_a_job_that_redis_lost_is_not_sent(jobs: SendJobs) -> None:
+def test_a_job_that_redis_lost_is_not_sent(jobs: JobStates) -> None:
     assert jobs.claim(SendJob("a", "b", 0, 0, "r")).reason is ClaimReason.GONE
 
 
-def test_a_burnt_code_is_not_texted(codes: SmsCodes, jobs: SendJobs) -> None:
+def test_a_burnt_code_is_not_texted(codes: SmsCodes, jobs: JobStates) -> None:
     reservation = reserve(codes)
     codes.commit(reservation)
     for _ in range(5):
@@ -143,7 +143,7 @@ def test_a_burnt_code_is_not_texted(codes: SmsCodes, jobs: SendJobs) -> None:
     assert not is_valid(codes)
 
 
-def test_T10_a_newer_code_takes_the_place_of_an_older_one(make_codes, jobs: SendJobs, redis: Redis) -> None:
+def test_T10_a_newer_code_takes_the_place_of_an_older_one(make_codes, jobs: JobStates, redis: Redis) -> None:
     codes = make_codes()
     older = reserve(codes)
     codes.commit(older)
@@ -163,7 +163,7 @@ def test_an_aborted_request_leaves_the_older_code_valid(codes: SmsCodes, redis: 
     assert is_valid(codes)
 
 
-def test_a_crashed_text_is_not_repeated_when_a_newer_code_is_the_valid_one(make_codes, jobs: SendJobs, redis) -> None:
+def test_a_crashed_text_is_not_repeated_when_a_newer_code_is_the_valid_one(make_codes, jobs: JobStates, redis) -> None:
     codes = make_codes()
     older = codes.reserve(MOBILE, Purpose.LOGIN, subject="", ip="192.0.2.1")
     codes.commit(older)
@@ -175,7 +175,7 @@ def test_a_crashed_text_is_not_repeated_when_a_newer_code_is_the_valid_one(make_
     assert jobs.claim(job_of(newer)).reason is ClaimReason.WON
 
 
-def test_only_one_of_two_claims_wins(codes: SmsCodes, jobs: SendJobs) -> None:
+def test_only_one_of_two_claims_wins(codes: SmsCodes, jobs: JobStates) -> None:
     reservation = reserve(codes)
     codes.commit(reservation)
     with ThreadPoolExecutor(8) as pool:
@@ -183,18 +183,18 @@ def test_only_one_of_two_claims_wins(codes: SmsCodes, jobs: SendJobs) -> None:
     assert sorted(reasons) == sorted([ClaimReason.WON] + [ClaimReason.SENDING] * 7)
 
 
-def test_a_retry_is_claimed_as_the_next_attempt(codes: SmsCodes, jobs: SendJobs) -> None:
+def test_a_retry_is_claimed_as_the_next_attempt(codes: SmsCodes, jobs: JobStates) -> None:
     reservation = reserve(codes)
     codes.commit(reservation)
     jobs.claim(job_of(reservation))
     assert jobs.finish(job_of(reservation), sent(FinishState.RETRY)) == "finished"
     repeated = jobs.claim(job_of(reservation))
-    assert (repeated.reason, repeated.attempt) == (ClaimReason.HANDED_OVER, 1)
+    assert (repeated.reason, repeated.attempt) == (ClaimReason.REQUEUED, 1)
     assert jobs.claim(job_of(reservation, 1)).reason is ClaimReason.WON
     assert jobs.claim(job_of(reservation)).reason is ClaimReason.STALE
 
 
-def test_a_code_works_while_its_text_is_tried_again(codes: SmsCodes, jobs: SendJobs) -> None:
+def test_a_code_works_while_its_text_is_tried_again(codes: SmsCodes, jobs: JobStates) -> None:
     reservation = reserve(codes)
     codes.commit(reservation)
     jobs.claim(job_of(reservation))
@@ -202,7 +202,7 @@ def test_a_code_works_while_its_text_is_tried_again(codes: SmsCodes, jobs: SendJ
     assert is_valid(codes)
 
 
-def test_a_refused_text_takes_its_code_and_cooldown_away(codes: SmsCodes, jobs: SendJobs) -> None:
+def test_a_refused_text_takes_its_code_and_cooldown_away(codes: SmsCodes, jobs: JobStates) -> None:
     reservation = reserve(codes)
     codes.commit(reservation)
     jobs.claim(job_of(reservation))
@@ -211,7 +211,7 @@ def test_a_refused_text_takes_its_code_and_cooldown_away(codes: SmsCodes, jobs: 
     assert reserve(codes)
 
 
-def test_a_providers_limit_keeps_the_cooldown(codes: SmsCodes, jobs: SendJobs) -> None:
+def test_a_providers_limit_keeps_the_cooldown(codes: SmsCodes, jobs: JobStates) -> None:
     reservation = reserve(codes)
     codes.commit(reservation)
     jobs.claim(job_of(reservation))
@@ -220,7 +220,7 @@ def test_a_providers_limit_keeps_the_cooldown(codes: SmsCodes, jobs: SendJobs) -
         reserve(codes)
 
 
-def test_a_late_sent_corrects_uncertain_and_never_the_other_way(codes: SmsCodes, jobs: SendJobs) -> None:
+def test_a_late_sent_corrects_uncertain_and_never_the_other_way(codes: SmsCodes, jobs: JobStates) -> None:
     reservation = reserve(codes)
     codes.commit(reservation)
     job = job_of(reservation)
@@ -232,7 +232,7 @@ def test_a_late_sent_corrects_uncertain_and_never_the_other_way(codes: SmsCodes,
     assert is_valid(codes)
 
 
-def test_a_finished_job_keeps_neither_code_nor_mobile(codes: SmsCodes, jobs: SendJobs, redis: Redis) -> None:
+def test_a_finished_job_keeps_neither_code_nor_mobile(codes: SmsCodes, jobs: JobStates, redis: Redis) -> None:
     reservation = reserve(codes)
     codes.commit(reservation)
     jobs.claim(job_of(reservation))
@@ -242,7 +242,7 @@ def test_a_finished_job_keeps_neither_code_nor_mobile(codes: SmsCodes, jobs: Sen
     assert kept["state"] == "sent"
 
 
-def test_everything_in_redis_expires(codes: SmsCodes, jobs: SendJobs, redis: Redis) -> None:
+def test_everything_in_redis_expires(codes: SmsCodes, jobs: JobStates, redis: Redis) -> None:
     reservation = reserve(codes)
     codes.commit(reservation)
     jobs.claim(job_of(reservation))

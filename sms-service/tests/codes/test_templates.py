@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from sms_service.codes.purposes import Notice, Purpose
-from sms_service.codes.templates import Language, Templates, TemplatesMalformed
+from sms_service.codes.purposes import Language, Notice, Purpose
+from sms_service.codes.templates import Templates, TemplatesMalformed
 
 
 @pytest.fixture
@@ -24,7 +24,7 @@ def own_file(tmp_path: Path) -> Callable[[str], Path]:
 @pytest.mark.parametrize("purpose", list(Purpose))
 @pytest.mark.parametrize("language", list(Language))
 def test_every_text_names_its_code_and_how_long_it_lives(purpose: Purpose, language: Language) -> None:
-    text = Templates().text(purpose, language, code="042619", valid_minutes=5)
+    text = Templates().code_text(purpose, language, code="042619", valid_minutes=5)
     assert "042619" in text
     assert "5" in text.replace("042619", "")
 
@@ -32,31 +32,31 @@ def test_every_text_names_its_code_and_how_long_it_lives(purpose: Purpose, langu
 @pytest.mark.parametrize("notice", list(Notice))
 @pytest.mark.parametrize("language", list(Language))
 def test_every_notice_is_worded_without_a_code_to_fill_in(notice: Notice, language: Language) -> None:
-    text = Templates(web_otp_domain="example.com").notice(notice, language)
+    text = Templates(web_otp_domain="example.com").notice_text(notice, language)
     assert len(text) > 20
     assert "@example.com" not in text
 
 
-def test_a_default_template_takes_a_code_and_carries_no_notice(own_file: Callable[[str], Path]) -> None:
+def test_a_default_template_takes_a_code_and_is_for_no_notice(own_file: Callable[[str], Path]) -> None:
     templates = Templates(own_file('[aliyun.zh]\ndefault = "SMS_1"\nmobile_changed = "SMS_2"\n'))
-    assert templates.id_of("aliyun", Notice.PASSWORD_CHANGED, Language.ZH) is None
-    assert templates.id_of("aliyun", Notice.MOBILE_CHANGED, Language.EN) == "SMS_2"
+    assert templates.find_template("aliyun", Notice.PASSWORD_CHANGED, Language.ZH) is None
+    assert templates.find_template("aliyun", Notice.MOBILE_CHANGED, Language.EN) == "SMS_2"
 
 
 def test_the_last_line_binds_the_code_to_the_site() -> None:
-    text = Templates(web_otp_domain="example.com").text(Purpose.LOGIN, Language.EN, code="042619", valid_minutes=5)
+    text = Templates(web_otp_domain="example.com").code_text(Purpose.LOGIN, Language.EN, code="042619", valid_minutes=5)
     assert text.splitlines()[-1] == "@example.com #042619"
 
 
 def test_own_templates_take_the_place_of_the_shipped_ones(own_file: Callable[[str], Path]) -> None:
     own = '[text.en]\ndefault = "Code {code}"\n[aliyun.zh]\nlogin = "SMS_1"\ndefault = "SMS_2"\n'
     templates = Templates(own_file(own))
-    assert templates.text(Purpose.LOGIN, Language.EN, code="042619", valid_minutes=5) == "Code 042619"
-    assert "验证码" in templates.text(Purpose.LOGIN, Language.ZH, code="042619", valid_minutes=5)
-    assert templates.id_of("aliyun", Purpose.LOGIN, Language.ZH) == "SMS_1"
-    assert templates.id_of("aliyun", Purpose.REGISTER, Language.EN) == "SMS_2"
-    assert templates.id_of("tencent", Purpose.LOGIN, Language.ZH) is None
-    assert templates.id_of("yuntongxun", Purpose.LOGIN, Language.ZH) == "1"
+    assert templates.code_text(Purpose.LOGIN, Language.EN, code="042619", valid_minutes=5) == "Code 042619"
+    assert "验证码" in templates.code_text(Purpose.LOGIN, Language.ZH, code="042619", valid_minutes=5)
+    assert templates.find_template("aliyun", Purpose.LOGIN, Language.ZH) == "SMS_1"
+    assert templates.find_template("aliyun", Purpose.REGISTER, Language.EN) == "SMS_2"
+    assert templates.find_template("tencent", Purpose.LOGIN, Language.ZH) is None
+    assert templates.find_template("yuntongxun", Purpose.LOGIN, Language.ZH) == "1"
 
 
 @pytest.mark.parametrize(

@@ -16,8 +16,8 @@ from typing import Any
 import pytest
 
 from chassis.mobiles import Mobile
-from sms_service.codes.purposes import Purpose
-from sms_service.codes.templates import Language, Templates
+from sms_service.codes.purposes import Language, Purpose
+from sms_service.codes.templates import Templates
 from sms_service.providers.aliyun import Aliyun, AliyunKey
 from sms_service.providers.http_client import VendorHttp
 from sms_service.providers.provider import OutgoingSms, Provider
@@ -124,12 +124,12 @@ def vendor() -> Iterator[VendorStub]:
 def http() -> Iterator[VendorHttp]:
     http = VendorHttp(pool_size=4, answer_seconds=0.4)
     yield http
-    http.close()
+    http.close_connections()
 
 
 @pytest.fixture
 def make_sms() -> Callable[..., OutgoingSms]:
-    """Make the text of the SMS note's vectors, or one like it."""
+    """Make the text of the vectors of the vendors, or one like it."""
 
     def make(**changed: Any) -> OutgoingSms:
         fields: dict[str, Any] = {
@@ -264,7 +264,7 @@ def make_provider(vendor: VendorStub, http: VendorHttp, templates: Templates) ->
             ),
             "tencent": lambda: Tencent(address, TencentKey("id", secret), app, http, templates=templates, clock=clock),
             "twilio": lambda: Twilio(address, http, account_sid="ACsid", auth_token=secret, sender="+15005550006"),
-            "webhook": lambda: Webhook(f"{address}/sms?to=us", secret.encode(), http, clock=clock),
+            "webhook": lambda: Webhook(url=f"{address}/sms?to=us", key=secret.encode(), http=http, clock=clock),
         }
         return providers[name]()
 

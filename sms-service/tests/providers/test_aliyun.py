@@ -1,4 +1,4 @@
-"""The provider aliyun: the vectors of the SMS note, section 3.2, what its codes mean, and its receipts."""
+"""The provider aliyun: signature vectors, what its codes mean, and its receipts."""
 
 import hashlib
 from datetime import UTC, datetime
@@ -6,7 +6,14 @@ from datetime import UTC, datetime
 import pytest
 
 from chassis.mobiles import Mobile
-from sms_service.providers.aliyun import Aliyun, AliyunCall, AliyunKey, AliyunReceipts, canonical_request, headers_of
+from sms_service.providers.aliyun import (
+    Aliyun,
+    AliyunCall,
+    AliyunKey,
+    AliyunReceipts,
+    canonical_request,
+    signed_headers,
+)
 from sms_service.providers.provider import Outcome, ProviderAnswer
 from sms_service.providers.receipts import Receipt, ReceiptMalformed, ReceiptRequest, ReceiptStatus
 
@@ -64,7 +71,7 @@ def aliyun(make_provider) -> Aliyun:
 def test_the_signature_is_the_vendors(call: AliyunCall, hashed: str, signature: str) -> None:
     key = AliyunKey("YourAccessKeyId", "YourAccessKeySecret")
     assert hashlib.sha256(canonical_request(call).encode()).hexdigest() == hashed
-    assert headers_of(call, key)["Authorization"] == (
+    assert signed_headers(call, key)["Authorization"] == (
         f"ACS3-HMAC-SHA256 Credential=YourAccessKeyId,SignedHeaders={NAMES},Signature={signature}"
     )
 
@@ -74,7 +81,7 @@ def test_the_query_is_sorted_and_escaped_as_the_vendor_does() -> None:
 
 
 def test_an_order_names_job_number_sign_template_code_and_minutes(aliyun, vendor, sms) -> None:
-    aliyun.send(sms)
+    aliyun.send_text(sms)
     [(path, headers, body)] = vendor.requests
     assert path == (
         "/?OutId=01JD0V9Z3Q8W6T5R4E2Y1K7M0P&PhoneNumbers=13800138000&SignName=%E6%96%B0%E7%BB%8F%20A%2A~"
@@ -86,13 +93,13 @@ def test_an_order_names_job_number_sign_template_code_and_minutes(aliyun, vendor
 
 
 def test_numbers_abroad_have_their_country_code_and_no_plus(aliyun, vendor, make_sms) -> None:
-    aliyun.send(make_sms(mobile=Mobile("+447400123456")))
+    aliyun.send_text(make_sms(mobile=Mobile("+447400123456")))
     assert "&PhoneNumbers=447400123456&" in vendor.requests[0][0]
 
 
 def test_each_call_has_a_nonce_of_its_own(aliyun, vendor, sms) -> None:
-    aliyun.send(sms)
-    aliyun.send(sms)
+    aliyun.send_text(sms)
+    aliyun.send_text(sms)
     assert len({headers["x-acs-signature-nonce"] for _, headers, _ in vendor.requests}) == 2
 
 
@@ -121,7 +128,7 @@ def test_each_code_has_its_class(
     aliyun, vendor, sms, word: str, outcome: Outcome, code: str | None, status: int
 ) -> None:
     vendor.play = lambda handler: handler.reply({"Code": word, "Message": "…"}, status)
-    assert aliyun.send(sms) == ProviderAnswer(outcome, code or word)
+    assert aliyun.send_text(sms) == ProviderAnswer(outcome, code or word)
 
 
 REPORT = (
@@ -133,11 +140,11 @@ REPORT = (
 
 def test_receipts_are_read_in_their_order() -> None:
     reader = AliyunReceipts()
-    assert reader.read(ReceiptRequest(REPORT, {}, {}, "")) == [
+    assert reader.read_receipts(ReceiptRequest(REPORT, {}, {}, "")) == [
         Receipt(ReceiptStatus.DELIVERED, "DELIVERED", "932702304080415357^0", "01JD0V9Z3Q8W6T5R4E2Y1K7M0P"),
         Receipt(ReceiptStatus.UNDELIVERED, "MOBILE_NOT_ON_SERVICE", "b"),
     ]
-    assert reader.answer["code"] == 0
+    assert reader.acknowledgement["code"] == 0
 
 
 @pytest.mark.parametrize(
@@ -147,4 +154,4 @@ def test_receipts_are_read_in_their_order() -> None:
 )  # fmt: skip
 def test_receipts_of_other_types_are_malformed(body: bytes) -> None:
     with pytest.raises(ReceiptMalformed):
-        AliyunReceipts().read(ReceiptRequest(body, {}, {}, ""))
+        AliyunReceipts().read_receipts(ReceiptRequest(body, {}, {}, ""))

@@ -30,7 +30,7 @@ names = pytest.mark.parametrize("name", CREDENTIALS)
 
 @pytest.fixture
 def make(make_settings, redis, keys, templates) -> Callable[[str, Settings], Provider]:
-    return lambda name, settings: make_provider(name, settings, redis, keys, templates)
+    return lambda name, settings: make_provider(name, settings, redis=redis, keys=keys, templates=templates)
 
 
 def test_every_provider_is_covered() -> None:
@@ -41,13 +41,17 @@ def test_every_provider_is_covered() -> None:
 def test_a_provider_is_made_from_its_credentials(make, make_settings, name: str) -> None:
     provider = make(name, make_settings(routes=name, **CREDENTIALS[name]))
     assert provider.name == name
-    provider.close()
+    provider.close_connections()
 
 
 @pytest.mark.parametrize("empty", ["", None])
 @names
-def test_every_missing_variable_is_named(make, make_settings, name: str, empty: str | None) -> None:
-    settings = make_settings(**dict.fromkeys(CREDENTIALS[name], empty))
+def test_every_missing_variable_is_named(
+    make_settings, monkeypatch: pytest.MonkeyPatch, name: str, empty: str | None
+) -> None:
+    for field in CREDENTIALS[name] if empty is not None else ():
+        monkeypatch.setenv(f"SMS_{field}".upper(), empty)
+    settings = make_settings()
     assert missing_credentials(settings, name) == [f"SMS_{field}".upper() for field in CREDENTIALS[name]]
 
 
@@ -76,6 +80,14 @@ def test_secrets_may_be_files(make_settings, tmp_path: Path) -> None:
     (tmp_path / "sms_twilio_auth_token").write_text("the token\n".replace(" ", "-"))
     settings = make_settings(_secrets_dir=tmp_path)
     assert settings.twilio_auth_token.get_secret_value() == "the-token"
+
+
+def test_an_empty_file_of_a_secret_means_that_it_is_not_set(make_settings, tmp_path: Path) -> None:
+    fields = ("twilio_auth_token", "webhook_key", "receipts_secret", "amqp_url")
+    for field in fields:
+        (tmp_path / f"sms_{field}").write_text("")
+    settings = make_settings(_secrets_dir=tmp_path)
+    assert [getattr(settings, field) for field in fields] == [None] * 4
 
 
 @pytest.mark.parametrize(
@@ -109,11 +121,11 @@ def test_a_provider_without_template_ids_is_refused_at_the_start(
     path = tmp_path / "own.toml"
     path.write_text(f'[{name}.en]\nregister = "1"\nlogin = "2"\nchange_mobile = "3"\n')
     with pytest.raises(ProviderUnusable, match=f"{name} has no template id for reauthenticate, reset_password "):
-        make_provider(name, make_settings(**CREDENTIALS[name]), redis, keys, Templates(path))
+        make_provider(name, make_settings(**CREDENTIALS[name]), redis=redis, keys=keys, templates=Templates(path))
 
 
 def test_a_template_in_another_language_is_better_than_none(make_provider, vendor, make_sms) -> None:
-    make_provider("aliyun").send(make_sms(language="en"))
+    make_provider("aliyun").send_text(make_sms(language="en"))
     assert "TemplateCode=SMS_154950909" in vendor.requests[0][0]
 
 

@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import NameOID
 
-from sms_service.providers.http_client import VendorHttp, VendorReply, as_message_id, http_code
+from sms_service.providers.http_client import VendorHttp, VendorReply, http_code, parse_message_id
 from sms_service.providers.provider import Outcome, ProviderAnswer
 
 OK = ProviderAnswer(Outcome.ACCEPTED, "ok")
@@ -25,7 +25,7 @@ KNOWN_HEAD = b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n"
 
 
 def ask(http: VendorHttp, address: str) -> ProviderAnswer:
-    return http.ask(address, body=b"{}", headers={}, read=lambda _reply: OK)
+    return http.post(address, body=b"{}", headers={}, parse=lambda _reply: OK)
 
 
 def write(raw: bytes):
@@ -41,7 +41,7 @@ def write(raw: bytes):
 def test_the_reader_gets_status_and_body(http, vendor) -> None:
     replies: list[VendorReply] = []
     vendor.play = lambda handler: handler.reply({"a": "验证码"}, 418, Retry_After="3")
-    http.ask(vendor.address, body=b"x", headers={"X-One": "1"}, read=lambda reply: replies.append(reply) or OK)
+    http.post(vendor.address, body=b"x", headers={"X-One": "1"}, parse=lambda reply: replies.append(reply) or OK)
     assert replies == [VendorReply(418, b'{"a": "\\u9a8c\\u8bc1\\u7801"}', 3)]
     assert replies[0].json_object() == {"a": "验证码"}
     assert [(headers["X-One"], body) for _, headers, body in vendor.requests] == [("1", b"x")]
@@ -140,7 +140,7 @@ def test_statuses_that_nobody_registered_are_one_code() -> None:
      ("a\nb", ""), (None, ""), (5, ""), (["x"], "")],
 )  # fmt: skip
 def test_a_message_id_is_short_text_or_nothing(value: object, message_id: str) -> None:
-    assert as_message_id(value) == message_id
+    assert parse_message_id(value) == message_id
 
 
 @pytest.fixture(scope="module")

@@ -3,9 +3,9 @@
 import pytest
 from prometheus_client import REGISTRY
 
-from sms_service.providers.provider import CodeTable, Outcome, ProviderAnswer, for_logs
+from sms_service.providers.provider import ErrorCodeTable, Outcome, ProviderAnswer, for_logs
 
-TABLE = CodeTable(
+TABLE = ErrorCodeTable(
     "a vendor of the tests",
     {Outcome.ACCEPTED: ["ok"], Outcome.REFUSED_LIMIT: ["bad.limit"]},
     {Outcome.REFUSED_CONFIG: ["bad."], Outcome.REFUSED_BUSY: ["bad.busy"]},
@@ -24,7 +24,7 @@ TABLE = CodeTable(
     ],
 )
 def test_whole_codes_win_over_beginnings_and_long_ones_over_short_ones(code: str, answer: ProviderAnswer) -> None:
-    assert TABLE.answer(code) == answer
+    assert TABLE.classify(code) == answer
 
 
 def test_whatever_a_vendor_says_the_codes_are_bounded_and_the_unknown_ones_counted() -> None:
@@ -33,7 +33,7 @@ def test_whatever_a_vendor_says_the_codes_are_bounded_and_the_unknown_ones_count
         return REGISTRY.get_sample_value(name, labels) or 0
 
     before = count()
-    answers = [TABLE.answer(f"{start}{number}") for number in range(100) for start in ("bad.", "new", "\n")]
+    answers = [TABLE.classify(f"{start}{number}") for number in range(100) for start in ("bad.", "new", "\n")]
     assert {answer.code for answer in answers} == {"bad.*", "unknown"}
     assert count() - before == 200
 
@@ -50,4 +50,4 @@ def test_what_cannot_be_a_code_is_not_logged(word: str) -> None:
 
 def test_a_code_cannot_stand_in_two_classes() -> None:
     with pytest.raises(ValueError, match="two classes"):
-        CodeTable("x", {Outcome.ACCEPTED: ["1"], Outcome.UNCERTAIN: ["1"]})
+        ErrorCodeTable("x", {Outcome.ACCEPTED: ["1"], Outcome.UNCERTAIN: ["1"]})

@@ -1,4 +1,4 @@
-"""The provider tencent: the vectors of the SMS note, section 3.3, what its codes mean, and its receipts."""
+"""The provider tencent: signature vectors, what its codes mean, and its receipts."""
 
 import hashlib
 import json
@@ -75,7 +75,7 @@ def test_an_order_is_signed_as_documented() -> None:
 
 
 def test_an_order_is_sent_exactly_as_documented(tencent, vendor, sms) -> None:
-    tencent.send(sms)
+    tencent.send_text(sms)
     [(_, headers, body)] = vendor.requests
     expected = SEND_SMS.body.replace(b"TestSign", rb"\u65b0\u7ecf").replace(b"1234", b"5678")
     assert body == expected
@@ -110,14 +110,14 @@ def test_each_code_has_its_class_for_the_call_and_for_the_number(
     tencent, vendor, sms, word: str, outcome: Outcome, code: str | None
 ) -> None:
     vendor.play = lambda handler: handler.reply({"Response": {"Error": {"Code": word, "Message": "…"}}})
-    assert tencent.send(sms) == ProviderAnswer(outcome, code or word)
+    assert tencent.send_text(sms) == ProviderAnswer(outcome, code or word)
     vendor.play = lambda handler: handler.reply({"Response": {"SendStatusSet": [{"Code": word, "SerialNo": ""}]}})
-    assert tencent.send(sms) == ProviderAnswer(outcome, code or word)
+    assert tencent.send_text(sms) == ProviderAnswer(outcome, code or word)
 
 
 def test_an_answer_for_two_numbers_is_not_ours(tencent, vendor, sms) -> None:
     vendor.play = lambda handler: handler.reply({"Response": {"SendStatusSet": [{"Code": "Ok"}, {"Code": "Ok"}]}})
-    assert tencent.send(sms) == ProviderAnswer(Outcome.UNCERTAIN, "unreadable")
+    assert tencent.send_text(sms) == ProviderAnswer(Outcome.UNCERTAIN, "unreadable")
 
 
 def test_receipts_are_read_in_their_order() -> None:
@@ -127,11 +127,11 @@ def test_receipts_are_read_in_their_order() -> None:
         {"report_status": "FAIL", "errmsg": "UNDELIV", "sid": "8:2"},
     ]  # fmt: skip
     reader = TencentReceipts()
-    assert reader.read(ReceiptRequest(json.dumps(rows).encode(), {}, {}, "")) == [
+    assert reader.read_receipts(ReceiptRequest(json.dumps(rows).encode(), {}, {}, "")) == [
         Receipt(ReceiptStatus.DELIVERED, "DELIVRD", "8:1", "01JD"),
         Receipt(ReceiptStatus.UNDELIVERED, "UNDELIV", "8:2"),
     ]
-    assert reader.answer == {"result": 0, "errmsg": "OK"}
+    assert reader.acknowledgement == {"result": 0, "errmsg": "OK"}
 
 
 @pytest.mark.parametrize(
@@ -139,4 +139,4 @@ def test_receipts_are_read_in_their_order() -> None:
 )
 def test_receipts_of_another_form_are_malformed(row: dict[str, object]) -> None:
     with pytest.raises(ReceiptMalformed):
-        TencentReceipts().read(ReceiptRequest(json.dumps([row]).encode(), {}, {}, ""))
+        TencentReceipts().read_receipts(ReceiptRequest(json.dumps([row]).encode(), {}, {}, ""))

@@ -1,10 +1,10 @@
-"""The provider twilio: the vectors of the SMS note, section 3.4, what its codes mean, and its receipts."""
+"""The provider twilio: request and signature vectors, what its codes mean, and its receipts."""
 
 import pytest
 
 from sms_service.providers.provider import Outcome, ProviderAnswer
 from sms_service.providers.receipts import Receipt, ReceiptForged, ReceiptMalformed, ReceiptRequest, ReceiptStatus
-from sms_service.providers.twilio import Twilio, TwilioReceipts, form_of, signature
+from sms_service.providers.twilio import Twilio, TwilioReceipts, build_form, sign_receipt
 
 FORM = (
     b"To=%2B8613800138000&From=%2B15005550006&Body=%5BDemo%5D+042619+is+your+code%2C+valid+5+min&ValidityPeriod=290"
@@ -21,12 +21,14 @@ def twilio(make_provider) -> Twilio:
 
 def test_a_form_is_the_documented_one(make_sms) -> None:
     callback = "https://sms.example.com/v1/receipts/twilio"
-    assert form_of(make_sms(text=TEXT), sender="+15005550006", status_callback=callback) == FORM
+    assert build_form(make_sms(text=TEXT), sender="+15005550006", status_callback=callback) == FORM
 
 
 def test_an_order_names_the_account_and_where_receipts_go(http, vendor, make_sms) -> None:
     account = {"account_sid": "AC00000000000000000000000000000001", "auth_token": "0123456789abcdef0123456789abcdef"}
-    Twilio(vendor.address, http, **account, sender="+15005550006", receipts_address=CALLBACK).send(make_sms(text=TEXT))
+    Twilio(vendor.address, http, **account, sender="+15005550006", receipts_address=CALLBACK).send_text(
+        make_sms(text=TEXT)
+    )
     [(path, headers, body)] = vendor.requests
     assert path == "/2010-04-01/Accounts/AC00000000000000000000000000000001/Messages.json"
     assert headers["Authorization"] == (
@@ -36,18 +38,18 @@ def test_an_order_names_the_account_and_where_receipts_go(http, vendor, make_sms
 
 
 def test_without_a_public_address_no_receipts_are_asked_for(twilio, vendor, sms) -> None:
-    twilio.send(sms)
+    twilio.send_text(sms)
     assert b"StatusCallback" not in vendor.requests[0][2]
 
 
 @pytest.mark.parametrize(("left", "period"), [(-3, 1), (0, 1), (1, 1), (290, 290), (36_000, 36_000), (36_001, 36_000)])
 def test_a_text_is_worth_sending_as_long_as_its_code_lives(make_sms, left: int, period: int) -> None:
-    form = form_of(make_sms(left_seconds=left), sender="Xinjing", status_callback=None)
+    form = build_form(make_sms(left_seconds=left), sender="Xinjing", status_callback=None)
     assert form.endswith(f"&ValidityPeriod={period}".encode())
 
 
 def test_a_messaging_service_takes_the_place_of_a_number(sms) -> None:
-    form = form_of(sms, sender="MG0123456789abcdef0123456789abcdef", status_callback=None)
+    form = build_form(sms, sender="MG0123456789abcdef0123456789abcdef", status_callback=None)
     assert b"&MessagingServiceSid=MG0123456789abcdef0123456789abcdef&" in form
     assert b"From=" not in form
 
@@ -72,30 +74,30 @@ def test_a_messaging_service_takes_the_place_of_a_number(sms) -> None:
 def test_each_code_has_its_class(twilio, vendor, sms, number: int, outcome: Outcome, spelling: type) -> None:
     error = {"code": spelling(number), "message": "…", "more_info": "…", "status": 400}
     vendor.play = lambda handler: handler.reply(error, 400)
-    assert twilio.send(sms) == ProviderAnswer(outcome, str(number))
+    assert twilio.send_text(sms) == ProviderAnswer(outcome, str(number))
 
 
 @pytest.mark.parametrize("number", [30001, 30036, 99999, -1])
 def test_codes_without_a_class_leave_it_open(twilio, vendor, sms, number: int) -> None:
     vendor.play = lambda handler: handler.reply({"code": number}, 400)
-    assert twilio.send(sms) == ProviderAnswer(Outcome.UNCERTAIN, "unknown")
+    assert twilio.send_text(sms) == ProviderAnswer(Outcome.UNCERTAIN, "unknown")
 
 
 def test_a_message_that_failed_at_once_was_refused(twilio, vendor, sms) -> None:
     vendor.play = lambda handler: handler.reply({"sid": "SM1", "status": "failed", "error_code": 21610}, 201)
-    assert twilio.send(sms) == ProviderAnswer(Outcome.REFUSED_RECIPIENT, "21610", "SM1")
+    assert twilio.send_text(sms) == ProviderAnswer(Outcome.REFUSED_RECIPIENT, "21610", "SM1")
 
 
 def test_the_signature_of_receipts_is_the_vendors() -> None:
     form = {"Digits": "1234", "To": "+18005551212", "From": "+14158675309", "Caller": "+14158675309"}
     form |= {"CallSid": "CA1234567890ABCDE"}
     url = "https://mycompany.com/myapp.php?foo=1&bar=2"
-    assert signature("12345", url, form) == "RSOYDt4T1cUTdK1PDd93/VVr8B8="
+    assert sign_receipt("12345", url, form) == "RSOYDt4T1cUTdK1PDd93/VVr8B8="
 
 
 def receipt_request(form: dict[str, str], *, query: str = "?job=01JD", signed_with: str = "token") -> ReceiptRequest:
     url = f"{CALLBACK}{query}"
-    return ReceiptRequest(b"", form, {"x-twilio-signature": signature(signed_with, url, form)}, url)
+    return ReceiptRequest(b"", form, {"x-twilio-signature": sign_receipt(signed_with, url, form)}, url)
 
 
 @pytest.mark.parametrize(
@@ -111,25 +113,25 @@ def receipt_request(form: dict[str, str], *, query: str = "?job=01JD", signed_wi
 )
 def test_a_receipt_says_what_became_of_a_text(word: str, status: ReceiptStatus) -> None:
     form = {"MessageSid": "SM1", "MessageStatus": word, "ErrorCode": "30003", "AccountSid": "AC1"}
-    assert TwilioReceipts("token").read(receipt_request(form)) == [Receipt(status, "30003", "SM1", "01JD")]
+    assert TwilioReceipts("token").read_receipts(receipt_request(form)) == [Receipt(status, "30003", "SM1", "01JD")]
 
 
 def test_a_receipt_need_not_name_a_job_or_a_code() -> None:
     form = {"MessageSid": "SM1", "MessageStatus": "delivered"}
-    [receipt] = TwilioReceipts("token").read(receipt_request(form, query=""))
+    [receipt] = TwilioReceipts("token").read_receipts(receipt_request(form, query=""))
     assert receipt == Receipt(ReceiptStatus.DELIVERED, message_id="SM1")
 
 
 def test_a_receipt_signed_with_another_token_is_forged() -> None:
     form = {"MessageSid": "SM1", "MessageStatus": "delivered"}
     with pytest.raises(ReceiptForged):
-        TwilioReceipts("token").read(receipt_request(form, signed_with="another"))
+        TwilioReceipts("token").read_receipts(receipt_request(form, signed_with="another"))
 
 
 @pytest.mark.parametrize("headers", [{}, {"x-twilio-signature": ""}, {"x-twilio-signature": "é"}])
 def test_a_receipt_without_a_signature_is_forged(headers: dict[str, str]) -> None:
     with pytest.raises(ReceiptForged):
-        TwilioReceipts("token").read(ReceiptRequest(b"", {"MessageSid": "SM1"}, headers, CALLBACK))
+        TwilioReceipts("token").read_receipts(ReceiptRequest(b"", {"MessageSid": "SM1"}, headers, CALLBACK))
 
 
 def test_the_job_in_the_address_is_signed_too() -> None:
@@ -137,10 +139,10 @@ def test_the_job_in_the_address_is_signed_too() -> None:
     genuine = receipt_request(form)
     moved = ReceiptRequest(b"", form, genuine.headers, f"{CALLBACK}?job=another")
     with pytest.raises(ReceiptForged):
-        TwilioReceipts("token").read(moved)
+        TwilioReceipts("token").read_receipts(moved)
 
 
 @pytest.mark.parametrize("form", [{}, {"MessageSid": "SM1"}, {"MessageStatus": "sent"}])
 def test_a_receipt_of_another_form_is_malformed(form: dict[str, str]) -> None:
     with pytest.raises(ReceiptMalformed):
-        TwilioReceipts("token").read(receipt_request(form))
+        TwilioReceipts("token").read_receipts(receipt_request(form))

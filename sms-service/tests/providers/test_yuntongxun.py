@@ -1,4 +1,4 @@
-"""The provider yuntongxun: the vector of the SMS note, section 3.1, and what its status codes mean."""
+"""The provider yuntongxun: a signature vector, and what its status codes mean."""
 
 import re
 from datetime import UTC, datetime
@@ -35,7 +35,7 @@ def test_the_signature_is_the_vendors() -> None:
 
 def test_an_order_is_sent_exactly_as_documented(http, vendor, templates, sms) -> None:
     now = datetime(2014, 4, 16, 6, 20, 30, tzinfo=UTC)  # 14:20:30 in Beijing.
-    Yuntongxun(f"{vendor.address}/", ACCOUNT, http, templates=templates, clock=lambda: now).send(sms)
+    Yuntongxun(f"{vendor.address}/", ACCOUNT, http, templates=templates, clock=lambda: now).send_text(sms)
     [(path, headers, body)] = vendor.requests
     assert path == f"/2013-12-26/Accounts/{ACCOUNT.sid}/SMS/TemplateSMS?sig={SIGNATURE}"
     assert headers["Authorization"] == AUTHORIZATION
@@ -47,7 +47,7 @@ def test_the_job_ids_are_acceptable_request_ids(sms) -> None:
 
 
 def test_numbers_abroad_are_refused_before_anything_is_sent(yuntongxun, vendor, make_sms) -> None:
-    answer = yuntongxun.send(make_sms(mobile=Mobile("+886912345678")))
+    answer = yuntongxun.send_text(make_sms(mobile=Mobile("+886912345678")))
     assert answer == ProviderAnswer(Outcome.REFUSED_RECIPIENT, "abroad")
     assert vendor.requests == []
 
@@ -55,7 +55,7 @@ def test_numbers_abroad_are_refused_before_anything_is_sent(yuntongxun, vendor, 
 @pytest.mark.parametrize("spelling", ["templateSMS", "TemplateSMS"])
 def test_the_message_id_is_found_in_both_spellings(yuntongxun, vendor, sms, spelling: str) -> None:
     vendor.play = lambda handler: handler.reply({"statusCode": "000000", spelling: {"smsMessageSid": " ff81"}})
-    assert yuntongxun.send(sms).message_id == "ff81"
+    assert yuntongxun.send_text(sms).message_id == "ff81"
 
 
 @pytest.mark.parametrize(
@@ -83,10 +83,10 @@ def test_the_message_id_is_found_in_both_spellings(yuntongxun, vendor, sms, spel
 )
 def test_each_status_code_has_its_class(yuntongxun, vendor, sms, code: str, outcome: Outcome) -> None:
     vendor.play = lambda handler: handler.reply({"statusCode": code, "statusMsg": "…"})
-    assert yuntongxun.send(sms) == ProviderAnswer(outcome, code)
+    assert yuntongxun.send_text(sms) == ProviderAnswer(outcome, code)
 
 
 @pytest.mark.parametrize("code", ["999999", "172001"])
 def test_unknown_status_codes_leave_it_open(yuntongxun, vendor, sms, code: str) -> None:
     vendor.play = lambda handler: handler.reply({"statusCode": code})
-    assert yuntongxun.send(sms) == ProviderAnswer(Outcome.UNCERTAIN, "unknown")
+    assert yuntongxun.send_text(sms) == ProviderAnswer(Outcome.UNCERTAIN, "unknown")

@@ -72,7 +72,7 @@ class RabbitQueue:
         return RabbitInspection(self.url)
 
     def crash(self, consumer: JobConsumer) -> None:
-        consumer.close()
+        consumer.close_connections()
 
     def put_raw(self, body: str) -> None:
         self._channel.basic_publish(topology.EXCHANGE, topology.SEND_KEY, body.encode())
@@ -88,7 +88,7 @@ class RabbitQueue:
 
     def close(self) -> None:
         for opened in self.opened:
-            opened.close()
+            opened.close_connections()
         self._connection.close()
 
 
@@ -139,7 +139,7 @@ def test_a_settled_job_never_comes_back(job_queue, make_job, take) -> None:
     job_queue.publisher().publish(make_job())
     consumer = job_queue.consumer()
     [lease] = take(consumer)
-    consumer.settle(lease)
+    consumer.ack(lease)
     job_queue.crash(consumer)
     assert take(job_queue.consumer(), seconds=0.8) == []
 
@@ -159,11 +159,11 @@ def test_the_next_attempt_comes_after_its_delay(job_queue, make_job, take) -> No
     consumer = job_queue.consumer()
     [lease] = take(consumer)
     handed_over_at = time.monotonic()
-    consumer.hand_over(lease, replace(job, attempt=1), delay_seconds=2)
+    consumer.requeue(lease, replace(job, attempt=1), delay_seconds=2)
     [again] = take(consumer)
     assert again.job == replace(job, attempt=1)
     assert 1.8 <= time.monotonic() - handed_over_at <= 8
-    consumer.settle(again)
+    consumer.ack(again)
     assert take(consumer, seconds=0.5) == []
 
 
@@ -171,7 +171,7 @@ def test_a_buried_job_lies_with_the_dead(job_queue, make_job, take) -> None:
     job = make_job()
     job_queue.publisher().publish(job)
     consumer = job_queue.consumer()
-    consumer.bury(take(consumer)[0], "no use")
+    consumer.dead_letter(take(consumer)[0], "no use")
     assert job_queue.dead_bodies() == [job.to_body()]
     assert take(consumer, seconds=0.5) == []
 
@@ -205,7 +205,7 @@ def test_two_workers_never_share_a_job(job_queue, make_job, take) -> None:
         for consumer in consumers:
             for lease in consumer.lease(limit=3, wait_seconds=0.05):
                 leased.append(lease.job.id)
-                consumer.settle(lease)
+                consumer.ack(lease)
     assert sorted(leased) == sorted(job.id for job in jobs)
 
 
@@ -216,58 +216,58 @@ def test_a_stopped_consumer_takes_nothing_and_settles_what_it_has(job_queue, mak
     consumer.stop()
     publisher.publish(second)
     assert consumer.lease(limit=1, wait_seconds=0.1) == []
-    consumer.settle(lease)
+    consumer.ack(lease)
     job_queue.crash(consumer)
     other = job_queue.consumer()
     [lease] = take(other)
-    other.settle(lease)
+    other.ack(lease)
     assert lease.job == second
     assert take(other, seconds=0.5) == []
 
 
 @pytest.fixture
-def bury(job_queue, take) -> Callable[[SendJob], None]:
-    """Have a worker bury a job, and wait until the dead one is there."""
+def dead_letter(job_queue, take) -> Callable[[SendJob], None]:
+    """Have a worker dead_letter a job, and wait until the dead one is there."""
 
-    def bury(job: SendJob) -> None:
+    def dead_letter(job: SendJob) -> None:
         job_queue.publisher().publish(job)
-        consumer, known = job_queue.consumer(), len(job_queue.inspection().dead(100))
-        consumer.bury(take(consumer)[0], "no use")
+        consumer, known = job_queue.consumer(), len(job_queue.inspection().list_dead(100))
+        consumer.dead_letter(take(consumer)[0], "no use")
         end = time.monotonic() + 5
-        while len(job_queue.inspection().dead(100)) == known and time.monotonic() < end:
+        while len(job_queue.inspection().list_dead(100)) == known and time.monotonic() < end:
             time.sleep(0.05)
         job_queue.crash(consumer)
 
-    return bury
+    return dead_letter
 
 
-def test_operators_see_the_dead_jobs_as_often_as_they_look(job_queue, make_job, bury) -> None:
+def test_operators_see_the_dead_jobs_as_often_as_they_look(job_queue, make_job, dead_letter) -> None:
     jobs = [make_job(), make_job()]
     for job in jobs:
-        bury(job)
+        dead_letter(job)
     for _ in range(3):
-        found = job_queue.inspection().dead(100)
+        found = job_queue.inspection().list_dead(100)
         assert [(dead.id, dead.job, bool(dead.reason)) for dead in found] == [(job.id, job, True) for job in jobs]
         assert all(dead.died_at is not None and abs(dead.died_at.timestamp() - time.time()) < 60 for dead in found)
-    assert [dead.id for dead in job_queue.inspection().dead(1)] == [jobs[0].id]
+    assert [dead.id for dead in job_queue.inspection().list_dead(1)] == [jobs[0].id]
 
 
-def test_a_dead_job_can_be_sent_again(job_queue, make_job, bury, take) -> None:
+def test_a_dead_job_can_be_sent_again(job_queue, make_job, dead_letter, take) -> None:
     job, other = make_job(), make_job()
-    bury(job)
-    bury(other)
-    job_queue.inspection().replay(job.id)
+    dead_letter(job)
+    dead_letter(other)
+    job_queue.inspection().replay_dead(job.id)
     assert [lease.job for lease in take(job_queue.consumer())] == [job]
-    assert [dead.id for dead in job_queue.inspection().dead(100)] == [other.id]
+    assert [dead.id for dead in job_queue.inspection().list_dead(100)] == [other.id]
 
 
-def test_a_dead_job_can_be_dropped(job_queue, make_job, bury, take) -> None:
+def test_a_dead_job_can_be_dropped(job_queue, make_job, dead_letter, take) -> None:
     job = make_job()
-    bury(job)
-    job_queue.inspection().drop(job.id)
-    assert job_queue.inspection().dead(100) == []
+    dead_letter(job)
+    job_queue.inspection().drop_dead(job.id)
+    assert job_queue.inspection().list_dead(100) == []
     assert take(job_queue.consumer(), seconds=0.5) == []
-    for act in (job_queue.inspection().drop, job_queue.inspection().replay):
+    for act in (job_queue.inspection().drop_dead, job_queue.inspection().replay_dead):
         with pytest.raises(NoSuchDeadJob):
             act(job.id)
 
@@ -291,5 +291,5 @@ def test_a_kept_job_is_not_taken_over(job_queue, make_job, take) -> None:
     [lease] = take(first)
     end = time.monotonic() + 0.6
     while time.monotonic() < end:
-        first.keep(lease)
+        first.extend(lease)
         assert second.lease(limit=1, wait_seconds=0.05) == []

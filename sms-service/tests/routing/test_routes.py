@@ -5,7 +5,7 @@ from random import Random
 
 import pytest
 
-from sms_service.routing.routes import Pace, in_order, parse_paces, parse_routes, shares_for
+from sms_service.routing.routes import Pace, draw_order, parse_paces, parse_routes, shares_for
 
 
 def test_routes_name_providers_and_weights_per_country() -> None:
@@ -42,7 +42,7 @@ def test_a_pace_of_another_form_is_refused(wrong: str) -> None:
 
 def first_of(shares: dict[str, int], health: dict[str, float]) -> Counter[str]:
     random = Random(7)
-    return Counter(in_order(shares, health, random)[0] for _ in range(4000))
+    return Counter(draw_order(shares, health, random)[0] for _ in range(4000))
 
 
 def test_weights_share_the_first_place() -> None:
@@ -55,4 +55,4 @@ def test_health_scales_a_weight_and_leaves_a_little() -> None:
 
 
 def test_every_provider_is_asked_once() -> None:
-    assert sorted(in_order({"a": 3, "b": 1, "c": 9}, {}, Random(1))) == ["a", "b", "c"]
+    assert sorted(draw_order({"a": 3, "b": 1, "c": 9}, {}, Random(1))) == ["a", "b", "c"]

@@ -6,11 +6,11 @@ from chassis.mobiles import Mobile
 from sms_service.codes.purposes import Purpose
 from sms_service.providers.provider import Outcome
 from sms_service.worker.decisions import End, Step, after_answer, after_claim
-from sms_service.worker.job_states import Claim, Claimed, ClaimReason, FinishState
+from sms_service.worker.job_states import Claim, ClaimedJob, ClaimReason, FinishState
 
 
-def claimed(left_seconds: float = 200, provider: str = "scripted") -> Claimed:
-    return Claimed(Mobile("+8613800138000"), "042619", Purpose.LOGIN, left_seconds, 0, provider=provider)
+def claimed(left_seconds: float = 200, provider: str = "scripted") -> ClaimedJob:
+    return ClaimedJob(Mobile("+8613800138000"), "042619", Purpose.LOGIN, left_seconds, 0, provider=provider)
 
 
 def decide(claim: Claim, *, repeats_safely: bool = False) -> Step:
@@ -38,14 +38,14 @@ def test_a_repetition_of_an_uncertain_text_needs_to_be_safe_when_its_turn_comes(
 
 @pytest.mark.parametrize(
     "reason",
-    sorted(set(ClaimReason) - {ClaimReason.WON, ClaimReason.SENDING, ClaimReason.HANDED_OVER}),
+    sorted(set(ClaimReason) - {ClaimReason.WON, ClaimReason.SENDING, ClaimReason.REQUEUED}),
 )
 def test_a_lost_claim_is_dropped(reason: ClaimReason) -> None:
     assert decide(Claim(reason), repeats_safely=True) is Step.DROP
 
 
 def test_a_lost_hand_over_is_repeated() -> None:
-    assert decide(Claim(ClaimReason.HANDED_OVER, attempt=1)) is Step.HAND_OVER
+    assert decide(Claim(ClaimReason.REQUEUED, attempt=1)) is Step.REQUEUE
 
 
 def test_after_a_crash_a_job_is_sent_again_only_if_that_is_safe() -> None:

@@ -11,18 +11,16 @@ from redis import Redis
 from chassis.errors import DependencyUnavailable, SmsCodeExpired
 from chassis.mobiles import Mobile
 from sms_service.codes.kill_switch import KillSwitch
-from sms_service.codes.purposes import Notice, Purpose
+from sms_service.codes.purposes import Language, Notice, Purpose
 from sms_service.codes.reservation import Reservation
 from sms_service.codes.sms_codes import SmsCodes
-from sms_service.codes.templates import Language
 from sms_service.providers.inbox import Inbox
 from sms_service.providers.provider import Outcome, OutgoingSms, ProviderAnswer
 from sms_service.queue.interface import NotPublished, PublishFailure
 from sms_service.queue.job import SendJob
-from sms_service.queue.redis_stream import DEAD, DELAYED, RedisStreamConsumer
-from sms_service.worker.collector import Backlog
+from sms_service.queue.redis_stream import DELAYED, RedisStreamConsumer
+from sms_service.worker.job_handler import retry_until
 from sms_service.worker.loop import WorkerLoop
-from sms_service.worker.retry import Insistence
 
 MOBILE = Mobile("+8613800138000")
 
@@ -36,25 +34,25 @@ class ScriptedProvider:
         self.is_idempotent = is_idempotent
         self.sent: list[OutgoingSms] = []
 
-    def send(self, sms: OutgoingSms) -> ProviderAnswer:
+    def send_text(self, sms: OutgoingSms) -> ProviderAnswer:
         self.sent.append(sms)
         return ProviderAnswer(self.outcomes.pop(0) if self.outcomes else Outcome.ACCEPTED)
 
-    def carries(self, purpose: Purpose | Notice) -> bool:
+    def supports(self, purpose: Purpose | Notice) -> bool:
         return isinstance(purpose, Purpose)
 
     def repeats_safely(self, *, first_sent_at: datetime, at: datetime) -> bool:
         return self.is_idempotent
 
-    def close(self) -> None:
+    def close_connections(self) -> None:
         pass
 
 
-class Killer(ScriptedProvider):
-    """Takes a text, and its worker dies before it hears of it."""
+class DiesAfterSending(ScriptedProvider):
+    """Sends a text, and its worker dies before it gets the answer."""
 
-    def send(self, sms: OutgoingSms) -> ProviderAnswer:
-        super().send(sms)
+    def send_text(self, sms: OutgoingSms) -> ProviderAnswer:
+        super().send_text(sms)
         raise Died
 
 
@@ -63,36 +61,17 @@ class Died(BaseException):
 
 
 @pytest.fixture
-def die_while_sending(redis: Redis, make_sending) -> Callable[[Any], None]:
+def die_while_sending(redis: Redis, make_job_handler) -> Callable[[Any], None]:
     """Have a worker take one job, hand it to a provider, and die; afterwards others may claim it."""
 
     def die(provider: Any) -> None:
         dead = RedisStreamConsumer(redis, reclaim_after_seconds=10)
         [lease] = dead.lease(limit=1, wait_seconds=0.1)
         with pytest.raises(Died):
-            make_sending(provider, consumer=dead).handle(lease)
+            make_job_handler(provider, consumer=dead).handle(lease)
         threading.Event().wait(0.1)
 
     return die
-
-
-@pytest.fixture
-def enqueue(make_codes, stream_publisher) -> Callable[..., Reservation]:
-    def put(mobile: str = MOBILE) -> Reservation:
-        codes: SmsCodes = make_codes(
-            sends_per_ip_per_hour=1000, sends_per_ip_per_day=1000, sends_per_block_per_hour=1000
-        )
-        reservation = codes.reserve(Mobile(mobile), Purpose.LOGIN, subject="", ip="192.0.2.1")
-        stream_publisher.publish(job_of(reservation))
-        codes.commit(reservation)
-        return reservation
-
-    return put
-
-
-@pytest.fixture
-def state(redis: Redis) -> Callable[[Reservation], str]:
-    return lambda reservation: str(redis.hget(reservation.charged_keys[0], "state"))
 
 
 @pytest.fixture
@@ -188,13 +167,13 @@ def test_a_job_of_a_worker_that_died_before_its_claim_is_sent_by_another(enqueue
 
 
 def test_a_job_of_a_worker_that_died_before_it_asked_a_provider_is_sent_by_another(
-    enqueue, redis, work, make_send_jobs, state
+    enqueue, redis, work, make_job_states, state
 ) -> None:
     provider = ScriptedProvider()
     reservation = enqueue()
     dead = RedisStreamConsumer(redis, reclaim_after_seconds=10)
     [lease] = dead.lease(limit=1, wait_seconds=0.1)
-    make_send_jobs().claim(lease.job)
+    make_job_states().claim(lease.job)
     threading.Event().wait(0.1)
     assert work(provider) == 1
     assert (state(reservation), len(provider.sent)) == ("sent", 1)
@@ -204,7 +183,7 @@ def test_a_job_of_a_worker_that_died_while_sending_is_repeated_where_that_is_saf
     enqueue, work, die_while_sending, state
 ) -> None:
     reservation = enqueue()
-    die_while_sending(Killer())
+    die_while_sending(DiesAfterSending())
     provider = ScriptedProvider(is_idempotent=True)
     assert work(provider) == 1
     assert [sms.job_id for sms in provider.sent] == [reservation.job_id]
@@ -215,18 +194,18 @@ def test_without_an_idempotency_key_a_crash_while_sending_texts_nobody_again(
     enqueue, work, die_while_sending, state
 ) -> None:
     reservation = enqueue()
-    die_while_sending(Killer())
+    die_while_sending(DiesAfterSending())
     provider, other = ScriptedProvider(), ScriptedProvider(name="other")
     work(provider, other)
     assert (state(reservation), provider.sent, other.sent) == ("uncertain", [], [])
 
 
-def test_a_hand_over_that_a_crash_swallowed_is_repeated(enqueue, redis, work, make_send_jobs, state, hurry) -> None:
+def test_a_hand_over_that_a_crash_swallowed_is_repeated(enqueue, redis, work, make_job_states, state, hurry) -> None:
     provider = ScriptedProvider()
     reservation = enqueue()
     dead = RedisStreamConsumer(redis, reclaim_after_seconds=10)
     [lease] = dead.lease(limit=1, wait_seconds=0.1)
-    jobs = make_send_jobs()
+    jobs = make_job_states()
     jobs.claim(lease.job)
     redis.hset(reservation.charged_keys[0], mapping={"state": "retry", "attempt": 1})
     threading.Event().wait(0.1)
@@ -236,50 +215,18 @@ def test_a_hand_over_that_a_crash_swallowed_is_repeated(enqueue, redis, work, ma
     assert (state(reservation), len(provider.sent)) == ("sent", 1)
 
 
-def test_a_killing_job_stops_after_ten_deliveries(enqueue, redis, stream_consumer) -> None:
-    enqueue()
-    for _ in range(10):
-        assert len(stream_consumer.lease(limit=1, wait_seconds=0.001)) == 1
-        stream_consumer = RedisStreamConsumer(redis, reclaim_after_seconds=0.001)
-        threading.Event().wait(0.01)
-    assert stream_consumer.lease(limit=1, wait_seconds=0.001) == []
-    assert redis.xlen("sms:queue:dead") == 1
-
-
-def test_50_jobs_over_two_workers_are_texted_once_each(enqueue, redis, make_send_jobs, inbox: Inbox, make_sending):
-    mobiles = [f"+86138001380{number:02d}" for number in range(50)]
-    for mobile in mobiles:
-        enqueue(mobile)
-    workers = [
-        WorkerLoop(RedisStreamConsumer(redis, reclaim_after_seconds=10), threads=4, stopping=threading.Event())
-        for _ in range(2)
-    ]
-    threads = [threading.Thread(target=worker.run, args=[make_sending().handle]) for worker in workers]
-    for thread in threads:
-        thread.start()
-    done = threading.Event()
-    for _ in range(200):
-        if redis.xlen("sms:queue") == 0:
-            break
-        done.wait(0.05)
-    for worker, thread in zip(workers, threads, strict=True):
-        worker.stop()
-        thread.join()
-    assert sorted(message.mobile for message in inbox.messages()) == mobiles
-
-
-def test_a_stopping_worker_finishes_what_it_has(enqueue, redis, make_sending, stream_consumer, state) -> None:
+def test_a_stopping_worker_finishes_what_it_has(enqueue, redis, make_job_handler, stream_consumer, state) -> None:
     begun, released = threading.Event(), threading.Event()
 
     class SlowProvider(ScriptedProvider):
-        def send(self, sms: OutgoingSms) -> ProviderAnswer:
+        def send_text(self, sms: OutgoingSms) -> ProviderAnswer:
             begun.set()
             released.wait(5)
-            return super().send(sms)
+            return super().send_text(sms)
 
     first = enqueue()
     worker = WorkerLoop(stream_consumer, threads=1, stopping=threading.Event())
-    thread = threading.Thread(target=worker.run, args=[make_sending(SlowProvider()).handle])
+    thread = threading.Thread(target=worker.run, args=[make_job_handler(SlowProvider()).handle])
     thread.start()
     assert begun.wait(5)
     second = enqueue("+8613900139000")
@@ -292,7 +239,7 @@ def test_a_stopping_worker_finishes_what_it_has(enqueue, redis, make_sending, st
 @pytest.mark.parametrize("trouble", [DependencyUnavailable(), NotPublished(PublishFailure.BLOCKED)])
 def test_a_worker_waits_for_redis_and_the_queue_and_gives_up_only_when_it_stops(trouble: Exception) -> None:
     stopping = threading.Event()
-    insist = Insistence(stopping)
+    retrying = retry_until(stopping)
     tries: list[int] = []
 
     def come_back() -> str:
@@ -304,40 +251,21 @@ def test_a_worker_waits_for_redis_and_the_queue_and_gives_up_only_when_it_stops(
     def stay_away() -> None:
         raise trouble
 
-    assert insist(come_back) == "here"
+    assert retrying(come_back) == "here"
     stopping.set()
     with pytest.raises(type(trouble)):
-        insist(stay_away)
-
-
-def test_a_job_that_breaks_the_handling_is_buried_and_does_not_stop_the_worker(enqueue, redis) -> None:
-    handled: list[str] = []
-
-    def handle(lease: Any) -> None:
-        handled.append(lease.job.id)
-        if len(handled) == 2:
-            worker.stop()
-        raise ValueError("broken")
-
-    worker = WorkerLoop(RedisStreamConsumer(redis, reclaim_after_seconds=10), threads=1, stopping=threading.Event())
-    jobs = [enqueue().job_id, enqueue("+8613900139000").job_id]
-    worker.run(handle)
-    assert handled == jobs
-    buried: Any = redis.xrange(DEAD)
-    assert [(SendJob.from_body(fields["body"]).id, fields["reason"]) for _, fields in buried] == [
-        (job_id, "broke") for job_id in jobs
-    ]
+        retrying(stay_away)
 
 
 REFUSALS_THAT_LET_OTHERS_TRY = [Outcome.REFUSED_CONFIG, Outcome.REFUSED_BUSY, Outcome.NOT_SENT]
 
 
 @pytest.fixture
-def send_in_order(make_sending, stream_consumer) -> Callable[..., None]:
+def send_in_order(make_job_handler, stream_consumer) -> Callable[..., None]:
     """Handle the waiting job with providers that are asked in the order given."""
 
     def send(*providers: ScriptedProvider, **changed: Any) -> None:
-        sending = make_sending(*providers, order=[provider.name for provider in providers], **changed)
+        sending = make_job_handler(*providers, order=[provider.name for provider in providers], **changed)
         for lease in stream_consumer.lease(limit=1, wait_seconds=0.1):
             sending.handle(lease)
 
@@ -408,41 +336,32 @@ def test_a_worker_that_stops_while_it_waits_texts_nobody_and_leaves_the_job(
 
 
 def test_a_job_that_no_provider_may_take_in_time_fails_and_frees_the_person(
-    enqueue, make_sending, stream_consumer, redis: Redis, state, make_codes
+    enqueue, make_job_handler, stream_consumer, redis: Redis, state, make_codes
 ) -> None:
     provider = ScriptedProvider()
     redis.hset("sms:provider:scripted", "open_until", 9_999_999_999_999)
     reservation = enqueue()
     [lease] = stream_consumer.lease(limit=1, wait_seconds=0.1)
     redis.hset(reservation.charged_keys[0], "exp", int(redis.hget(reservation.charged_keys[0], "exp")) - 269_900)
-    make_sending(provider).handle(lease)
+    make_job_handler(provider).handle(lease)
     assert (provider.sent, state(reservation)) == ([], "failed")
     assert not is_valid(make_codes())
 
 
-def test_a_country_without_a_route_is_not_texted(enqueue, make_sending, stream_consumer, state) -> None:
+def test_a_country_without_a_route_is_not_texted(enqueue, make_job_handler, stream_consumer, state) -> None:
     provider = ScriptedProvider()
     reservation = enqueue()
     [lease] = stream_consumer.lease(limit=1, wait_seconds=0.1)
-    make_sending(provider, routes={"US": {"scripted": 1}}).handle(lease)
+    make_job_handler(provider, routes={"US": {"scripted": 1}}).handle(lease)
     assert (provider.sent, state(reservation)) == ([], "retry")
 
 
 def test_the_kill_switch_stops_what_waits_already(enqueue, work, state, redis: Redis, make_codes) -> None:
     provider = ScriptedProvider()
     reservation = enqueue()
-    KillSwitch(redis).on("a wave")
+    KillSwitch(redis).turn_on("a wave")
     assert work(provider) == 1
     assert (provider.sent, state(reservation)) == ([], "failed")
     assert not is_valid(make_codes())
-    KillSwitch(redis).off()
+    KillSwitch(redis).turn_off()
     assert enqueue().resend_after_seconds == 60  # As if the first one had never been.
-
-
-def test_a_claimed_request_waits_no_longer(enqueue, work, redis: Redis) -> None:
-    backlog = Backlog(redis, code_ttl_seconds=300)
-    assert backlog.oldest_seconds() == 0
-    enqueue()
-    assert 0 < backlog.oldest_seconds() < 60
-    work(ScriptedProvider())
-    assert backlog.oldest_seconds() == 0

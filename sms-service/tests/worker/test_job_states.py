@@ -1,6 +1,6 @@
 """The states of a code against a small model, in random orders of steps, deliveries and crashes, on a real Redis.
 
-A crash is a step that never comes: no COMMIT and no ABORT after RESERVE, no ENTER or no FINISH after CLAIM, no
+A crash is a step that never comes: no COMMIT and no ABORT after RESERVE, no ACQUIRE or no FINISH after CLAIM, no
 acknowledgement after FINISH. The queue delivers in any order, late, twice, or never. All requests are of one mobile.
 """
 
@@ -14,17 +14,17 @@ from redis import Redis
 
 from chassis.errors import SmsCodeExpired
 from chassis.mobiles import Mobile
-from sms_service.codes.keys import pointer_prefix
+from sms_service.codes.keys import current_code_prefix
 from sms_service.codes.purposes import Purpose
 from sms_service.codes.reservation import Reservation
 from sms_service.codes.sms_codes import SmsCodes
 from sms_service.providers.provider import Outcome, ProviderAnswer
 from sms_service.queue.job import SendJob
-from sms_service.routing.breaker import Gates, Send
+from sms_service.routing.breaker import CircuitBreaker, Send
 from sms_service.routing.routes import Pace
 from sms_service.settings import Settings
 from sms_service.worker.decisions import End, Step, after_answer, after_claim
-from sms_service.worker.job_states import ClaimReason, Finish, FinishState, SendJobs
+from sms_service.worker.job_states import ClaimReason, Finish, FinishState, JobStates
 
 MOBILE, PURPOSE, TRIES = Mobile("+8613800138000"), Purpose.LOGIN, 5
 PROVIDER = "test"
@@ -66,11 +66,11 @@ class Message:
 class CodeMachine(RuleBasedStateMachine):
     """Drives the scripts as API, queue and workers do; ``current`` is the request whose code is the valid one."""
 
-    def __init__(self, redis: Redis, make_codes: Callable[[Callable[[], str]], SmsCodes], jobs: SendJobs) -> None:
+    def __init__(self, redis: Redis, make_codes: Callable[[Callable[[], str]], SmsCodes], jobs: JobStates) -> None:
         super().__init__()
         redis.flushall()
         self.redis, self.codes, self.jobs = redis, make_codes(lambda: f"{len(self.requests):06d}"), jobs
-        self.gates = Gates(redis, {PROVIDER: Pace(sends_per_second=1000, parallel_sends=1000)})
+        self.breaker = CircuitBreaker(redis, {PROVIDER: Pace(sends_per_second=1000, parallel_sends=1000)})
         self.requests: list[Request] = []
         self.unpublished: list[Request] = []
         self.unanswered: list[Request] = []
@@ -130,16 +130,16 @@ class CodeMachine(RuleBasedStateMachine):
             assert (claim.reason is ClaimReason.ABORTED) == request.is_aborted
             is_fresh = message.attempt == 0 and not request.claims_won and not request.is_aborted
             assert not (is_fresh and (not request.is_committed or request is self.current)), "the first CLAIM wins"
-        if claim.claimed is not None:
-            assert (claim.claimed.mobile, claim.claimed.code) == (MOBILE, request.code)
+        if claim.job is not None:
+            assert (claim.job.mobile, claim.job.code) == (MOBILE, request.code)
         step = after_claim(claim, repeats_safely=request.is_idempotent, useful_lifetime_seconds=30)
         if step is Step.SEND:
             assert not request.is_aborted, "nothing is sent after ABORT won"
             if dies_before_asking:
                 self.queue.append(message)
             else:
-                self.ask(message, is_repetition=claim.claimed is not None and claim.claimed.provider != "")
-        elif step is Step.HAND_OVER:
+                self.ask(message, is_repetition=claim.job is not None and claim.job.provider != "")
+        elif step is Step.REQUEUE:
             self.queue.append(Message(request, claim.attempt))
         elif step is Step.GIVE_UP:
             self.outcome = str(Outcome.UNCERTAIN)
@@ -148,7 +148,7 @@ class CodeMachine(RuleBasedStateMachine):
     def ask(self, message: Message, *, is_repetition: bool) -> None:
         self.redis.delete(f"sms:provider:{PROVIDER}")  # However it did before, its breaker is closed.
         send = Send(message.request.job(message.attempt), PROVIDER, is_repetition)
-        self.gates.enter(send)
+        self.breaker.acquire(send)
         message.request.possible_texts += 1
         self.in_hand.append(Message(message.request, message.attempt, send))
 
@@ -167,7 +167,7 @@ class CodeMachine(RuleBasedStateMachine):
     def answer(self, data: st.DataObject, outcome: Outcome, handed_over: bool, acknowledged: bool) -> None:
         message = self.take(data, self.in_hand)
         request = message.request
-        self.gates.leave(message.send, ProviderAnswer(outcome))
+        self.breaker.record(message.send, ProviderAnswer(outcome))
         request.possible_texts -= outcome not in MAYBE_TEXTED
         end = after_answer(
             outcome, attempt=message.attempt, repeats_safely=request.is_idempotent,
@@ -222,8 +222,8 @@ class CodeMachine(RuleBasedStateMachine):
     @invariant()
     def the_valid_code_is_the_winners(self) -> None:
         for request in self.requests[:1]:
-            pointer = self.redis.get(pointer_prefix(request.reservation.mobile_hash) + PURPOSE)
-            assert pointer == (self.current.reservation.job_id if self.current else None)
+            current_code = self.redis.get(current_code_prefix(request.reservation.mobile_hash) + PURPOSE)
+            assert current_code == (self.current.reservation.job_id if self.current else None)
 
     @invariant()
     def nobody_is_sent_to_twice_without_an_idempotency_key(self) -> None:
@@ -234,12 +234,12 @@ class CodeMachine(RuleBasedStateMachine):
             self.try_code(request.code)
 
 
-def test_codes_keep_their_promises_in_any_order_of_steps(redis, keys, make_settings, make_send_jobs) -> None:
+def test_codes_keep_their_promises_in_any_order_of_steps(redis, keys, make_settings, make_job_states) -> None:
     raised = {name: 1000 for name in Settings.model_fields if name.startswith("sends_per")}
     limits = make_settings(**raised)
 
     def machine() -> CodeMachine:
-        return CodeMachine(redis, lambda draw: SmsCodes(redis, keys, limits, draw=draw), make_send_jobs())
+        return CodeMachine(redis, lambda draw: SmsCodes(redis, keys, limits, draw=draw), make_job_states())
 
     # The same examples at every run, so that a change fails a run and chance does not.
     bounds = settings(max_examples=300, stateful_step_count=50, deadline=None, derandomize=True, database=None)

@@ -8,9 +8,11 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 
 import pytest
 import requests
+from redis import Redis
 
 from chassis.mobiles import Mobile
 from sms_service.codes.crypto import CodeKeys
@@ -19,7 +21,7 @@ from sms_service.codes.sms_codes import SmsCodes
 from sms_service.providers.inbox import Inbox
 from sms_service.queue.job import SendJob
 from sms_service.settings import Settings
-from sms_service.worker.health_server import WorkerHealth, ask_health
+from sms_service.worker.health_server import create_health_app, is_healthy, serve_health
 
 CODE_KEY = secrets.token_urlsafe(32)
 COMMAND = [sys.executable, "-m", "sms_service.worker"]
@@ -106,19 +108,34 @@ def test_a_worker_without_the_templates_of_its_provider_says_so(environment: dic
     )
 
 
-@pytest.mark.parametrize(("is_alive", "is_up"), [(True, False), (False, True)])
-def test_a_part_that_is_down_is_told(is_alive: bool, is_up: bool) -> None:
-    def check() -> bool:
-        if not is_up:
-            raise ConnectionError("away")
-        return True
+@dataclass(frozen=True)
+class Loop:
+    alive: bool
 
-    with WorkerHealth("127.0.0.1", 0, is_alive=lambda: is_alive, checks={"queue": check}) as health:
-        address = f"http://127.0.0.1:{health.port}"
+    def is_alive(self) -> bool:
+        return self.alive
+
+
+@dataclass(frozen=True)
+class Consumer:
+    """A consumer whose broker is there, or away."""
+
+    up: bool
+
+    def is_up(self) -> bool:
+        return self.up
+
+
+@pytest.mark.parametrize(("is_alive", "is_up"), [(True, False), (False, True)])
+def test_a_part_that_is_down_is_told(is_alive: bool, is_up: bool, redis: Redis) -> None:
+    app = create_health_app(Loop(is_alive), Consumer(is_up), redis)
+    with serve_health(app, host="127.0.0.1", port=0) as port:
+        address = f"http://127.0.0.1:{port}"
         assert requests.get(f"{address}/healthz", timeout=5).status_code == (200 if is_alive else 503)
         ready = requests.get(f"{address}/readyz", timeout=5)
-        assert (ready.status_code, ready.json()) == (
-            (200, {"checks": {"queue": "up"}}) if is_up else (503, {"checks": {"queue": "down"}})
-        )
+        checks = {"redis.client.Redis": "up", "sms_service.queue.interface.JobConsumer": "up" if is_up else "down"}
+        assert ready.json() == {"status": "ready" if is_up else "not ready", "checks": checks}
+        assert ready.status_code == (200 if is_up else 503)
         assert requests.get(f"{address}/other", timeout=5).status_code == 404
-        assert not ask_health(health.port)
+        assert "python_info" in requests.get(f"{address}/metrics", timeout=5).text
+        assert not is_healthy(port)

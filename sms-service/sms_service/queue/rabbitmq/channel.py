@@ -1,7 +1,7 @@
 """One RabbitMQ connection with one channel, on an I/O thread of its own, opened again whenever it breaks.
 
-pika's connections belong to one thread and do not survive a fork; everything here runs on the I/O thread, and other
-threads come in through `ChannelThread.call`.
+A connection of pika belongs to one thread and does not survive a fork. So everything here runs on the I/O thread; other
+threads use `ChannelThread.call`.
 """
 
 import itertools
@@ -38,7 +38,7 @@ class ChannelThread:
     def __init__(
         self, urls: str, *, name: str, on_open: Callable[[Channel], None], on_lost: Callable[[], None]
     ) -> None:
-        """``on_open`` gets each new channel, ``on_lost`` hears of each loss; both run on the I/O thread."""
+        """``on_open`` is called with each new channel, ``on_lost`` after each loss; both run on the I/O thread."""
         nodes = broker_parameters(urls, timeout_seconds=_TIMEOUT_SECONDS)
         for node in nodes:
             node.heartbeat = _HEARTBEAT_SECONDS
@@ -70,7 +70,7 @@ class ChannelThread:
                 raise RuntimeError("a RabbitMQ connection must be made after the fork")
 
     def call(self, callback: Callable[[], None]) -> bool:
-        """Have the I/O thread call back soon; False when there is no connection. It may be lost before the call."""
+        """Have the I/O thread run a callback soon; False without a connection. If it is lost before, nothing runs."""
         with self._lock:
             connection = self._connection
             if connection is None or not connection.is_open:
@@ -94,7 +94,7 @@ class ChannelThread:
         while not self._closing.is_set():
             try:
                 self._run_connection()
-            except Exception:  # The thread must outlive whatever a broker or pika comes up with.
+            except Exception:  # No error of the broker or of pika may end the thread.
                 log.exception("rabbitmq_broke", connection=self._name)
             self._on_lost()
             pause = self._pause_seconds * random.uniform(0.5, 1)  # noqa: S311 - spreads reconnects, nothing more
@@ -115,7 +115,7 @@ class ChannelThread:
         try:
             connection.ioloop.start()
         finally:
-            with self._lock:  # After this nobody can call into a loop that has ended.
+            with self._lock:  # From now on `call` answers False, so nothing is added to a loop that has ended.
                 self._connection = None
             connection.ioloop.close()
             self._set_blocked(False)
@@ -133,12 +133,12 @@ class ChannelThread:
         channel.add_on_close_callback(self._channel_closed)
         self._on_open(channel)
 
-    def works(self) -> None:
-        """Say that the channel does what it is for, so that the next loss is answered quickly again."""
+    def reset_backoff(self) -> None:
+        """Begin again with the shortest pause after the next loss; to be called once the channel is usable."""
         self._pause_seconds = _FIRST_PAUSE_SECONDS
 
     def _channel_closed(self, channel: Channel, reason: Exception) -> None:
-        # The broker closes a channel over a missing queue, for example. We begin again from the connection.
+        # The broker closes a channel if a queue is missing, for example. We start again with a new connection.
         log.warning("rabbitmq_channel_closed", connection=self._name, reason=str(reason))
         if channel.connection.is_open:
             channel.connection.close()

@@ -1,7 +1,8 @@
 """The exchanges and queues on RabbitMQ, declared in this one place.
 
-Note of the SMS service, section 4; works on RabbitMQ 3.10 to 4.3. At-least-once dead-lettering needs
-``reject-publish``, and one retry queue per delay, as a queue's head would hold back shorter delays behind it.
+They work on RabbitMQ 3.10 to 4.3. Dead-lettering at least once needs quorum queues with ``reject-publish``
+(https://www.rabbitmq.com/docs/quorum-queues#dead-lettering). Each delay has a retry queue of its own: messages leave a
+queue at its head only, so a longer delay there would hold back the shorter ones behind it.
 """
 
 from collections.abc import Iterator
@@ -20,7 +21,7 @@ SEND_QUEUE, SEND_KEY = "sms.send.otp", "send.otp"
 DEAD_QUEUE, DEAD_KEY = "sms.dead", "dead"
 _CAPACITY = 50_000
 _DEAD_KEPT, _DEAD_KEPT_MS = 10_000, 7 * 24 * 3600 * 1000
-_MOST_LOOKS = 1_000_000
+_MOST_READS = 1_000_000
 _TIMEOUT_SECONDS = 5
 
 
@@ -53,17 +54,18 @@ def _lossless(dead_exchange: str, dead_key: str) -> dict[str, str | int]:
 
 def declared_queues() -> Iterator[_Queue]:
     """List the queues as they are declared."""
-    # Ten deliveries: restarts of workers count too, and a job that kills its worker must not take others along.
+    # Ten deliveries, of which restarts of workers use some: a poison message must not kill workers without end.
     limit: dict[str, str | int] = {"x-delivery-limit": 10}
     yield _Queue(SEND_QUEUE, EXCHANGE, SEND_KEY, limit | _lossless(DEAD_EXCHANGE, DEAD_KEY))
     for seconds in RETRY_DELAYS_SECONDS:
         wait: dict[str, str | int] = {"x-message-ttl": seconds * 1000}
         yield _Queue(f"sms.retry.{seconds}s", EXCHANGE, retry_key(seconds), wait | _lossless(EXCHANGE, SEND_KEY))
-    # Each look of an operator gives the messages back, which RabbitMQ 4 counts as deliveries, up to 20 by default.
+    # An operator's command reads the messages and returns them, which RabbitMQ 4 counts as deliveries; its default
+    # limit is 20.
     kept: dict[str, str | int] = {
         "x-max-length": _DEAD_KEPT,
         "x-message-ttl": _DEAD_KEPT_MS,
-        "x-delivery-limit": _MOST_LOOKS,
+        "x-delivery-limit": _MOST_READS,
     }
     yield _Queue(DEAD_QUEUE, DEAD_EXCHANGE, DEAD_KEY, kept)
 
@@ -83,7 +85,7 @@ def apply_topology(urls: str) -> None:
 
 
 def check_topology(urls: str) -> None:
-    """Look whether every exchange and queue is there.
+    """Check that every exchange and queue is there.
 
     Raises:
         TopologyError: the broker is away, or something is missing.

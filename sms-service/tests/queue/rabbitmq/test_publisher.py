@@ -104,7 +104,7 @@ def make_publisher() -> Iterator[Callable[..., RabbitPublisher]]:
 
     yield make
     for publisher in made:
-        publisher.close()
+        publisher.close_connections()
     made.clear()
     # pika leaves the socket of an attempt that broke in the middle to the garbage collector, which warns of it.
     with warnings.catch_warnings(action="ignore", category=ResourceWarning):
@@ -121,7 +121,7 @@ def make_consumer(make_publisher) -> Iterator[Callable[[str], RabbitConsumer]]:
 
     yield make
     for consumer in made:
-        consumer.close()
+        consumer.close_connections()
 
 
 def a_job() -> SendJob:
@@ -207,7 +207,7 @@ def test_a_consumer_comes_back_after_its_queue_was_deleted_and_declared_again(
     make_publisher(amqp_url).publish(a_job())
     leases: list[Any] = []
     assert eventually(lambda: bool(leases.extend(consumer.lease(limit=1, wait_seconds=0.1)) or leases))
-    consumer.settle(leases[0])
+    consumer.ack(leases[0])
 
 
 @pytest.mark.outside
@@ -222,7 +222,7 @@ def test_a_publisher_comes_back_after_the_connection_broke(make_publisher, proxi
 @pytest.mark.outside
 def test_503_means_that_nobody_is_texted_though_the_broker_gets_the_job_later(
     make_publisher, make_consumer, proxied_url, proxy, amqp_url, settings, captcha_stub, called_by,
-    make_send_jobs, inbox: Inbox, make_sending, consume,
+    make_job_states, inbox: Inbox, make_job_handler, consume,
 ) -> None:  # fmt: skip
     publisher = make_publisher(proxied_url, 0.3)
     assert publisher.is_up()
@@ -238,7 +238,7 @@ def test_503_means_that_nobody_is_texted_though_the_broker_gets_the_job_later(
     consumer = make_consumer(amqp_url)
     leases: list[Any] = []
     assert eventually(lambda: bool(leases.extend(consumer.lease(limit=1, wait_seconds=0.1)) or leases))
-    make_sending(consumer=consumer).handle(leases[0])
+    make_job_handler(consumer=consumer).handle(leases[0])
     assert inbox.messages() == []
     assert consume("042619", purpose="login").json["code"] == "sms_code_expired"
 
@@ -252,7 +252,7 @@ def test_an_acknowledgement_for_a_lost_channel_does_no_harm(make_publisher, make
     consumer._thread.call(consumer._thread._close_connection)
     again: list[Any] = []
     assert eventually(lambda: bool(again.extend(consumer.lease(limit=1, wait_seconds=0.1)) or again))
-    consumer.settle(first[0])
-    consumer.settle(again[0])
+    consumer.ack(first[0])
+    consumer.ack(again[0])
     assert consumer.lease(limit=1, wait_seconds=0.3) == []
     assert consumer.is_up()

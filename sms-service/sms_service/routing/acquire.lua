@@ -1,11 +1,10 @@
--- ENTER: may this job be handed to this provider now? If so the job says from here on that it may have been texted.
--- Breaker, pace and parallel sends are shared by all workers, so all are checked and charged in this one step.
--- KEYS: job, provider, the provider's sends under way, what finds the job by its id for receipts,
---       kill switch
--- ARGV: id of this send, provider's name, '1' to repeat a send whose end nobody knows, sends per second,
---       parallel sends, ms after which a send under way is given up
+-- ACQUIRE: may a worker send this job to this provider now? If so, the job is marked: from now on it may have been
+-- texted. All workers share breaker, pace and parallel sends, so this one step checks and charges all of them.
+-- KEYS: job, provider, the provider's sends in flight, reference from the job's id (for receipts), kill switch
+-- ARGV: id of this send, provider's name, '1' to repeat a send whose result nobody knows, sends per second,
+--       parallel sends, ms after which a send in flight is given up
 -- Answer: {'go'}; {'down', ms to wait}; {'busy', ms to wait}; {'gone'}: the job is not being sent any more;
---         {'taken'}: another worker hands it over, or did so and died; {'killed'}: no text may go out
+--         {'taken'}: another worker sends it, or did so and died; {'killed'}: the kill switch is on
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local job = redis.call('HMGET', KEYS[1], 'state', 'provider', 'exp')
@@ -16,7 +15,7 @@ if redis.call('EXISTS', KEYS[5]) == 1 then return {'killed'} end
 local fields = redis.call('HMGET', KEYS[2], 'open_until', 'probe_until', 'busy_until', 'tokens', 'tokens_at')
 local open_until, probe_until, busy_until = tonumber(fields[1] or 0), tonumber(fields[2] or 0), tonumber(fields[3] or 0)
 if now < open_until then return {'down', open_until - now} end
-if now < probe_until then return {'down', probe_until - now} end -- Another job is finding out.
+if now < probe_until then return {'down', probe_until - now} end -- Another job is the probe.
 if now < busy_until then return {'busy', busy_until - now} end
 
 -- A token bucket that holds one second's worth.
@@ -28,7 +27,7 @@ if tokens < 1 then return {'busy', math.ceil((1 - tokens) * 1000 / rate)} end
 redis.call('ZREMRANGEBYSCORE', KEYS[3], '-inf', now)
 local first_until = redis.call('ZRANGE', KEYS[3], 0, 0, 'WITHSCORES')[2]
 if redis.call('ZCARD', KEYS[3]) >= tonumber(ARGV[5]) then
-  return {'busy', math.max(1, math.min(50, first_until - now))} -- One of them ends soon; nobody knows when.
+  return {'busy', math.max(1, math.min(50, first_until - now))} -- One of them ends soon, but nobody knows when.
 end
 
 local until_ms = now + tonumber(ARGV[6])

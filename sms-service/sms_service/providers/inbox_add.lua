@@ -1,4 +1,4 @@
--- Keep a message, once per job.
+-- Add a message to the inbox, once per job.
 -- KEYS: list, mark of the job      ARGV: sealed message, most messages, ttl seconds
 if redis.call('SET', KEYS[2], '1', 'NX', 'EX', ARGV[3]) then
   redis.call('LPUSH', KEYS[1], ARGV[1])

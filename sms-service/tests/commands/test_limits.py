@@ -1,0 +1,53 @@
+"""The commands that stop all texts and that end the lockout of a mobile."""
+
+import pytest
+from flask_openapi3 import OpenAPI
+from redis import Redis
+
+from chassis.mobiles import Mobile
+from sms_service.app import create_app
+from sms_service.codes.kill_switch import KillSwitch
+from sms_service.codes.purposes import Purpose
+
+MOBILE = Mobile("+8613800138000")
+
+
+@pytest.fixture
+def switch(redis: Redis) -> KillSwitch:
+    return KillSwitch(redis)
+
+
+@pytest.fixture
+def run(app: OpenAPI):
+    def command(*words: str) -> tuple[int, str]:
+        result = app.test_cli_runner().invoke(args=["sms", *words])
+        return result.exit_code, result.output
+
+    return command
+
+
+def test_the_commands_turn_the_switch(run, switch: KillSwitch) -> None:
+    assert run("kill-switch", "show") == (0, "The kill switch is off.\n")
+    assert run("kill-switch", "on", "--reason", "pumping") == (0, "The kill switch is on: no code is texted.\n")
+    code, output = run("kill-switch", "show")
+    assert code == 0
+    assert output.startswith("The kill switch is on since 20")
+    assert output.endswith(": pumping\n")
+    assert run("kill-switch", "off") == (0, "The kill switch is off.\n")
+    assert switch.state() is None
+
+
+def test_a_command_resets_wrong_tries(run, make_codes, redis: Redis) -> None:
+    codes = make_codes()
+    codes.commit(codes.reserve(MOBILE, Purpose.LOGIN, subject="", ip="192.0.2.1"))
+    codes.check(MOBILE, Purpose.LOGIN, code="x", subject="")
+    assert run("guesses", "reset", "138 0013 8000") == (0, "+86138****8000: wrong tries are forgotten.\n")
+    assert redis.keys("sms:guesses:*") == []
+    assert run("guesses", "reset", "138 0013 8000") == (0, "+86138****8000: there were no wrong tries.\n")
+
+
+def test_commands_fail_with_a_sentence(run, make_settings) -> None:
+    assert run("guesses", "reset", "12") == (1, "Error: This is not a mobile number we can text.\n")
+    app = create_app(make_settings(redis_url="redis://127.0.0.1:9"))
+    result = app.test_cli_runner().invoke(args=["sms", "kill-switch", "show"])
+    assert (result.exit_code, result.output) == (1, "Error: Redis is away.\n")

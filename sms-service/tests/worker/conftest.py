@@ -1,0 +1,35 @@
+"""Fixtures of the worker: jobs that wait, and their states."""
+
+from collections.abc import Callable
+
+import pytest
+from redis import Redis
+
+from chassis.mobiles import Mobile
+from sms_service.codes.purposes import Purpose
+from sms_service.codes.reservation import Reservation
+from sms_service.codes.sms_codes import SmsCodes
+from sms_service.queue.job import SendJob
+
+MOBILE = Mobile("+8613800138000")
+
+
+@pytest.fixture
+def enqueue(make_codes, stream_publisher) -> Callable[..., Reservation]:
+    def put(mobile: str = MOBILE) -> Reservation:
+        codes: SmsCodes = make_codes(
+            sends_per_ip_per_hour=1000, sends_per_ip_per_day=1000, sends_per_block_per_hour=1000
+        )
+        reservation = codes.reserve(Mobile(mobile), Purpose.LOGIN, subject="", ip="192.0.2.1")
+        stream_publisher.publish(
+            SendJob(reservation.job_id, reservation.mobile_hash, 0, reservation.expires_at, "request-1")
+        )
+        codes.commit(reservation)
+        return reservation
+
+    return put
+
+
+@pytest.fixture
+def state(redis: Redis) -> Callable[[Reservation], str]:
+    return lambda reservation: str(redis.hget(reservation.charged_keys[0], "state"))
