@@ -1,13 +1,15 @@
 """The boundaries of the services: who may import whom, and facts that stand in two places."""
 
+import ast
 import importlib
 import json
 import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from importlib.metadata import packages_distributions
 from pathlib import Path
 
+import pytest
 import yaml
 from pydantic_settings import BaseSettings
 
@@ -144,3 +146,47 @@ def test_the_chassis_stays_small(root: Path) -> None:
         if line.strip() and not line.strip().startswith("#")
     ]
     assert len(lines) < 840  # 790 before it took over what five services had copies of: addresses, types of settings.
+
+
+# The packages and modules of a service, from the top floor to the ground floor. A module belongs to the longest name
+# with which its own name begins. It may import modules of the same name and of the floors below.
+FLOORS: dict[str, list[set[str]]] = {
+    "sms_service": [
+        {"app"},
+        {"api", "commands", "worker"},
+        {"codes"},
+        {"routing"},
+        {"providers", "queue"},
+        {"settings"},
+        {"codes.limit_settings", "providers.settings"},
+        {"codes.crypto", "codes.keys", "codes.templates", "providers.standard_webhooks", "routing.routes"},
+        {"codes.purposes", "metrics"},
+    ],
+}
+
+
+def _imports_of_modules(folder: Path) -> Iterator[tuple[str, str]]:
+    """Each module of a service with each module of the same service that it imports."""
+    for path in sorted(folder.rglob("*.py")):
+        module = ".".join(path.relative_to(folder).with_suffix("").parts)
+        for node in ast.walk(ast.parse(path.read_text())):
+            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+            yield from ((module, name.partition(".")[2]) for name in names if name.startswith(f"{folder.name}."))
+
+
+def _entry_of(module: str, floors: list[set[str]]) -> str:
+    entries = [entry for floor in floors for entry in floor if f"{module}.".startswith(f"{entry}.")]
+    return max(entries, key=len, default="no floor")
+
+
+@pytest.mark.parametrize("package", FLOORS)
+def test_no_module_imports_from_a_floor_above_its_own(root: Path, package: str) -> None:
+    floors = FLOORS[package]
+    level = {entry: number for number, floor in enumerate(floors) for entry in floor}
+    wrong = []
+    for module, imported in _imports_of_modules(root / package.replace("_", "-") / package):
+        source, target = _entry_of(module, floors), _entry_of(imported, floors)
+        if source != target and level.get(source, len(floors)) >= level.get(target, -1):
+            wrong.append(f"{module} imports {imported}")
+    assert wrong == []
