@@ -17,13 +17,13 @@ def test_every_view_says_who_may_call_it(app):
 
 
 def test_the_access_of_every_route_is_the_decided_one(app):
-    found = {
+    access = {
         (method, rule.rule): app.view_functions[rule.endpoint].access
         for rule in app.url_map.iter_rules()
         for method in rule.methods - {"HEAD", "OPTIONS"}
         if not rule.rule.startswith("/static")
     }
-    assert found == {
+    assert access == {
         ("GET", "/healthz"): Access.UNAUTHENTICATED,
         ("GET", "/readyz"): Access.UNAUTHENTICATED,
         ("GET", "/internal/openapi.json"): Access.SERVICE,

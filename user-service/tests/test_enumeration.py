@@ -52,57 +52,57 @@ def seen(visitor):
     """Call once for each mobile, from addresses of their own, and return what a client can tell apart."""
 
     def see(path, fields):
-        found = {}
+        answers = {}
         for number, (kind, mobile) in enumerate(MOBILES.items()):
             person = visitor.at(f"198.51.100.{number}")
             answer = person.call("POST", path, {"mobile": mobile, **fields})
             body = answer.get_data(as_text=True).replace(answer.headers["X-Request-Id"], "")
             headers = sorted((name, value) for name, value in answer.headers if name not in IDS)
-            found[kind] = (answer.status_code, body, headers)
-        return found
+            answers[kind] = (answer.status_code, body, headers)
+        return answers
 
     return see
 
 
 @flows
 def test_T21_every_kind_of_mobile_gets_the_same_answer(people, seen, flow):
-    found = seen(*FLOWS[flow])
-    assert len({str(answer) for answer in found.values()}) == 1
-    assert found["unknown"][0] in (400, 401)
+    answers = seen(*FLOWS[flow])
+    assert len({str(answer) for answer in answers.values()}) == 1
+    assert answers["unknown"][0] in (400, 401)
 
 
 def test_T21_a_right_password_opens_no_account_that_is_banned_locked_or_deleted(people, seen):
-    found = seen("/api/v1/sessions", {"password": PASSWORD})
-    assert found["known"][0] == 201
-    assert found["must reset"][0] == 403
-    closed = {kind: found[kind] for kind in ("banned", "locked", "deleted")}
-    assert closed == dict.fromkeys(closed, found["unknown"])
+    answers = seen("/api/v1/sessions", {"password": PASSWORD})
+    assert answers["known"][0] == 201
+    assert answers["must reset"][0] == 403
+    closed = {kind: answers[kind] for kind in ("banned", "locked", "deleted")}
+    assert closed == dict.fromkeys(closed, answers["unknown"])
 
 
 def test_T21_a_right_code_opens_no_account_that_is_banned_or_deleted(people, seen, sms_service):
     for mobile in MOBILES.values():
         sms_service.live[mobile, "login"] = "271828"
-    found = seen("/api/v1/sessions", {"sms_code": "271828"})
-    assert [found[kind][0] for kind in ("known", "locked", "must reset")] == [201] * 3
-    closed = {kind: found[kind] for kind in ("banned", "deleted")}
-    assert closed == dict.fromkeys(closed, found["unknown"])
+    answers = seen("/api/v1/sessions", {"sms_code": "271828"})
+    assert [answers[kind][0] for kind in ("known", "locked", "must reset")] == [201] * 3
+    closed = {kind: answers[kind] for kind in ("banned", "deleted")}
+    assert closed == dict.fromkeys(closed, answers["unknown"])
 
 
 @flows
 def test_T23_every_kind_of_mobile_meets_captcha_and_limit_after_the_same_tries(people, visitor, flow):
     path, fields = FLOWS[flow]
-    found = {}
+    answers = {}
     for number, (kind, mobile) in enumerate(MOBILES.items()):
         person = visitor.at(f"203.0.113.{number}")
-        found[kind] = [person.call("POST", path, {"mobile": mobile, **fields}).status_code for _ in range(32)]
-    assert found == dict.fromkeys(found, found["unknown"])
-    assert found["unknown"][-1] in (403, 429)
+        answers[kind] = [person.call("POST", path, {"mobile": mobile, **fields}).status_code for _ in range(32)]
+    assert answers == dict.fromkeys(answers, answers["unknown"])
+    assert answers["unknown"][-1] in (403, 429)
 
 
 def test_T23_a_closed_account_tells_the_same_wait(people, guess, visitor):
-    found = {}
+    waits = {}
     for number, (kind, mobile) in enumerate(MOBILES.items()):
         person = visitor.at(f"203.0.113.{number}")
         answers = [guess(mobile, person=person) for _ in range(7)]
-        found[kind] = [(answer.status_code, answer.headers.get("Retry-After") is None) for answer in answers]
-    assert found == dict.fromkeys(found, [(401, True)] * 5 + [(429, False)] * 2)
+        waits[kind] = [(answer.status_code, answer.headers.get("Retry-After") is None) for answer in answers]
+    assert waits == dict.fromkeys(waits, [(401, True)] * 5 + [(429, False)] * 2)

@@ -149,15 +149,15 @@ class ImportedAccounts:
         return rows[0] if rows else None
 
     def _write(self, values: Values) -> None:
-        wanted = values.get("nick_name")
+        nick_name = values.get("nick_name")
         # The ids that an empty table would give: 1, 2, 3 in the order of the file.
         next_id = (self._session.scalar(select(func.max(_TABLE.c.id))) or 0) + 1
         usual = {"id": next_id, "password_hash": _NO_PASSWORD}
         for attempt in range(_MOST_DRAWS):
-            name = wanted if wanted and not attempt else draw_nick_name(attempt)
+            name = nick_name if nick_name and not attempt else draw_nick_name(attempt)
             if self._is_done(insert(_TABLE).values(**usual | values | {"nick_name": name})):
                 self._report.written += 1
-                if wanted not in (None, name):
+                if nick_name not in (None, name):
                     self._report.notes[_TAKEN] += 1
                 return
         raise RowRefused("its id or mobile was taken while it was written")

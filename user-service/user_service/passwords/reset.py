@@ -68,9 +68,9 @@ class PasswordResets:
             user = find_by_mobile(db, reset.mobile)
         return user, self.passwords.hash(reset.password)
 
-    def _store_password(self, mobile: Mobile, found: User, hashed: HashedPassword) -> None:
+    def _store_password(self, mobile: Mobile, checked: User, hashed: HashedPassword) -> None:
         with self.database.write() as db:
-            user = db.get_one(User, found.id, with_for_update=True)
+            user = db.get_one(User, checked.id, with_for_update=True)
             if user.mobile != mobile:  # The mobile was changed, or the account deleted, since it was read.
                 raise SmsCodeWrong
             user.password, user.must_reset_password = hashed, False

@@ -42,7 +42,7 @@ def row(**fields):
 
 def dump(*rows):
     return "SET FOREIGN_KEY_CHECKS=0;\nDROP TABLE IF EXISTS `info_user`;\n" + "".join(
-        f"INSERT INTO `info_user` VALUES {each};\n" for each in rows
+        f"INSERT INTO `info_user` VALUES {row};\n" for row in rows
     )
 
 

@@ -217,8 +217,8 @@ def test_an_avatar_is_taken_away(owner, files, visitor):
     assert [owner.call("DELETE", "/api/v1/users/me/avatar").status_code for _ in range(2)] == [204, 204]
     assert owner.call("GET", "/api/v1/users/me").json["avatar_url"] is None
     assert files() == []
-    gone = visitor.call("GET", address)
-    assert (gone.status_code, gone.headers["Cache-Control"]) == (404, "no-store")
+    answer = visitor.call("GET", address)
+    assert (answer.status_code, answer.headers["Cache-Control"]) == (404, "no-store")
 
 
 def test_it_goes_with_the_account(owner, files):

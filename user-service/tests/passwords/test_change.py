@@ -129,11 +129,13 @@ def test_a_password_that_must_be_reset_proves_nothing(change, database, clock, s
 
 @pytest.mark.every_database
 def test_of_two_changes_at_a_time_by_the_current_password_one_wins(change, log_in):
-    wanted = [f"{NEW} {number}" for number in range(2)]
+    passwords = [f"{NEW} {number}" for number in range(2)]
     with ThreadPoolExecutor(2) as pool:
-        statuses = list(pool.map(lambda new: change(current_password=PASSWORD, new_password=new).status_code, wanted))
+        statuses = list(
+            pool.map(lambda new: change(current_password=PASSWORD, new_password=new).status_code, passwords)
+        )
     assert sorted(statuses) == [204, 401]
-    assert log_in(password=wanted[statuses.index(204)]).status_code == 201
+    assert log_in(password=passwords[statuses.index(204)]).status_code == 201
 
 
 @pytest.mark.every_database

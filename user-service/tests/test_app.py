@@ -38,10 +38,10 @@ def test_T44_good_settings_start(safe_settings):
 
 
 def test_T44_obvious_keys_are_refused_together(refusal):
-    said = refusal(internal_token_key=SecretStr("x" * 32), refresh_token_key=SecretStr("changeme" * 5))
-    assert "USER_INTERNAL_TOKEN_KEY is" in said
-    assert "USER_REFRESH_TOKEN_KEY is" in said
-    assert "changeme" not in said
+    message = refusal(internal_token_key=SecretStr("x" * 32), refresh_token_key=SecretStr("changeme" * 5))
+    assert "USER_INTERNAL_TOKEN_KEY is" in message
+    assert "USER_REFRESH_TOKEN_KEY is" in message
+    assert "changeme" not in message
 
 
 def test_T44_one_secret_for_two_uses_is_refused(refusal):

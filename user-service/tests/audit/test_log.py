@@ -13,7 +13,7 @@ UNKNOWN = "+8613900139000"
 CODE = "271828"
 
 
-def told(lines):
+def outcomes_of(lines):
     return [(line.event, line.outcome, line.user_id) for line in lines]
 
 
@@ -38,7 +38,7 @@ def test_T42_every_auth_event_is_written_down(
     ended = visitor.signed_in(log_in())
     other.call("DELETE", f"/api/v1/sessions/{ended.user['session_id']}")
     other.call("DELETE", "/api/v1/sessions/current")
-    assert told(audit()) == [
+    assert outcomes_of(audit()) == [
         ("registration", "done", 1),
         ("registration", "mobile_taken", 1),
         ("login_by_password", "credentials_wrong", 1),
@@ -113,7 +113,7 @@ def test_no_code_changes_the_log_and_only_the_purge_deletes():
         if "migrations" not in path.parts
     }
     changing = re.compile(r"(update|delete)\(\s*AuditEvent|user_audit.*(UPDATE|DELETE)|(UPDATE|DELETE).*user_audit")
-    found = {name: changing.findall(text) for name, text in modules.items() if changing.search(text)}
-    assert found == {"audit/queries.py": [("delete", "", "")]}
+    changes = {name: changing.findall(text) for name, text in modules.items() if changing.search(text)}
+    assert changes == {"audit/queries.py": [("delete", "", "")]}
     adding = re.compile(r"AuditEvent\(|insert\(\s*AuditEvent")
     assert [name for name, text in modules.items() if adding.search(text) and name != "models.py"] == ["audit/log.py"]

@@ -26,7 +26,7 @@ def without_id(answer):
     return {key: value for key, value in answer.json.items() if key != "request_id"}
 
 
-def told(events):
+def outcomes_of(events):
     return [(event.event, event.outcome, event.user_id, event.mobile_masked) for event in events]
 
 
@@ -72,7 +72,7 @@ def test_T11_a_rejected_password_does_not_use_the_code_up(register, reset, log_i
     assert (rejected.status_code, rejected.json["code"]) == (422, "password_rejected")
     assert {error["field"] for error in rejected.json["errors"]} == {"password"}
     assert reason in {None, *(error["code"] for error in rejected.json["errors"])}
-    assert [asked["purpose"] for asked in sms_service.requests] == ["register"]
+    assert [request["purpose"] for request in sms_service.requests] == ["register"]
     assert reset().status_code == 204
     assert log_in(password=NEW).status_code == 201
 
@@ -149,7 +149,7 @@ def test_success_and_failure_stand_in_the_audit_log(register, reset, stored_even
     reset(sms_code="000000")
     reset(mobile=STRANGER)
     reset()
-    assert told(event for event in stored_events()[1:] if event.event != "sessions_ended") == [
+    assert outcomes_of(event for event in stored_events()[1:] if event.event != "sessions_ended") == [
         ("password_reset", "sms_code_wrong", 1, "+86138****8000"),
         ("password_reset", "sms_code_wrong", None, "+86139****9000"),
         ("password_reset", "done", 1, "+86138****8000"),

@@ -1,4 +1,4 @@
-"""Proving again who one is, within a session."""
+"""A signed-in user authenticates again, and gets a new session."""
 
 from dataclasses import replace
 
@@ -19,8 +19,8 @@ CODE = "271828"
 def audited(database):
     def read():
         with database.read() as db:
-            found = db.scalars(select(AuditEvent).where(AuditEvent.event == "reauthentication")).all()
-        return [(line.outcome, line.user_id, line.mobile_masked, line.detail) for line in found]
+            lines = db.scalars(select(AuditEvent).where(AuditEvent.event == "reauthentication")).all()
+        return [(line.outcome, line.user_id, line.mobile_masked, line.detail) for line in lines]
 
     return read
 
@@ -56,8 +56,13 @@ def test_a_code_for_this_user_proves_it(owner, sms_service, audited):
     sms_service.live[MOBILE, "reauthenticate"] = CODE
     sms_service.subjects[MOBILE, "reauthenticate"] = str(owner.user["user_id"])
     assert owner.call("POST", PATH, {"sms_code": CODE}).status_code == 200
-    asked = {name: value for name, value in sms_service.requests[-1].items() if name not in ("token", "path")}
-    assert asked == {"mobile": MOBILE, "purpose": "reauthenticate", "code": CODE, "subject": str(owner.user["user_id"])}
+    sent = {name: value for name, value in sms_service.requests[-1].items() if name not in ("token", "path")}
+    assert sent == {
+        "mobile": MOBILE,
+        "purpose": "reauthenticate",
+        "code": CODE,
+        "subject": str(owner.user["user_id"]),
+    }
     assert audited() == [("done", 1, "+86138****8000", "sms_code")]
 
 

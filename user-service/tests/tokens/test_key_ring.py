@@ -117,8 +117,8 @@ def test_the_stages_by_command(keys, clock, published, register, log_in, setting
     assert keys("rotate")[0] == 0
     following = published()[1]
     assert (published(), kid_of(log_in())) == ([first, following], first)
-    code, said = keys("rotate")
-    assert (code, "may sign from" in said) == (1, True)
+    code, output = keys("rotate")
+    assert (code, "may sign from" in output) == (1, True)
     clock.move(hours=24)
     assert keys("rotate")[0] == 0
     assert (published(), kid_of(log_in())) == ([first, following], following)
@@ -140,8 +140,8 @@ def test_a_leaked_key_is_replaced_and_dropped_at_once(keys, published, register,
 
 
 def test_no_command_shows_a_private_key(keys):
-    said = "".join(keys(*words)[1] for words in (["list"], ["rotate"], ["retire"], ["rotate"]))
-    assert "PRIVATE" not in said
+    output = "".join(keys(*words)[1] for words in (["list"], ["rotate"], ["retire"], ["rotate"]))
+    assert "PRIVATE" not in output
 
 
 def test_another_process_notices_a_change_without_restart(keys, other_app, visitor, register):

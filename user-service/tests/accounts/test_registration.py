@@ -1,3 +1,5 @@
+"""Registration, and accounts that a login code opens: those have no password until their owner sets one."""
+
 import re
 from concurrent.futures import ThreadPoolExecutor
 
@@ -40,10 +42,10 @@ def test_the_password_is_stored_as_a_keyed_argon2id_hash(register, stored_users)
 @pytest.mark.any_database
 def test_the_code_is_consumed_for_the_purpose_register_under_our_own_name(register, sms_service, internal_tokens):
     register(mobile="138 0013 8000")
-    (asked,) = sms_service.requests
-    caller = internal_tokens.read_token(asked.pop("token"), audience="sms-service")
+    (request,) = sms_service.requests
+    caller = internal_tokens.read_token(request.pop("token"), audience="sms-service")
     assert (caller.service, caller.user_id) == ("user-service", None)
-    assert asked == {
+    assert request == {
         "path": "/internal/sms-codes/consume",
         "mobile": MOBILE,
         "purpose": "register",
@@ -158,12 +160,12 @@ def test_parallel_registrations_of_one_mobile_make_one_account(visitor, sms_serv
 @pytest.mark.any_database
 def test_an_address_that_presents_too_many_wrong_codes_must_wait(register, sms_service, visitor):
     statuses = [register(sms_code="999999").status_code for _ in range(31)]
-    asked = len(sms_service.requests)
+    before = len(sms_service.requests)
     answer = register()
     assert statuses == [400] * 30 + [429]
     assert (answer.status_code, answer.json["code"]) == (429, "too_many_requests")
     assert 1 <= int(answer.headers["Retry-After"]) <= 60
-    assert len(sms_service.requests) == asked == 30
+    assert len(sms_service.requests) == before == 30
 
 
 def test_registering_keeps_no_secret_anywhere(register, redis, stored_users, stored_sessions, log_lines):
@@ -175,3 +177,105 @@ def test_registering_keeps_no_secret_anywhere(register, redis, stored_users, sto
     refresh_secret = answer.json["refresh_token"].rpartition(".")[2]
     for secret in (PASSWORD, "271828", refresh_secret, answer.json["access_token"], "3800138001"):
         assert secret not in texts
+
+
+LOGIN_CODE = "271828"
+NEW = "a wholly different one"
+
+
+@pytest.fixture
+def enter(visitor, sms_service):
+    """Log in by code, opening an account if there is none."""
+
+    def enter(code=LOGIN_CODE, **fields):
+        sms_service.live[MOBILE, "login"] = LOGIN_CODE
+        body = {"mobile": MOBILE, "sms_code": code, "create_user": True, **fields}
+        return visitor.call("POST", "/api/v1/sessions", body)
+
+    return enter
+
+
+def test_a_code_opens_an_account_where_there_is_none(enter, stored_users, sms_service):
+    answer = enter()
+    assert answer.status_code == 201
+    assert answer.json["user"]["mobile"] == MOBILE
+    assert answer.json["user"]["nick_name"].startswith("用户")
+    assert answer.json["user"]["last_login"] is not None
+    assert [user.password_hash for user in stored_users()] == [""]
+    assert sms_service.requests[-1]["purpose"] == "login"
+
+
+def test_a_second_code_signs_in_to_the_same_account(enter, stored_users):
+    assert enter().json["user"]["id"] == enter().json["user"]["id"]
+    assert len(stored_users()) == 1
+
+
+@pytest.mark.any_database
+def test_who_has_an_account_is_signed_in_to_it(register, enter):
+    assert enter().json["user"]["id"] == register(mobile="+8613800138001").json["user"]["id"] - 1
+
+
+@pytest.mark.any_database
+def test_without_the_wish_no_account_is_opened(enter, stored_users):
+    assert enter(create_user=False).json["code"] == "credentials_wrong"
+    assert stored_users() == []
+
+
+@pytest.mark.any_database
+@pytest.mark.parametrize("code", ["000000", "x"])
+def test_a_wrong_code_opens_nothing(enter, stored_users, code):
+    answer = enter(code)
+    assert (answer.status_code, answer.json["code"]) == (401, "credentials_wrong")
+    assert stored_users() == []
+
+
+# The second is the text behind the hash that unknown accounts are compared with.
+@pytest.mark.any_database
+@pytest.mark.parametrize("password", ["something else", "nobody has this password"])
+def test_no_password_opens_an_account_without_one(enter, log_in, password):
+    enter()
+    wrong, unknown = log_in(password=password), log_in("+8613900139000", password=password)
+    assert wrong.status_code == unknown.status_code == 401
+    assert {**wrong.json, "request_id": ""} == {**unknown.json, "request_id": ""}
+
+
+@pytest.mark.any_database
+def test_its_owner_sets_a_password_while_the_proof_is_fresh(enter, visitor, log_in):
+    owner = visitor.signed_in(enter())
+    assert owner.call("PUT", "/api/v1/users/me/password", {"new_password": NEW}).status_code == 204
+    assert log_in(password=NEW).status_code == 201
+
+
+@pytest.mark.any_database
+def test_no_current_password_is_right_while_there_is_none(enter, visitor):
+    owner = visitor.signed_in(enter())
+    body = {"current_password": "nobody has this password", "new_password": NEW}
+    assert owner.call("PUT", "/api/v1/users/me/password", body).json["code"] == "credentials_wrong"
+
+
+@pytest.mark.any_database
+def test_its_owner_sets_a_password_by_a_reset(enter, visitor, log_in, sms_service):
+    enter()
+    sms_service.live[MOBILE, "reset_password"] = LOGIN_CODE
+    body = {"mobile": MOBILE, "sms_code": LOGIN_CODE, "password": NEW}
+    assert visitor.call("POST", "/api/v1/password-resets", body).status_code == 204
+    assert log_in(password=NEW).status_code == 201
+
+
+def test_codes_and_a_registration_at_a_time_open_one_account(register, enter, sms_service, stored_users):
+    sms_service.answer = lambda *_: ("200 OK", {"verified": True, "attempts_left": 0})
+    with ThreadPoolExecutor(3) as pool:
+        futures = [pool.submit(act) for act in (enter, enter, register)]
+        statuses = [future.result().status_code for future in futures]
+    assert statuses[:2] == [201, 201]
+    assert statuses[2] in (201, 409)
+    assert len(stored_users()) == 1
+
+
+def test_opening_stands_in_the_audit_log(enter, stored_events):
+    enter()
+    [event] = stored_events()
+    assert (event.event, event.outcome, event.user_id, event.mobile_masked) == (
+        *("registration", "done", 1),
+        "+86138****8000",
+    )

@@ -187,7 +187,7 @@ def test_T38_an_administrator_ends_all_sessions_of_one(act, register, log_in, re
     tokens = [register().json, log_in().json]
     user_id = tokens[0]["user"]["id"]
     assert act("DELETE", f"/users/{user_id}/sessions").status_code == 204
-    assert [refresh(each["refresh_token"]).status_code for each in tokens] == [401, 401]
+    assert [refresh(answer["refresh_token"]).status_code for answer in tokens] == [401, 401]
     ended = {session.id for session in stored_sessions() if session.revoked_at}
     assert len(ended) == 2
     assert [(entry["id"], entry["through"]) for entry in revoked()] == [(str(user_id), max(ended))]
@@ -197,9 +197,9 @@ def test_T38_an_administrator_ends_all_sessions_of_one(act, register, log_in, re
 
 def test_T38_an_administrator_signs_everybody_out(act, register, log_in, refresh, revoked, clock, audit, claims_of):
     tokens = [register().json, register(mobile="+8613900139000").json, log_in(ADMIN_MOBILE).json]
-    sessions = [claims_of(each["access_token"])["sid"] for each in tokens]
+    sessions = [claims_of(answer["access_token"])["sid"] for answer in tokens]
     assert act("POST", "/revoke-all").status_code == 204
-    assert [refresh(each["refresh_token"]).status_code for each in tokens] == [401] * 3
+    assert [refresh(answer["refresh_token"]).status_code for answer in tokens] == [401] * 3
     (entry,) = revoked()
     assert entry["kind"] == "all"
     assert entry["through"] >= max(*sessions, last_session_id(clock.now))

@@ -6,7 +6,7 @@ import svcs
 
 from chassis.errors import TooManyRequests
 from user_service.app import create_app
-from user_service.limits.login_guard import LoginDelay
+from user_service.limits.login_guard import Bucket, LoginDelay, RateLimits, _refuse
 
 pytestmark = pytest.mark.any_database  # Limits live in Redis.
 
@@ -196,3 +196,28 @@ def test_a_login_that_finds_no_slot_to_wait_is_not_counted(settings, clock, regi
     svcs.flask.close_registry(app)
     assert redis.get(redis.keys("user:login:streak:*")[0]) == before
     assert [redis.get(key) for key in redis.keys(_FIVE_MINUTES)] == ["0"]
+
+
+def test_a_failure_is_counted_for_five_minutes_by_mobile_and_for_a_minute_by_network(log_in, redis):
+    log_in()
+    [account] = redis.keys(_FIVE_MINUTES)
+    assert 299_000 < redis.pttl(account) <= 300_000
+    assert 59_000 < redis.pttl("user:login:ip:203.0.113.7") <= 60_000
+
+
+@pytest.mark.parametrize(("milliseconds", "seconds"), [(1, 1), (1000, 1), (1001, 2), (2500, 3)])
+def test_the_advice_to_wait_is_rounded_up_to_whole_seconds(milliseconds, seconds):
+    with pytest.raises(TooManyRequests) as refused:
+        _refuse(milliseconds)
+    assert refused.value.retry_after_seconds == seconds
+
+
+def test_all_buckets_are_charged_or_none_and_refunds_stop_at_zero(redis):
+    limits, full, free = RateLimits(redis), Bucket("full", 1, 60), Bucket("free", 5, 60)
+    limits.charge(full)
+    with pytest.raises(TooManyRequests):
+        limits.charge(full, free)
+    assert redis.get("free") is None
+    limits.refund(full, free)
+    limits.refund(full, free)
+    assert (redis.get("full"), redis.get("free")) == ("0", None)
