@@ -66,7 +66,7 @@ def _reading(system: Accounts, effort: Effort, tell: Tell) -> Iterator[Row]:
             tell(f"users/me and Flask's bare answer, round {number + 1} of {effort.rounds}")
             reads = speed_and_cpu_ms(own, seconds=effort.round_seconds)
             rounds.append((*reads, *speed_and_cpu_ms(partial(read, address, {}), seconds=effort.round_seconds)))
-    reads_done, read_ms, bare_done, bare_ms = (statistics.median(each) for each in zip(*rounds, strict=True))
+    reads_done, read_ms, bare_done, bare_ms = (statistics.median(column) for column in zip(*rounds, strict=True))
     what, against = "users/me through the gateway", "Flask's bare answer"
     yield compare(what, reads_done, bare_done, unit="a second", against=against)
     yield compare("CPU of a users/me", read_ms, bare_ms, unit="ms", against=against, at_most=_READING_GOAL)
@@ -113,7 +113,7 @@ def _checks_of_tokens(effort: Effort, tell: Tell) -> Iterator[Row]:
         later = statistics.mean(seconds(verifier.verify_token) for _ in range(_LATER_CHECKS))
         bare = seconds(lambda token: jwt.decode(token, public, algorithms=["ES256"], audience="xinjing"))
         rounds.append((1e6 * first, 1e6 * later, 1e6 * bare))
-    first, later, bare = (statistics.median(each) for each in zip(*rounds, strict=True))
+    first, later, bare = (statistics.median(column) for column in zip(*rounds, strict=True))
     yield compare("a token's first check", first, bare, unit="µs", against="PyJWT alone")
     yield compare("a token's later checks", later, bare, unit="µs", against="PyJWT alone")
 

@@ -2,7 +2,7 @@
 
 One user-service, full argon2, real Redis. Each comparison asks in pairs, in random order, about a mobile with an
 account and one without; each request comes from an address of its own and no mobile is tried more than twice, so no
-limit, captcha or tarpit takes part. The AUC is the chance that a random answer about an account took longer than a
+limit, captcha or delay takes part. The AUC is the chance that a random answer about an account took longer than a
 random one about none; 0.5 is a coin.
 The bounds: a difference of the medians under 2 ms or 2 %, and an AUC within 0.05 of the coin.
 """
@@ -59,8 +59,8 @@ def _make_accounts(system: Accounts, pairs: int) -> None:
     database = Database(system.env["USER_DATABASE_URL"])
     with database.write() as db:
         for kind, until in (("known", None), ("banned", FOR_EVER)):
-            for each in range(pairs // _TRIES_PER_MOBILE):
-                user = User(mobile=f"{_PREFIXES[kind]}{each:08}", nick_name=f"{kind}{each}", banned_until=until)
+            for number in range(pairs // _TRIES_PER_MOBILE):
+                user = User(mobile=f"{_PREFIXES[kind]}{number:08}", nick_name=f"{kind}{number}", banned_until=until)
                 user.password = hashed
                 db.add(user)
     database.close()
@@ -99,11 +99,11 @@ def _compare(ask: Ask, name: str, effort: Effort, offset: int, tell: Tell) -> It
         tell(f"{name}, pair {max(pair + 1, 0):,} of {pairs:,}")
         mobile = pair % (pairs // _TRIES_PER_MOBILE)
         mobiles = {kind: f"{_PREFIXES[kind]}{mobile:08}", "unknown": f"{_PREFIXES['unknown']}{offset + mobile:08}"}
-        for asked in random.sample([kind, "unknown"], 2):
-            took = ask(mobiles[asked], proof)
+        for group in random.sample([kind, "unknown"], 2):
+            took = ask(mobiles[group], proof)
             if pair >= 0:
-                seconds[asked].append(took)
-    own_ms, other_ms = (1000 * median(seconds[each]) for each in (kind, "unknown"))
+                seconds[group].append(took)
+    own_ms, other_ms = (1000 * median(seconds[group]) for group in (kind, "unknown"))
     difference_ms, ratio = abs(own_ms - other_ms), own_ms / other_ms
     is_near = difference_ms < _BOUND_MS or abs(ratio - 1) < _BOUND_SHARE
     goal = f"± {_BOUND_MS} ms or {_BOUND_SHARE:.0%}"

@@ -77,7 +77,7 @@ def measure_logins(system: Accounts, effort: Effort, tell: Tell) -> Iterator[Row
             lambda _: hasher.verify(stored, _PASSWORD), threads=cores, seconds=effort.login_seconds
         )
         rounds.append((*logins, *hashes))
-    logins_done, login_ms, hashes_done, hash_ms = (statistics.median(each) for each in zip(*rounds, strict=True))
+    logins_done, login_ms, hashes_done, hash_ms = (statistics.median(column) for column in zip(*rounds, strict=True))
     against = "bare argon2 on all cores"
     yield compare("logins by password", logins_done, hashes_done, unit="a second", against=against, at_least=_GOAL)
     yield compare("CPU of a login", login_ms, hash_ms, unit="ms", against="bare argon2")

@@ -103,11 +103,11 @@ def _run(sms_service: str, gateways: int, changed: dict[str, str]) -> Iterator[A
         subprocess.run(migrate, env={**os.environ, **env}, check=True, capture_output=True, timeout=60)
         processes.append(Process("user-service", env, folder, workers=2))
         env["GATEWAY_USER_SERVICE_URL"] = processes[0].url
-        found = Accounts(folder, redis, env, processes[0])
+        accounts = Accounts(folder, redis, env, processes[0])
         for _ in range(gateways):
-            found.gateways.append(found.start_gateway())
-            processes.append(found.gateways[-1])
-        yield found
+            accounts.gateways.append(accounts.start_gateway())
+            processes.append(accounts.gateways[-1])
+        yield accounts
     finally:
         for process in reversed(processes):
             process.stop()

@@ -67,7 +67,9 @@ def test_no_request_fails_while_keys_rotate_and_a_dropped_key_opens_nothing(
                 answer = log_in(person.mobile, through=number)
                 statuses.append(answer.status_code)
                 token = answer.json()["access_token"]
-                statuses.extend(ask(gateway, "GET", ME, token=each).status_code for each in (old, token))
+                statuses.extend(
+                    ask(gateway, "GET", ME, token=access_token).status_code for access_token in (old, token)
+                )
                 time.sleep(0.02)
 
     asking = threading.Thread(target=go_on_asking)

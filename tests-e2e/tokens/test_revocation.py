@@ -40,11 +40,11 @@ def test_T33_what_ended_while_redis_was_away_and_lost_everything_reaches_all_gat
     seconds_until_refused(accounts.gateways[1], known, time.monotonic())
     accounts.redis.stop()
     try:
-        gone = ask(accounts.gateways[0], "DELETE", "/api/v1/sessions/current", token=unknown)
+        answer = ask(accounts.gateways[0], "DELETE", "/api/v1/sessions/current", token=unknown)
     finally:
         accounts.lose_redis_data()
     begun_at = time.monotonic()
-    assert gone.status_code == 204
+    assert answer.status_code == 204
     for gateway in accounts.gateways:
         assert seconds_until_refused(gateway, unknown, begun_at) < BOUND_SECONDS
         assert ask(gateway, "GET", ME, token=known).status_code == 401

@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cache
 from pathlib import Path
 
 import click
@@ -73,12 +74,8 @@ def create_app(
         check_start(settings)
     tokens = InternalTokens(settings.internal_token_key.get_secret_value())
     app = create_api(__name__, service=SERVICE, tokens=tokens, metrics_port=settings.metrics_port)
-    database = Database(settings.database_url.get_secret_value())
-    redis = connect_redis(settings.redis_url)
-    svcs.flask.register_value(app, Database, database, ping=Database.is_up, on_registry_close=database.close)
-    svcs.flask.register_value(app, Redis, redis, ping=Redis.ping, on_registry_close=redis.close)
-    shared = _shared_parts(settings, database, redis, tokens, clock=clock, sleep=sleep)
-    replayer = RevocationReplayer(database, shared.sessions.revocations, clock=clock)
+    shared = _shared_parts(settings, *_connect(app, settings), tokens, clock=clock, sleep=sleep)
+    replayer = RevocationReplayer(shared.database, shared.sessions.revocations, clock=clock)
     for part in (replayer, *_flow_parts(shared)):
         svcs.flask.register_value(app, type(part), part)
     for routes in (account_routes, admin_routes, password_routes, session_routes):
@@ -86,8 +83,8 @@ def create_app(
     app.after_request(_keep_out_of_caches)
     _add_commands(app, shared)
     if is_served:
-        # The thread starts with the first request: after the fork, and never in a command of an operator.
-        app.before_request(replayer.start)
+        # Called once, with the first request: after the fork, and never in a command of an operator.
+        app.before_request(cache(replayer.start))
     return app
 
 
@@ -97,6 +94,13 @@ def check_start(settings: Settings) -> None:
     source = settings.signing_key_source()
     file_problems = key_file_problems(source) if isinstance(source, Path) else []
     refuse_to_start([*weak_secrets(secrets), *file_problems, *unsafe_surroundings(settings.redis_url)])
+
+
+def _connect(app: OpenAPI, settings: Settings) -> tuple[Database, Redis]:
+    database, redis = Database(settings.database_url.get_secret_value()), connect_redis(settings.redis_url)
+    svcs.flask.register_value(app, Database, database, ping=Database.is_up, on_registry_close=database.close)
+    svcs.flask.register_value(app, Redis, redis, ping=Redis.ping, on_registry_close=redis.close)
+    return database, redis
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -202,7 +206,7 @@ def _login_guard(
 
 def _flow_parts(shared: _Shared) -> Iterator[object]:
     """Build the parts that the views ask for."""
-    for build_parts in (_account_parts, _password_parts, _session_parts, _admin_parts):
+    for build_parts in (_account_parts, _password_parts, _session_parts, _token_parts, _admin_parts):
         yield from build_parts(shared)
 
 
@@ -273,6 +277,11 @@ def _session_parts(shared: _Shared) -> tuple[object, ...]:
         guard=shared.guard,
         clock=shared.clock,
     )
+    return sign_in, recent_authentication
+
+
+def _token_parts(shared: _Shared) -> tuple[object, ...]:
+    sessions = shared.sessions
     token_refresh = TokenRefresh(
         database=shared.database,
         access_tokens=sessions.access_tokens,
@@ -280,7 +289,7 @@ def _session_parts(shared: _Shared) -> tuple[object, ...]:
         revocations=sessions.revocations,
         clock=shared.clock,
     )
-    return sessions, sessions.access_tokens, sessions.revocations, sign_in, recent_authentication, token_refresh
+    return sessions, sessions.access_tokens, sessions.revocations, token_refresh
 
 
 def _admin_parts(shared: _Shared) -> tuple[object, ...]:

@@ -1,6 +1,7 @@
 """Imports the accounts of the course's dumps from their table ``info_user``, and keeps their ids."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any  # A row's columns have any type.
 
 from sqlalchemy import RowMapping, String, Table, func, insert, or_, select, update
@@ -104,6 +105,7 @@ def _mobile(values: Values) -> Mobile:
         raise RowRefused("mobile is not a mobile number") from error
 
 
+@dataclass(frozen=True)
 class ImportedAccounts:
     """Stores prepared accounts within the session's transaction.
 
@@ -111,9 +113,8 @@ class ImportedAccounts:
     unique constraints decide, so people can register during an import.
     """
 
-    def __init__(self, session: Session, report: TableReport) -> None:
-        self._session = session
-        self._report = report
+    session: Session
+    report: TableReport
 
     def store(self, values: Values) -> None:
         """Store one account.
@@ -127,18 +128,18 @@ class ImportedAccounts:
             return
         changes = {name: value for name, value in values.items() if known[name] != value}
         if changes and is_newer_here(known["update_time"], values):
-            self._report.notes["changed here since, kept as it is here"] += 1
+            self.report.notes["changed here since, kept as it is here"] += 1
             changes = {}
         is_changed = bool(changes) and self._change(known["id"], changes, values)
-        self._report.changed += is_changed
-        self._report.unchanged += not is_changed
+        self.report.changed += is_changed
+        self.report.unchanged += not is_changed
 
     def _find(self, values: Values) -> RowMapping | None:
         columns = _TABLE.c
         is_it = columns.mobile == values["mobile"]
         if "id" in values:
             is_it = or_(is_it, columns.id == values["id"])
-        rows = self._session.execute(select(_TABLE).where(is_it).with_for_update()).mappings().all()
+        rows = self.session.execute(select(_TABLE).where(is_it).with_for_update()).mappings().all()
         for row in rows:
             if row["id"] == values.get("id") and row["deleted_at"] is not None:
                 raise RowRefused("the account was deleted here")
@@ -151,14 +152,14 @@ class ImportedAccounts:
     def _write(self, values: Values) -> None:
         nick_name = values.get("nick_name")
         # The ids that an empty table would give: 1, 2, 3 in the order of the file.
-        next_id = (self._session.scalar(select(func.max(_TABLE.c.id))) or 0) + 1
+        next_id = (self.session.scalar(select(func.max(_TABLE.c.id))) or 0) + 1
         usual = {"id": next_id, "password_hash": _NO_PASSWORD}
         for attempt in range(_MOST_DRAWS):
             name = nick_name if nick_name and not attempt else draw_nick_name(attempt)
             if self._is_done(insert(_TABLE).values(**usual | values | {"nick_name": name})):
-                self._report.written += 1
+                self.report.written += 1
                 if nick_name not in (None, name):
-                    self._report.notes[_TAKEN] += 1
+                    self.report.notes[_TAKEN] += 1
                 return
         raise RowRefused("its id or mobile was taken while it was written")
 
@@ -169,14 +170,14 @@ class ImportedAccounts:
         statement = update(_TABLE).where(_TABLE.c.id == user_id)
         if self._is_done(statement.values(**changes | times)):
             return True
-        self._report.notes[_TAKEN] += 1
+        self.report.notes[_TAKEN] += 1
         rest = {name: value for name, value in changes.items() if name != "nick_name"}
         return bool(rest) and self._is_done(statement.values(**rest | times))
 
     def _is_done(self, statement: Any) -> bool:
         try:
-            with self._session.begin_nested():
-                self._session.execute(statement)
+            with self.session.begin_nested():
+                self.session.execute(statement)
         except IntegrityError:
             return False
         return True

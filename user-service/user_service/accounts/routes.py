@@ -67,12 +67,7 @@ def read_own_user() -> dict[str, Any]:
 
 
 @endpoint(
-    api,
-    "PATCH",
-    "/api/v1/users/me",
-    access=Access.SIGNED_IN,
-    answers={200: OwnUser},
-    failures=[errors.NickNameTaken],
+    api, "PATCH", "/api/v1/users/me", access=Access.SIGNED_IN, answers={200: OwnUser}, failures=[errors.NickNameTaken]
 )
 def change_own_user(body: ProfileRequest) -> dict[str, Any]:
     """Change the nick name, the signature or the gender."""
@@ -154,14 +149,7 @@ def read_public_user(path: UserPath) -> dict[str, Any]:
     return public_user(svcs.flask.get(Accounts).public_account(path.user_id))
 
 
-@endpoint(
-    api,
-    "GET",
-    "/api/v1/avatars/<name>",
-    access=Access.PUBLIC,
-    answers={200: None},
-    failures=[errors.NotFound],
-)
+@endpoint(api, "GET", "/api/v1/avatars/<name>", access=Access.PUBLIC, answers={200: None}, failures=[errors.NotFound])
 def read_avatar(path: AvatarPath) -> Response:
     """Show an avatar, a WebP of 256 x 256; its address names its content, so it never changes."""
     answer = Response(svcs.flask.get(Avatars).read_picture(path.name), content_type=DRAWN_TYPE)

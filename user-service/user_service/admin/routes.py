@@ -64,28 +64,14 @@ def read_user(path: UserPath) -> dict[str, Any]:
     return administered_user(administration.account_by_id(path.user_id), now=administration.clock())
 
 
-@endpoint(
-    api,
-    "GET",
-    f"{_USER}/mobile",
-    access=Access.ADMIN,
-    answers={200: MobileAnswer},
-    failures=_CHANGES,
-)
+@endpoint(api, "GET", f"{_USER}/mobile", access=Access.ADMIN, answers={200: MobileAnswer}, failures=_CHANGES)
 def read_user_mobile(path: UserPath) -> dict[str, str]:
     """Show the whole mobile of one account; the look is audited."""
     actor_id = _recently_authenticated_id()
     return {"mobile": svcs.flask.get(Administration).read_mobile(path.user_id, actor_id=actor_id)}
 
 
-@endpoint(
-    api,
-    "PUT",
-    f"{_USER}/ban",
-    access=Access.ADMIN,
-    answers={200: AdministeredUser},
-    failures=_CHANGES,
-)
+@endpoint(api, "PUT", f"{_USER}/ban", access=Access.ADMIN, answers={200: AdministeredUser}, failures=_CHANGES)
 def ban_user(path: UserPath, body: BanRequest) -> dict[str, Any]:
     """Keep an account out until a moment, or for ever, and end its sessions."""
     actor_id, administration = _recently_authenticated_id(), svcs.flask.get(Administration)
@@ -93,42 +79,21 @@ def ban_user(path: UserPath, body: BanRequest) -> dict[str, Any]:
     return administered_user(user, now=administration.clock())
 
 
-@endpoint(
-    api,
-    "DELETE",
-    f"{_USER}/ban",
-    access=Access.ADMIN,
-    answers={204: None},
-    failures=_CHANGES,
-)
+@endpoint(api, "DELETE", f"{_USER}/ban", access=Access.ADMIN, answers={204: None}, failures=_CHANGES)
 def lift_ban(path: UserPath) -> tuple[str, int]:
     """Let an account in again."""
     svcs.flask.get(Administration).lift_ban(path.user_id, actor_id=_recently_authenticated_id())
     return "", 204
 
 
-@endpoint(
-    api,
-    "DELETE",
-    f"{_USER}/sessions",
-    access=Access.ADMIN,
-    answers={204: None},
-    failures=_CHANGES,
-)
+@endpoint(api, "DELETE", f"{_USER}/sessions", access=Access.ADMIN, answers={204: None}, failures=_CHANGES)
 def end_user_sessions(path: UserPath) -> tuple[str, int]:
     """Sign an account out everywhere."""
     svcs.flask.get(Administration).end_sessions(path.user_id, actor_id=_recently_authenticated_id())
     return "", 204
 
 
-@endpoint(
-    api,
-    "POST",
-    f"{_USER}/password-reset-required",
-    access=Access.ADMIN,
-    answers={204: None},
-    failures=_CHANGES,
-)
+@endpoint(api, "POST", f"{_USER}/password-reset-required", access=Access.ADMIN, answers={204: None}, failures=_CHANGES)
 def require_password_reset(path: UserPath) -> tuple[str, int]:
     """Let an account's password open nothing until it is reset."""
     svcs.flask.get(Administration).require_password_reset(path.user_id, actor_id=_recently_authenticated_id())
@@ -136,12 +101,7 @@ def require_password_reset(path: UserPath) -> tuple[str, int]:
 
 
 @endpoint(
-    api,
-    "GET",
-    f"{_ADMIN}/audit-events",
-    access=Access.ADMIN,
-    answers={200: AuditLines},
-    failures=[errors.Forbidden],
+    api, "GET", f"{_ADMIN}/audit-events", access=Access.ADMIN, answers={200: AuditLines}, failures=[errors.Forbidden]
 )
 def list_audit_events(query: AuditQuery) -> dict[str, Any]:
     """Read the audit log, newest first."""

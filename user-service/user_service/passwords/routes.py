@@ -21,13 +21,7 @@ _NOT_NOW = (errors.TooManyRequests, errors.DependencyUnavailable)
     "/api/v1/password-resets",
     access=Access.PUBLIC,
     answers={204: None},
-    failures=[
-        errors.MobileInvalid,
-        errors.SmsCodeWrong,
-        errors.SmsCodeExpired,
-        errors.PasswordRejected,
-        *_NOT_NOW,
-    ],
+    failures=[errors.MobileInvalid, errors.SmsCodeWrong, errors.SmsCodeExpired, errors.PasswordRejected, *_NOT_NOW],
 )
 def reset_password(body: PasswordResetRequest) -> tuple[str, int]:
     """Set a new password by a code that was texted; every session of the account ends."""
