@@ -211,7 +211,7 @@ def test_a_notice_that_a_busy_vendor_refuses_is_tried_again(notify, work, redis:
 def test_a_notice_that_comes_twice_is_texted_once(notify, work, stream_publisher, stream_consumer, inbox) -> None:
     notify()
     [lease] = stream_consumer.lease(limit=1, wait_seconds=0.1)
-    stream_consumer.settle(lease)
+    stream_consumer.ack(lease)
     stream_publisher.publish(lease.job)
     stream_publisher.publish(lease.job)
     assert work(InboxProvider(inbox)) >= 2  # More, if a slow machine lets one be claimed again.
