@@ -13,7 +13,6 @@ from captcha_service.clips import Language
 from captcha_service.drawing import Picture, draw, draw_classic
 from captcha_service.questions import Content, new_result, question_for
 from captcha_service.speech import Sound, speak
-from captcha_service.spelling import folded
 from chassis.errors import CaptchaExpired, NotFound
 
 # The letters that people confuse least when outlines overlap. Six of them make 46,656 texts, and there is one attempt.
@@ -27,6 +26,12 @@ _OWN_PREFIX = "xj"
 # The id names the period in which the captcha was made, so that every fetch draws its picture from that period's atlas.
 _OWN_ID = re.compile(_OWN_PREFIX + r"(?P<period>[0-9a-f]{6})[0-9a-f]{32}")
 _ANY_ID = re.compile(CLASSIC_ID.strip("^$"))
+# Full-width forms as Chinese keyboards type them (U+FF01 to U+FF5E and U+3000); no other Unicode form is taken.
+_NARROW = {0xFF00 + code: 0x20 + code for code in range(1, 95)} | {0x3000: 0x20}
+_UPPER = {ord(small): ord(small) - 32 for small in "abcdefghijklmnopqrstuvwxyz"}
+# Texts contain only the first of each group, so that this makes no guess easier. All digits differ, for sums.
+_GROUPS = ("A4", "G6C", "PDFR", "T7", "UV", "XKY", "0OQ", "1IL", "2Z", "3E", "5S", "8B")
+_LOOK_ALIKES = {ord(other): group[0] for group in _GROUPS for other in group[1:]}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -130,3 +135,13 @@ class Captchas:
     def _check_classic(self, classic_id: str) -> None:
         if not _ANY_ID.fullmatch(classic_id) or classic_id.startswith(_OWN_PREFIX):
             raise NotFound
+
+
+def narrowed(text: str) -> str:
+    """Turn full-width forms into ASCII, and take the spaces around the text away."""
+    return text.translate(_NARROW).strip(" ")
+
+
+def folded(text: str) -> str:
+    """Bring a text to the one spelling that is compared: narrow, upper case, one of each group of look-alikes."""
+    return narrowed(text).translate(_UPPER).translate(_LOOK_ALIKES)

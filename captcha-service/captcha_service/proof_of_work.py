@@ -22,7 +22,7 @@ from hashlib import sha256
 
 from redis import Redis
 
-from captcha_service.spelling import narrowed
+from captcha_service.captchas import narrowed
 from chassis.errors import CaptchaExpired
 from chassis.redis_client import redis_errors
 

@@ -7,8 +7,7 @@ from redis import Redis
 from structlog.testing import capture_logs
 from werkzeug.test import TestResponse
 
-from captcha_service.captchas import ALPHABET
-from captcha_service.spelling import folded
+from captcha_service.captchas import ALPHABET, folded
 
 Ask = Callable[..., TestResponse]
 Attempt = Callable[[str, object], TestResponse]

@@ -19,7 +19,7 @@ class FieldError:
 
 
 class XinjingError(Exception):
-    """Something that is answered to the caller.
+    """An error that the caller gets as the answer.
 
     ``retry_after_seconds`` becomes the ``Retry-After`` header, ``errors`` names wrong fields.
     """
@@ -83,7 +83,7 @@ class RequestRefused(XinjingError):
 
 
 class NotFound(XinjingError):
-    """There is no such thing, or the caller may not know of it."""
+    """There is no such thing, or the caller may not know that it exists."""
 
     status, code, errno, errmsg = 404, "not_found", "4002", "无数据"
     text = "There is nothing at this address."
@@ -104,7 +104,7 @@ class Unauthenticated(XinjingError):
 
 
 class StepUpRequired(XinjingError):
-    """The user is signed in, but proved who they are too long ago for this."""
+    """The user is signed in, but the last authentication is too old for this."""
 
     status, code, errno, errmsg = 401, "step_up_required", "4101", "请重新验证身份"
     text = "Prove again who you are."
@@ -112,7 +112,7 @@ class StepUpRequired(XinjingError):
 
 
 class InternalTokenRefused(XinjingError):
-    """Our own internal token is missing or wrong: a fault between services, never the user's doing.
+    """Our own internal token is missing or wrong: a fault between services, never of the user.
 
     It has its own code, so that a service's refusal of us cannot be taken for its refusal of the user.
     """
@@ -143,7 +143,7 @@ class CrossSiteRefused(XinjingError):
 
 
 class TooManyRequests(XinjingError):
-    """A limit is reached; ``Retry-After`` says when the next try is worth it."""
+    """A limit is reached; ``Retry-After`` says when to try again."""
 
     status, code, errno, errmsg = 429, "too_many_requests", "4201", "请求过于频繁，请稍后再试"
     text = "Too many requests. Try again later."
@@ -156,7 +156,7 @@ class IdempotencyKeyReused(RequestInvalid):
 
 
 class IdempotencyKeyInFlight(TooManyRequests):
-    """The first request with this Idempotency-Key is still being answered."""
+    """The first request with this Idempotency-Key is not answered yet."""
 
     status, code, text = 409, "idempotency_key_in_flight", "The first request with this Idempotency-Key is in work."
 
@@ -176,7 +176,7 @@ class CaptchaExpired(XinjingError):
 
 
 class CaptchaRequired(XinjingError):
-    """After several failures a captcha is asked for."""
+    """After several failures a captcha is required."""
 
     status, code, errno, errmsg = 403, "captcha_required", "4103", "请输入图片验证码"
     text = "Answer a captcha first."
@@ -190,14 +190,14 @@ class MobileInvalid(XinjingError):
 
 
 class SmsCodeWrong(XinjingError):
-    """The SMS code is wrong; after five wrong tries it is burnt."""
+    """The SMS code is wrong; after five wrong tries it is deleted."""
 
     status, code, errno, errmsg = 400, "sms_code_wrong", "4103", "验证码输入错误"
     text = "The SMS code is wrong."
 
 
 class SmsCodeExpired(XinjingError):
-    """No code was sent, or it expired, was used, or burnt by wrong tries."""
+    """No code was sent, or it expired, was used, or was deleted after too many wrong tries."""
 
     status, code, errno, errmsg = 400, "sms_code_expired", "4002", "短信验证码不存在"
     text = "The SMS code does not exist any more. Ask for a new one."
@@ -239,7 +239,7 @@ class CredentialsWrong(XinjingError):
 
 
 class PasswordResetRequired(XinjingError):
-    """The password was right, and an administrator wants a new one before it opens anything again."""
+    """The password was right, but an administrator requires a new one first."""
 
     status, code, errno, errmsg = 403, "password_reset_required", "4103", "请先重置密码"
     text = "Reset the password first. Logging in by code works."

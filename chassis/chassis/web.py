@@ -1,6 +1,8 @@
 """What every HTTP service has: access per route, request ids, access log, problems, health, metrics, OpenAPI."""
 
 import enum
+import json
+import re
 import time
 from collections.abc import Callable, Iterable
 from http import HTTPMethod
@@ -8,6 +10,7 @@ from typing import Any, TypeVar
 
 import svcs
 from flask import Flask, Response, g, request
+from flask.json.provider import DefaultJSONProvider
 from flask_openapi3 import APIBlueprint, Info, OpenAPI
 from pydantic import BaseModel
 from structlog import get_logger
@@ -16,12 +19,35 @@ from chassis import errors
 from chassis.identity import GATEWAY, INTERNAL_TOKEN_HEADER, InternalTokens
 from chassis.metrics import REQUESTS, SECONDS, MetricsMiddleware
 from chassis.problems import MEDIA_TYPE, Problem, install_problems, validation_response
-from chassis.strict_json import StrictJson
 from chassis.tracing import REQUEST_ID_HEADER, begin_request
 
 log = get_logger(__name__)
 View = TypeVar("View", bound=Callable[..., Any])
 MAX_BODY_BYTES = 1024 * 1024
+_NUL = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")  # PostgreSQL stores no text with NUL.
+
+
+class StrictJson(DefaultJSONProvider):
+    """Flask's JSON as RFC 8259 means it: no NaN, doubled members, half surrogate pairs or endless nesting."""
+
+    ensure_ascii = False
+
+    def loads(self, s: str | bytes, **_kwargs: Any) -> Any:  # Any: Flask's signature.
+        """Read one document in UTF-8.
+
+        Raises:
+            ValueError: it is not JSON, or of the kinds named above.
+        """
+        source = s.decode() if isinstance(s, bytes) else s
+        try:
+            value = json.loads(source, object_pairs_hook=_members, parse_constant=_refuse_constant)
+        except RecursionError as error:
+            raise ValueError("nested too deeply") from error
+        if "\\u" in source:
+            if _NUL.search(source):
+                raise ValueError("a text with a NUL character")
+            json.dumps(value, ensure_ascii=False).encode()  # Half a surrogate pair cannot be encoded.
+        return value
 
 
 class Access(enum.StrEnum):
@@ -229,3 +255,14 @@ def openapi_document(app: OpenAPI) -> dict[str, Any]:
     schemas |= problem.pop("$defs") | {"Problem": problem}
     schemas.pop("ValidationErrorModel", None)
     return document
+
+
+def _members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    members = dict(pairs)
+    if len(members) < len(pairs):
+        raise ValueError("a member stands twice")
+    return members
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"{name} is not JSON")

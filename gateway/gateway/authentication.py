@@ -37,7 +37,7 @@ class AuthResult:
 
 @dataclass(frozen=True, kw_only=True)
 class Authentication:
-    """Identifies the sender of a request, as far as its rule asks for it."""
+    """Identifies the sender of a request."""
 
     verifier: TokenVerifier
     revocations: Revocations

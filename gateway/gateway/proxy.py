@@ -20,11 +20,19 @@ from chassis.metrics import REQUESTS, SECONDS
 from chassis.tracing import begin_request
 from chassis.web import Access
 from gateway.authentication import Authentication, AuthResult
-from gateway.bodies import SMALL_BYTES, Body, read_body
 from gateway.cookies import SessionCookies, Tokens
 from gateway.csrf import SameSite
 from gateway.limits import AddressLimits
-from gateway.proxy_request import ENVIRON_KEY, ProxyRequest, RequestReader, request_headers, request_id_of
+from gateway.proxy_request import (
+    ENVIRON_KEY,
+    SMALL_BYTES,
+    Body,
+    ProxyRequest,
+    RequestReader,
+    read_body,
+    request_headers,
+    request_id_of,
+)
 from gateway.responses import ProxyResponse, problem_response, response_headers
 from gateway.rules import Effect, Rule, RuleTable, Service
 from gateway.token_refresh import with_cookie_token

@@ -1,16 +1,18 @@
-"""One request as the gateway reads it and forwards it; one that two programs could understand differently is refused.
+"""One request as the gateway reads and forwards it, head and body; ambiguous requests are refused.
 
-A path is checked on a decoded copy; the bytes that are forwarded are those that the client sent.
+A request is ambiguous if two programs could understand it differently. A path is checked on a decoded copy; the bytes
+that are forwarded are those that the client sent. A small body is read before the service is called, a larger one in
+steps, none beyond the cap.
 """
 
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address, ip_address
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING
 from urllib.parse import unquote_to_bytes
 
-from chassis.errors import NotFound, RequestRefused
+from chassis.errors import BodyTooLarge, NotFound, RequestRefused
 from chassis.identity import INTERNAL_TOKEN_HEADER
 from chassis.tracing import accept_request_id
 from gateway.settings import Network
@@ -36,6 +38,8 @@ _NEVER_FROM_CLIENTS = frozenset(
     ["authorization", "cookie", "expect", "host", "content-length", "forwarded", "x-real-ip", "via", "x-request-id"]
 )
 _NEVER_PREFIXES = ("x-internal-", "x-user-", "x-forwarded-")
+# A body up to this size is complete before the service is called, so a client that breaks off costs it nothing.
+SMALL_BYTES = 64 * 1024
 
 
 @dataclass(frozen=True)
@@ -82,6 +86,19 @@ class ProxyRequest:
 
 
 @dataclass(frozen=True)
+class Body:
+    """``chunks`` holds the bytes; ``length`` is None if it is only known after the last byte."""
+
+    chunks: bytes | Iterator[bytes]
+    length: int | None
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is no body at all."""
+        return self.length == 0
+
+
+@dataclass(frozen=True)
 class RequestReader:
     """Reads requests. ``trusted_proxies`` are the networks of our own load balancers."""
 
@@ -124,6 +141,28 @@ class RequestReader:
     def _is_trusted(self, address: str) -> bool:
         parsed = _parsed(address)
         return parsed is not None and any(parsed in network for network in self.trusted_proxies)
+
+
+def read_body(environ: "WSGIEnvironment", *, cap_bytes: int) -> Body:
+    """Read a small body whole, or prepare a larger one for streaming.
+
+    Raises:
+        BodyTooLarge: the declared length is over the cap; while streaming, the iterator raises it.
+        RequestRefused: the client broke off, or its chunks are malformed.
+    """
+    declared = _declared_length(environ)
+    if declared is not None and declared > cap_bytes:
+        raise BodyTooLarge
+    if declared is None and "HTTP_TRANSFER_ENCODING" not in environ:
+        return Body(b"", 0)
+    stream: IO[bytes] = environ["wsgi.input"]
+    first = _read_up_to(stream, SMALL_BYTES if declared is None else min(declared, SMALL_BYTES))
+    if declared is None and len(first) < SMALL_BYTES:
+        return Body(first, len(first))
+    if declared is not None and declared <= SMALL_BYTES:
+        _check_whole(len(first), declared)
+        return Body(first, declared)
+    return Body(_stream_rest(stream, first, declared=declared, cap_bytes=cap_bytes), declared)
 
 
 def request_id_of(environ: "WSGIEnvironment") -> str:
@@ -203,3 +242,45 @@ def _client_headers(request: ProxyRequest) -> Iterator[tuple[str, str]]:
 
 def _is_dropped(name: str, listed: frozenset[str]) -> bool:
     return name in HOP_BY_HOP or name in _NEVER_FROM_CLIENTS or name in listed or name.startswith(_NEVER_PREFIXES)
+
+
+def _declared_length(environ: "WSGIEnvironment") -> int | None:
+    text = environ.get("CONTENT_LENGTH", "")
+    if not text:
+        return None
+    if not (text.isascii() and text.isdigit()):
+        raise RequestRefused("The Content-Length is not acceptable.")
+    return int(text)
+
+
+def _stream_rest(stream: IO[bytes], first: bytes, *, declared: int | None, cap_bytes: int) -> Iterator[bytes]:
+    done, chunk = 0, first
+    while chunk:
+        done += len(chunk)
+        if done > cap_bytes:
+            raise BodyTooLarge
+        yield chunk
+        left = SMALL_BYTES if declared is None else min(SMALL_BYTES, declared - done)
+        chunk = _read_up_to(stream, left) if left else b""
+    if declared is not None:
+        _check_whole(done, declared)
+
+
+def _read_up_to(stream: IO[bytes], size: int) -> bytes:
+    """Read up to ``size`` bytes; fewer only at the end."""
+    parts, left = [], size
+    while left:
+        try:
+            part = stream.read(left)
+        except Exception as error:  # The server's parser raises many kinds for malformed chunks or a lost client.
+            raise RequestRefused("The body broke off or is malformed.") from error
+        if not part:
+            break
+        parts.append(part)
+        left -= len(part)
+    return b"".join(parts)
+
+
+def _check_whole(got: int, declared: int) -> None:
+    if got != declared:
+        raise RequestRefused("The body is shorter than its Content-Length.")

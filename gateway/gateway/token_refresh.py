@@ -10,11 +10,10 @@ from pydantic import ValidationError
 
 from chassis.errors import Unauthenticated, UpstreamUnavailable
 from chassis.service_client import ServiceClient
-from gateway.bodies import Body
 from gateway.cookies import SessionCookies, Tokens
 from gateway.csrf import SameSite
 from gateway.metrics import REFRESHES
-from gateway.proxy_request import ProxyRequest
+from gateway.proxy_request import Body, ProxyRequest
 
 _EMPTY_BODIES = (b"", b"{}")
 

@@ -19,9 +19,8 @@ from urllib3.response import HTTPResponse
 from urllib3.util import SKIP_HEADER
 
 from chassis.errors import UpstreamTimeout, UpstreamUnavailable, XinjingError
-from gateway.bodies import SMALL_BYTES, Body
 from gateway.metrics import UPSTREAM_ERRORS
-from gateway.proxy_request import Headers
+from gateway.proxy_request import SMALL_BYTES, Body, Headers
 
 log = get_logger(__name__)
 _IDEMPOTENT = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE"})

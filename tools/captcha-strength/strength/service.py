@@ -5,9 +5,8 @@ from pathlib import Path
 
 import captcha_service
 from captcha_service.atlas import Atlas, make_atlas
-from captcha_service.captchas import ALPHABET, LETTERS
+from captcha_service.captchas import ALPHABET, LETTERS, folded
 from captcha_service.drawing import draw
-from captcha_service.spelling import folded
 from captcha_service.style import TEXTS
 
 FONTS = sorted((Path(captcha_service.__file__).parent / "fonts").glob("*.[ot]tf"))
