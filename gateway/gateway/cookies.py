@@ -27,7 +27,6 @@ class CookieSession:
         return bool(self.access_token or self.refresh_token)
 
 
-@dataclass(frozen=True, kw_only=True)
 class SessionCookies:
     """Both cookies are HttpOnly and ``SameSite=Lax``, so that a user who follows a link from elsewhere is signed in.
 
@@ -35,18 +34,12 @@ class SessionCookies:
     cookie goes when its token expires, because nobody can use an expired token.
     """
 
-    is_secure: bool
-    session_days: int
-
-    @property
-    def access_name(self) -> str:
-        """The name of the cookie with the access token."""
-        return "__Host-at" if self.is_secure else "at"
-
-    @property
-    def refresh_name(self) -> str:
-        """The name of the cookie with the refresh token."""
-        return "__Host-rt" if self.is_secure else "rt"
+    def __init__(self, *, is_secure: bool, session_days: int) -> None:
+        prefix = "__Host-" if is_secure else ""
+        self.access_name = prefix + "at"
+        self.refresh_name = prefix + "rt"
+        self.is_secure = is_secure
+        self._session_seconds = session_days * 86_400
 
     def read_session(self, header: str) -> CookieSession:
         """Find the session in a Cookie header; of two cookies with one name the first counts."""
@@ -66,7 +59,7 @@ class SessionCookies:
         """Write the Set-Cookie values of a session that starts or goes on."""
         return [
             self._write_cookie(self.access_name, tokens.access_token, tokens.expires_in),
-            self._write_cookie(self.refresh_name, tokens.refresh_token, self.session_days * 86_400),
+            self._write_cookie(self.refresh_name, tokens.refresh_token, self._session_seconds),
         ]
 
     def clear_session(self) -> list[str]:
