@@ -34,9 +34,9 @@ def find_redis() -> str:
 
 
 def _version(path: str) -> tuple[int, ...]:
-    said = subprocess.run([path, "--version"], capture_output=True, text=True, timeout=10, check=False).stdout
-    found = re.search(r"v=(\d+)\.(\d+)", said)
-    return tuple(int(part) for part in found.groups()) if found else (0, 0)
+    reply = subprocess.run([path, "--version"], capture_output=True, text=True, timeout=10, check=False).stdout
+    version = re.search(r"v=(\d+)\.(\d+)", reply)
+    return tuple(int(part) for part in version.groups()) if version else (0, 0)
 
 
 class RedisServer:

@@ -28,8 +28,8 @@ def broker() -> Broker:
 @pytest.fixture(scope="session")
 def captchas() -> Iterator[PassingCaptchas]:
     """A captcha-service that passes everything."""
-    with PassingCaptchas() as door:
-        yield door
+    with PassingCaptchas() as stub:
+        yield stub
 
 
 @pytest.fixture(params=["rabbitmq", "stream"])
@@ -41,15 +41,15 @@ def queue_name(request: pytest.FixtureRequest) -> str:
 @pytest.fixture
 def vendor() -> Iterator[Vendor]:
     """A vendor that keeps its promise on reqId, and has nothing to hide until it is given plays."""
-    with Vendor() as door:
-        yield door
+    with Vendor() as stub:
+        yield stub
 
 
 @pytest.fixture
 def plain_vendor() -> Iterator[Vendor]:
     """A vendor that texts as often as it is asked."""
-    with Vendor(is_idempotent=False) as door:
-        yield door
+    with Vendor(is_idempotent=False) as stub:
+        yield stub
 
 
 @pytest.fixture

@@ -50,7 +50,7 @@ def test_a_job_that_is_delivered_three_times_is_texted_once(system: SmsSystem, j
     assert judge(system, asked).texted == 20
 
 
-def test_poison_is_buried_and_harms_no_neighbour(system: SmsSystem, judge: Judge) -> None:
+def test_a_poison_message_is_dead_lettered_and_harms_no_other_job(system: SmsSystem, judge: Judge) -> None:
     system.api()
     asked = []
     for poison in POISON:

@@ -15,14 +15,14 @@ from pathlib import Path
 
 from local.redis_server import RedisServer
 from local.settings import free_ports
-from stage.http_door import HttpDoor, Request, response
+from stage.http_stub import HttpStub, Request, response
 from stage.processes import ROOT, wait_until_ready
 
 START_SECONDS = 60
 STALE_SECONDS, LOST_SECONDS = 2.0, 6.0
 
 
-class Codes(HttpDoor):
+class Codes(HttpStub):
     """Plays sms-service: finds every code right, or every code wrong."""
 
     def __init__(self, *, are_right: bool) -> None:

@@ -11,7 +11,7 @@ import threading
 from collections import Counter, defaultdict
 from dataclasses import dataclass
 
-from stage.http_door import HttpDoor, Request, response
+from stage.http_stub import HttpStub, Request, response
 
 _ACCEPTED, _REPEATED, _BAD_NUMBER = "000000", "160054", "160042"
 _SLOW_PIECE_SECONDS = 0.5
@@ -47,7 +47,7 @@ class Text:
     job_id: str
 
 
-class Vendor(HttpDoor):
+class Vendor(HttpStub):
     """Plays ``plays[n]`` for the n-th request of a job, the last one again and again; a mobile may have its own."""
 
     def __init__(self, *plays: Play, is_idempotent: bool = True) -> None:
@@ -109,7 +109,7 @@ async def _reply(reply: Reply, code: str, writer: asyncio.StreamWriter) -> None:
             await asyncio.sleep(_SLOW_PIECE_SECONDS)
 
 
-class PassingCaptchas(HttpDoor):
+class PassingCaptchas(HttpStub):
     """Plays captcha-service: every answer to every captcha is right."""
 
     async def answer(self, request: Request, writer: asyncio.StreamWriter) -> None:

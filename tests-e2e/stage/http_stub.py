@@ -19,7 +19,7 @@ class Request:
     body: bytes
 
 
-class HttpDoor(ABC):
+class HttpStub(ABC):
     """Listens on a port of 127.0.0.1 while the ``with`` block runs; ``shut`` refuses connections until ``open``."""
 
     def __init__(self) -> None:
