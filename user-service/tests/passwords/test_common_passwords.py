@@ -4,9 +4,9 @@ from importlib.resources import files
 import pytest
 from make_common_passwords import build
 
-from user_service.passwords.common_passwords import FILE, CommonPasswords
+from user_service.passwords.common_passwords import FILE, load_common_passwords
 
-COMMON = CommonPasswords()
+COMMON = load_common_passwords()
 
 
 def test_the_shipped_list_is_what_the_script_makes():

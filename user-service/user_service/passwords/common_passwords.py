@@ -5,6 +5,7 @@ The list is ``common_passwords.zlib``, made by ``make_common_passwords.py``; sou
 
 import unicodedata
 import zlib
+from functools import cache
 from importlib.resources import files
 
 FILE = "common_passwords.zlib"
@@ -18,8 +19,8 @@ def folded(text: str) -> str:
 class CommonPasswords:
     """About 94,000 entries in one text of 0.8 MB, a tenth of a set's size; a look-up takes under a millisecond."""
 
-    def __init__(self) -> None:
-        self._text = b"\n" + zlib.decompress(files("user_service.passwords").joinpath(FILE).read_bytes())
+    def __init__(self, text: bytes) -> None:
+        self._text = b"\n" + text
 
     def __contains__(self, password: str) -> bool:
         """Say whether a password, in any case, is listed or repeats a listed one: ``dragondragon``."""
@@ -27,3 +28,9 @@ class CommonPasswords:
         # Write the text twice: the first place after 0 where the text stands again is its shortest period.
         unit = text[: (text + text).find(text, 1)]
         return unit != "" and any(f"\n{word}\n".encode() in self._text for word in {text, unit})
+
+
+@cache
+def load_common_passwords() -> CommonPasswords:
+    """Read the list, once per process."""
+    return CommonPasswords(zlib.decompress(files("user_service.passwords").joinpath(FILE).read_bytes()))

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 
 from chassis.errors import FieldError, PasswordRejected
 from chassis.mobiles import Mobile
-from user_service.passwords.common_passwords import CommonPasswords, folded
+from user_service.passwords.common_passwords import folded, load_common_passwords
 from user_service.passwords.hashing import normalise_password
 
 SHORTEST, LONGEST = 8, 128
@@ -17,10 +17,10 @@ _SHORTEST_NICK_NAME = 2
 
 
 class PasswordPolicy:
-    """Checks new passwords; it reads the list of common passwords once and does no other input or output."""
+    """Checks new passwords; once it has the list of common passwords, it does no input or output."""
 
     def __init__(self) -> None:
-        self._common = CommonPasswords()
+        self._common = load_common_passwords()
 
     def check(self, password: str, *, mobile: Mobile, nick_name: str | None = None) -> None:
         """Accept a password for the account of this mobile and nick name (None if there is none yet).
