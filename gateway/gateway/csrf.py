@@ -53,5 +53,8 @@ class SameSite:
 
 
 def _origin_of(address: str) -> str:
-    parts = urlsplit(address)
+    try:
+        parts = urlsplit(address)
+    except ValueError:
+        return ""  # A Referer is the client's text; one that is no address names no origin of ours.
     return f"{parts.scheme}://{parts.netloc}".lower()

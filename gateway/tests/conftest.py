@@ -23,6 +23,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from redis import Redis
 
+from gateway.proxy_request import ProxyRequest, RequestReader
 from gateway.public_keys import PublicKeys, read_jwk_set
 from gateway.settings import Settings
 from gateway.verifier import TokenVerifier
@@ -449,5 +450,20 @@ def make_settings(redis_url: str) -> Callable[..., Settings]:
         services = {f"{name}_service_url": f"http://{name}:8000" for name in ("captcha", "sms", "user", "news")}
         values = {"redis_url": redis_url, "internal_token_key": "k" * 32, **services, **changed}
         return Settings.model_validate(values)
+
+    return make
+
+
+@pytest.fixture
+def make_request() -> Callable[..., ProxyRequest]:
+    """Make a request to ``http://shop.example/``; headers are given by keyword: ``Sec_Fetch_Site="none"``."""
+
+    def make(method: str = "GET", **headers: str) -> ProxyRequest:
+        environ = {
+            **{"REQUEST_METHOD": method, "RAW_URI": "/", "REMOTE_ADDR": "9.9.9.9", "wsgi.url_scheme": "http"},
+            **{"HTTP_HOST": "shop.example"},
+            **{f"HTTP_{name.upper()}": value for name, value in headers.items()},
+        }
+        return RequestReader().read_request(environ)
 
     return make
