@@ -9,8 +9,19 @@ from typing import Any
 import pytest
 from redis import Redis
 
-from gateway.rules import RULES, Effect
+from chassis.errors import DependencyUnavailable
+from chassis.identity import InternalTokens
+from chassis.service_client import ServiceClient
+from chassis.web import Access
+from gateway.authentication import Authentication
+from gateway.cookies import SessionCookies
+from gateway.csrf import SameSite
+from gateway.revocations import Revocations
+from gateway.rules import RULES, Effect, Rule
+from gateway.token_refresh import TokenRefresh
+from gateway.verifier import TokenVerifier
 
+ADMIN_RULES = [rule for rule in RULES if rule.access is Access.ADMIN]
 OURS = {"Sec-Fetch-Site": "same-origin"}
 
 
@@ -155,6 +166,27 @@ def test_a_refused_renewal_clears_the_cookies(
     assert len(cookies_of(answer)) == 2
 
 
+def test_a_code_is_requested_signed_out_when_the_session_is_over(
+    gateway: Any, services: Any, answering_json: Callable[..., bytes]
+) -> None:
+    refusal = answering_json({"code": "unauthenticated"}, "401 UNAUTHORIZED")
+    services.user.on("POST", "/api/v1/tokens/refresh", refusal)
+    answer = gateway.ask("POST", "/api/v1/sms-codes", headers={**with_cookies("", "used-up"), **OURS})
+    assert answer.status == 200
+    assert len(cookies_of(answer)) == 2
+    assert services.sms.count("POST", "/api/v1/sms-codes") == 1
+
+
+def test_a_change_does_not_go_on_signed_out_during_an_outage(
+    gateway: Any, services: Any, answering_json: Callable[..., bytes]
+) -> None:
+    services.user.on("POST", "/api/v1/tokens/refresh", answering_json({"code": "internal_error"}, "500 OH"))
+    answer = gateway.ask("POST", "/api/v1/sms-codes", headers={**with_cookies("", "refresh-1"), **OURS})
+    assert (answer.status, answer.json["code"]) == (502, "upstream_unavailable")
+    assert answer.values("Set-Cookie") == []
+    assert services.sms.requests == []
+
+
 @pytest.mark.parametrize(("path", "status"), [("/api/v1/users/me", 502), ("/", 200)])
 def test_an_outage_during_renewal_keeps_the_cookies(
     gateway: Any, services: Any, answering_json: Callable[..., bytes], path: str, status: int
@@ -174,6 +206,17 @@ def test_signing_out_or_deleting_the_account_clears_the_cookies_and_kills_the_to
     assert answer.status == 204
     assert all("Max-Age=0" in value for value in cookies_of(answer).values())
     assert gateway.ask("GET", "/api/v1/users/me", headers={"Authorization": f"Bearer {token}"}).status == 401
+
+
+@pytest.mark.parametrize("status", ["300 MULTIPLE", "302 FOUND", "401 UNAUTHORIZED", "503 AWAY"])
+def test_signing_out_that_did_not_happen_leaves_the_session_alone(
+    gateway: Any, services: Any, sign: Callable[..., str], answering: Callable[..., bytes], status: str
+) -> None:
+    token = sign(sid=f"not-ended:{status[:3]}")
+    services.user.on("DELETE", "/api/v1/sessions/current", answering(status))
+    answer = gateway.ask("DELETE", "/api/v1/sessions/current", headers={**with_cookies(token), **OURS})
+    assert (answer.status, answer.values("Set-Cookie")) == (int(status[:3]), [])
+    assert gateway.ask("GET", "/api/v1/users/me", headers=with_cookies(token)).status == 200
 
 
 def test_a_browser_refreshes_with_its_cookie_and_an_empty_body(
@@ -249,6 +292,48 @@ def test_another_site_cannot_sign_a_browser_in(gateway: Any, services: Any) -> N
     answer = gateway.send_json("POST", "/api/v1/sessions", {}, Sec_Fetch_Site="cross-site")
     assert (answer.status, answer.json["code"]) == (403, "cross_site_refused")
     assert services.user.requests == []
+
+
+@pytest.mark.parametrize("rule", ADMIN_RULES, ids=lambda rule: rule.name)
+@pytest.mark.parametrize("roles", [[], ["editor", "Admin", "admins"]], ids=["no-role", "other-roles"])
+def test_admin_rules_refuse_a_user_without_the_role(
+    gateway: Any, services: Any, sign: Callable[..., str], rule: Rule, roles: list[str]
+) -> None:
+    path, bearer = rule.path.format(id=12), {"Authorization": f"Bearer {sign(roles=roles)}"}
+    answer = gateway.ask(rule.method, path, headers=bearer)
+    assert (answer.status, answer.json["code"]) == (403, "forbidden")
+    assert services.user.count(rule.method, path) == 0
+
+
+@pytest.mark.parametrize("rule", ADMIN_RULES, ids=lambda rule: rule.name)
+def test_admin_rules_let_an_admin_pass_and_nobody_without_a_session(
+    gateway: Any, services: Any, sign: Callable[..., str], rule: Rule
+) -> None:
+    path, bearer = rule.path.format(id=12), {"Authorization": f"Bearer {sign(roles=['admin'])}"}
+    assert gateway.ask(rule.method, path).status == 401
+    assert services.user.count(rule.method, path) == 0
+    assert gateway.ask(rule.method, path, headers=bearer).status == 200
+    assert services.user.count(rule.method, path) == 1
+
+
+def test_a_change_needs_newer_revocations_than_a_read(
+    redis: Redis, verifier: TokenVerifier, services: Any, sign: Callable[..., str], make_request: Any, clock: Any
+) -> None:
+    revocations = Revocations(redis, stale_seconds=5, lost_seconds=30, clock=clock, monotonic=clock)
+    users = ServiceClient(services.user.url, name="user-service", own_name="gateway", tokens=InternalTokens("k" * 32))
+    authentication = Authentication(
+        verifier=verifier,
+        revocations=revocations,
+        token_refresh=TokenRefresh(users),
+        cookies=SessionCookies(is_secure=True, session_days=30),
+        same_site=SameSite(),
+    )
+    revocations.read_once()
+    clock.now += 6
+    bearer = f"Bearer {sign()}"
+    assert authentication.authenticate(make_request("GET", Authorization=bearer), Access.SIGNED_IN).identity
+    with pytest.raises(DependencyUnavailable):
+        authentication.authenticate(make_request("PUT", Authorization=bearer), Access.SIGNED_IN)
 
 
 @pytest.mark.parametrize("kind", ["session", "user"])
