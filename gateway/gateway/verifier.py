@@ -25,7 +25,6 @@ MAX_TOKEN_CHARACTERS = 4096
 LEEWAY_SECONDS = 5
 # The longest life that user-service can be set to: a stolen key must not make tokens that are valid for years.
 LONGEST_LIFE_SECONDS = 3600
-_CACHED_PER_GENERATION = 25_000
 _FORM = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+")
 _KEY_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _INERT = re.compile(r"[A-Za-z0-9_.:@/+=-]{1,128}")
@@ -59,10 +58,19 @@ class _Verified:
 class TokenVerifier:
     """Verifies access tokens of one issuer for one audience."""
 
-    def __init__(self, keys: PublicKeys, *, issuer: str, audience: str, clock: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self,
+        keys: PublicKeys,
+        *,
+        issuer: str,
+        audience: str,
+        cached_per_generation: int = 25_000,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
         self._keys = keys
         self._issuer = issuer
         self._audience = audience
+        self._cached_per_generation = cached_per_generation
         self._clock = clock
         self._young: dict[bytes, _Verified] = {}
         self._old: dict[bytes, _Verified] = {}
@@ -137,7 +145,7 @@ class TokenVerifier:
             raise ValueError("too long-lived to be ours")
 
     def _cache(self, digest: bytes, verified: _Verified) -> None:
-        if len(self._young) >= _CACHED_PER_GENERATION:
+        if len(self._young) >= self._cached_per_generation:
             self._old, self._young = self._young, {}
         self._young[digest] = verified
 

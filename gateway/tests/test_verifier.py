@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from prometheus_client import REGISTRY
 
 from chassis.errors import DependencyUnavailable, Unauthenticated, UpstreamUnavailable
 from gateway.public_keys import PublicKeys, read_jwk_set
@@ -155,6 +156,45 @@ def test_a_kept_token_dies_with_its_key(jwks: dict[str, Any], sign: Callable[...
     keys.refresh()
     with pytest.raises(Unauthenticated):
         verifier.verify_token(token)
+
+
+@pytest.fixture
+def verified_anew() -> Callable[[], float]:
+    """Count the tokens that were verified and not found in a cache."""
+    return lambda: REGISTRY.get_sample_value("gateway_tokens_verified_total", {"outcome": "verified"}) or 0
+
+
+def test_a_verified_token_is_not_verified_again(
+    verifier: TokenVerifier, sign: Callable[..., str], verified_anew: Callable[[], float]
+) -> None:
+    token, before = sign(), verified_anew()
+    assert verifier.verify_token(token) == verifier.verify_token(token)
+    assert verified_anew() == before + 1
+
+
+def test_a_refused_token_is_not_cached(verifier: TokenVerifier, sign: Callable[..., str]) -> None:
+    token = sign(aud="another")
+    for _ in range(2):
+        with pytest.raises(Unauthenticated):
+            verifier.verify_token(token)
+
+
+def test_the_cache_forgets_the_older_of_two_generations(
+    public_keys: PublicKeys, sign: Callable[..., str], verified_anew: Callable[[], float]
+) -> None:
+    verifier = TokenVerifier(public_keys, issuer="xinjing", audience="xinjing", cached_per_generation=2)
+    tokens = [sign(jti=f"token-{number}") for number in range(5)]
+    for token in tokens[:4]:
+        verifier.verify_token(token)
+    before = verified_anew()
+    for token in tokens[:4]:
+        verifier.verify_token(token)
+    assert verified_anew() == before
+    verifier.verify_token(tokens[4])
+    verifier.verify_token(tokens[2])
+    assert verified_anew() == before + 1
+    verifier.verify_token(tokens[0])
+    assert verified_anew() == before + 2
 
 
 def without(document: dict[str, Any], **changed: Any) -> dict[str, Any]:
