@@ -47,7 +47,6 @@ _NO_RULE = "no rule"
 # A service that refuses the gateway has not refused the user: the client gets neither this 401 nor this 403.
 _BETWEEN_SERVICES = tuple(f'"{kind.code}"'.encode() for kind in (InternalTokenRefused, ServiceRefused))
 _REUSE_SECONDS = LIFETIME_SECONDS / 2
-_CACHED_TOKENS = 20_000
 
 
 class _MethodRefused(Exception):
@@ -64,8 +63,11 @@ class InternalTokenCache:
     Threads share this; at worst a token is written twice.
     """
 
-    def __init__(self, tokens: InternalTokens, *, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, tokens: InternalTokens, *, cached_tokens: int = 20_000, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         self._tokens = tokens
+        self._cached_tokens = cached_tokens
         self._clock = clock
         self._cache: dict[tuple[str, Identity | None], tuple[str, float]] = {}
 
@@ -74,7 +76,7 @@ class InternalTokenCache:
         known = self._cache.get((service, identity))
         if known is not None and known[1] > self._clock():
             return known[0]
-        if len(self._cache) >= _CACHED_TOKENS:
+        if len(self._cache) >= self._cached_tokens:
             self._cache = {}
         token = self._tokens.write_token(identity.caller if identity else Caller(GATEWAY), audience=service)
         self._cache[service, identity] = (token, self._clock() + _REUSE_SECONDS)

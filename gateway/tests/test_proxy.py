@@ -6,6 +6,10 @@ from typing import Any
 import jwt
 import pytest
 
+from chassis.identity import LIFETIME_SECONDS, InternalTokens
+from gateway.proxy import InternalTokenCache
+from gateway.verifier import Identity
+
 SIGNED_IN = [
     ("GET", "/api/v1/users/me"),
     ("PATCH", "/api/v1/users/me"),
@@ -193,3 +197,40 @@ def test_a_service_that_refuses_us_has_not_refused_the_user(
 ) -> None:
     services.news.on("GET", "/api/v1/categories", answering_json({"code": code}, "401 UNAUTHORIZED"))
     assert gateway.ask("GET", "/api/v1/categories").status == 502
+
+
+@pytest.fixture
+def internal_tokens(clock: Any) -> InternalTokenCache:
+    """The cache with room for two tokens."""
+    return InternalTokenCache(InternalTokens("k" * 32, clock=clock), cached_tokens=2, clock=clock)
+
+
+def user(user_id: int) -> Identity:
+    return Identity(user_id=user_id, session_id="s", roles=frozenset(), auth_time=900, expires_at=1600)
+
+
+def test_an_internal_token_is_reused_for_half_of_its_life(internal_tokens: InternalTokenCache, clock: Any) -> None:
+    first = internal_tokens.token_for("news-service", user(7))
+    clock.now += LIFETIME_SECONDS / 2 - 1
+    assert internal_tokens.token_for("news-service", user(7)) == first
+    clock.now += 1
+    assert internal_tokens.token_for("news-service", user(7)) != first
+
+
+def test_internal_tokens_are_shared_by_no_two_users_and_services(internal_tokens: InternalTokenCache) -> None:
+    tokens = [
+        internal_tokens.token_for("news-service", user(7)),
+        internal_tokens.token_for("news-service", user(8)),
+        internal_tokens.token_for("news-service", None),
+        internal_tokens.token_for("user-service", user(7)),
+    ]
+    assert len(set(tokens)) == 4
+
+
+def test_the_cache_of_internal_tokens_is_bounded(internal_tokens: InternalTokenCache, clock: Any) -> None:
+    first = internal_tokens.token_for("news-service", user(1))
+    clock.now += 1
+    internal_tokens.token_for("news-service", user(2))
+    assert internal_tokens.token_for("news-service", user(1)) == first
+    internal_tokens.token_for("news-service", user(3))
+    assert internal_tokens.token_for("news-service", user(1)) != first
