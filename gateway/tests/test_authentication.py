@@ -248,6 +248,20 @@ def test_a_refresh_cookie_that_is_refused_is_cleared(
     assert all("Max-Age=0" in value for value in cookies_of(answer).values())
 
 
+@pytest.mark.parametrize("scheme", ["Bearer", "bearer", "BEARER  "])
+def test_the_scheme_of_a_bearer_token_has_no_case(gateway: Any, sign: Callable[..., str], scheme: str) -> None:
+    headers = {"Authorization": f"{scheme} {sign()}"}
+    assert gateway.ask("GET", "/api/v1/users/me", headers=headers).status == 200
+
+
+@pytest.mark.parametrize("form", ["Bearer", "Basic {}", "{}", "Bearer {} x", "Bearer{}", "Bearer {},Bearer {}"])
+def test_credentials_in_another_form_are_401(gateway: Any, services: Any, sign: Callable[..., str], form: str) -> None:
+    token = sign()
+    answer = gateway.ask("GET", "/api/v1/users/me", headers={"Authorization": form.format(token, token)})
+    assert (answer.status, answer.json["code"]) == (401, "unauthenticated")
+    assert services.user.count("GET", "/api/v1/users/me") == 0
+
+
 def test_a_bearer_token_beside_a_cookie_is_400(gateway: Any, sign: Callable[..., str]) -> None:
     headers = {**with_cookies(sign()), "Authorization": f"Bearer {sign()}"}
     answer = gateway.ask("GET", "/api/v1/users/me", headers=headers)
