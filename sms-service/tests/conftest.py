@@ -174,6 +174,29 @@ def make_job_states(redis: Redis, keys: CodeKeys) -> Callable[..., JobStates]:
 
 
 @pytest.fixture
+def expiry_ms(redis: Redis) -> Callable[[str], int]:
+    """Say when a key expires, in ms since 1970 by the clock of Redis; the answer may be a few ms off."""
+
+    def read(key: str) -> int:
+        with redis.pipeline(transaction=True) as pipeline:
+            (seconds, microseconds), left = pipeline.time().pttl(key).execute()
+        return int(seconds) * 1000 + int(microseconds) // 1000 + int(left)
+
+    return read
+
+
+@pytest.fixture
+def now_ms(redis: Redis) -> Callable[[], int]:
+    """Say what time it is by the clock of Redis, in ms since 1970."""
+
+    def read() -> int:
+        seconds, microseconds = redis.time()
+        return int(seconds) * 1000 + int(microseconds) // 1000
+
+    return read
+
+
+@pytest.fixture
 def inbox(redis: Redis, keys: CodeKeys, make_settings: Callable[..., Settings]) -> Inbox:
     return make_inbox(make_settings(), redis, keys)
 

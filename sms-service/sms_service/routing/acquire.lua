@@ -21,14 +21,12 @@ if now < busy_until then return {'busy', busy_until - now} end
 -- A token bucket that holds one second's worth.
 local rate = tonumber(ARGV[4])
 local tokens = tonumber(fields[4] or rate) + (now - tonumber(fields[5] or now)) * rate / 1000
-tokens = math.min(tokens, math.max(rate, 1))
+tokens = math.min(tokens, rate)
 if tokens < 1 then return {'busy', math.ceil((1 - tokens) * 1000 / rate)} end
 
 redis.call('ZREMRANGEBYSCORE', KEYS[3], '-inf', now)
-local first_until = redis.call('ZRANGE', KEYS[3], 0, 0, 'WITHSCORES')[2]
-if redis.call('ZCARD', KEYS[3]) >= tonumber(ARGV[5]) then
-  return {'busy', math.max(1, math.min(50, first_until - now))} -- One of them ends soon, but nobody knows when.
-end
+-- One of them ends soon, but nobody knows when.
+if redis.call('ZCARD', KEYS[3]) >= tonumber(ARGV[5]) then return {'busy', 50} end
 
 local until_ms = now + tonumber(ARGV[6])
 redis.call('ZADD', KEYS[3], until_ms, ARGV[1])

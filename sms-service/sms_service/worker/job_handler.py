@@ -120,7 +120,7 @@ class JobHandler:
         if provider is None:
             return False
         now = self.clock()
-        since_first = passed_seconds + (claimed.since_first_send_seconds if name == claimed.provider else 0)
+        since_first = passed_seconds + claimed.since_first_send_seconds
         return provider.repeats_safely(
             first_sent_at=now - timedelta(seconds=since_first), at=now + timedelta(seconds=later_seconds)
         )

@@ -13,6 +13,7 @@ from redis import Redis
 from chassis.errors import DependencyUnavailable
 from chassis.redis_client import connect_redis
 from sms_service.codes.keys import job_key
+from sms_service.metrics import BREAKER_OPENINGS
 from sms_service.providers.provider import Outcome, ProviderAnswer
 from sms_service.queue.job import SendJob
 from sms_service.routing.breaker import CircuitBreaker, CircuitOpen, JobOver, JobTaken, ProviderHealth, Send
@@ -114,7 +115,7 @@ def test_a_refused_recipient_says_nothing_against_a_provider(
     assert health.load_states(["a"])["a"].health == 1
 
 
-def test_after_its_rest_one_job_finds_out(health, breaker, new_send, answer_jobs, open_time_is_over) -> None:
+def test_after_the_open_time_one_job_is_the_probe(health, breaker, new_send, answer_jobs, open_time_is_over) -> None:
     answer_jobs(UNUSABLE)
     open_time_is_over()
     probe = new_send()
@@ -125,24 +126,53 @@ def test_after_its_rest_one_job_finds_out(health, breaker, new_send, answer_jobs
     assert health.load_states(["a"])["a"].down_seconds == 0
 
 
-def test_a_probe_that_fails_doubles_the_rest(
+def test_a_probe_that_fails_doubles_the_open_time(
     health, breaker, new_send, answer_jobs, open_time_is_over, redis: Redis
 ) -> None:
     answer_jobs(UNUSABLE)
     down_since = redis.hget("sms:provider:a", "down_since")
-    for rest in (60, 120):
+    for open_seconds in (60, 120):
         open_time_is_over()
         answer_jobs(FAILS)
-        assert rest - 1 < health.load_states(["a"])["a"].retry_seconds <= rest
+        assert open_seconds - 1 < health.load_states(["a"])["a"].retry_seconds <= open_seconds
     assert redis.hget("sms:provider:a", "down_since") == down_since
 
 
-def test_the_rest_has_an_end(health, breaker, answer_jobs, open_time_is_over) -> None:
+def test_the_open_time_has_an_upper_bound(health, breaker, answer_jobs, open_time_is_over) -> None:
     for _ in range(12):
         answer_jobs(UNUSABLE)
         open_time_is_over()
     answer_jobs(UNUSABLE)
     assert 599 < health.load_states(["a"])["a"].retry_seconds <= 600
+
+
+@pytest.mark.parametrize(("answer", "open_seconds"), [(FAILS, 10), (UNUSABLE, 30)])
+def test_answers_to_sends_from_before_it_opened_do_not_lengthen_the_open_time(
+    health, breaker, new_send, answer: ProviderAnswer, open_seconds: int
+) -> None:
+    sends = [new_send() for _ in range(8)]
+    for send in sends:
+        breaker.acquire(send)
+    for send in sends:
+        breaker.record(send, answer)
+    assert open_seconds - 5 < health.load_states(["a"])["a"].retry_seconds <= open_seconds
+
+
+def test_an_outage_is_told_once_and_so_is_its_end(
+    answer_jobs, open_time_is_over, redis: Redis, now_ms, log_lines
+) -> None:
+    openings = BREAKER_OPENINGS.labels("a")._value.get()
+    answer_jobs(WORKS)
+    answer_jobs(UNUSABLE)
+    open_time_is_over()
+    answer_jobs(UNUSABLE)
+    open_time_is_over()
+    redis.hset("sms:provider:a", "down_since", now_ms() - 90_000)
+    answer_jobs(WORKS, times=2)
+    assert [(line["event"], line["provider"]) for line in log_lines] == [("provider_down", "a"), ("provider_back", "a")]
+    assert log_lines[0]["rest_seconds"] == 30
+    assert 90 <= log_lines[1]["down_seconds"] < 95
+    assert BREAKER_OPENINGS.labels("a")._value.get() == openings + 1
 
 
 def test_only_one_of_many_workers_probes(breaker, new_send, answer_jobs, open_time_is_over) -> None:
@@ -193,7 +223,33 @@ def test_all_workers_together_keep_the_pace(make_breaker, new_send) -> None:
     assert 5 <= went <= 5 + 5 * (time.monotonic() - begun_at)  # One second's worth at once, then the rate.
 
 
-def test_a_closed_gate_says_when_the_next_may_pass(make_breaker, new_send) -> None:
+def test_the_pace_holds_no_more_than_one_second_after_a_pause(make_breaker, new_send, redis: Redis, now_ms) -> None:
+    redis.hset("sms:provider:a", mapping={"tokens": 1, "tokens_at": now_ms() - 60_000})
+    make_breaker(Pace(sends_per_second=2, parallel_sends=1000)).acquire(new_send())
+    assert redis.hget("sms:provider:a", "tokens") == "1"
+
+
+def test_a_provider_with_all_its_parallel_sends_in_use_is_asked_again_soon(make_breaker, new_send) -> None:
+    breaker = make_breaker(Pace(sends_per_second=1000, parallel_sends=1))
+    breaker.acquire(new_send())
+    with pytest.raises(CircuitOpen) as full:
+        breaker.acquire(new_send())
+    assert full.value.wait_seconds == 0.05
+
+
+def test_the_times_of_a_provider_are_by_the_clock_of_redis(breaker, new_send, redis: Redis, now_ms) -> None:
+    send = new_send()
+    begun_at = now_ms()
+    breaker.acquire(send)
+    breaker.record(send, UNUSABLE)
+    ended_at = now_ms()
+    provider, job = redis.hgetall("sms:provider:a"), redis.hgetall(job_key("hash", send.job.id))
+    times = [job["first_sent_at"], provider["tokens_at"], provider["health_at"], provider["down_since"]]
+    times.append(int(provider["open_until"]) - 30_000)
+    assert [begun_at <= int(time) <= ended_at for time in times] == [True] * 5
+
+
+def test_a_full_pace_says_when_the_next_send_may_follow(make_breaker, new_send) -> None:
     breaker = make_breaker(Pace(sends_per_second=2, parallel_sends=1000))
     assert [may_send(breaker, new_send()) for _ in range(2)] == [True, True]
     with pytest.raises(CircuitOpen) as closed:
@@ -211,7 +267,7 @@ def test_health_falls_with_trouble_and_drifts_back(health, answer_jobs, redis: R
     assert health.load_states(["a"])["a"].health == pytest.approx(0.99, abs=0.01)
 
 
-def test_two_workers_cannot_hand_one_job_over(breaker, new_send) -> None:
+def test_two_workers_cannot_send_one_job(breaker, new_send) -> None:
     first = new_send()
     breaker.acquire(first)
     with pytest.raises(JobTaken):
@@ -221,11 +277,22 @@ def test_two_workers_cannot_hand_one_job_over(breaker, new_send) -> None:
     breaker.acquire(Send(first.job, "a", is_repetition=True))
 
 
-def test_after_a_refusal_another_provider_may_be_asked(breaker, new_send) -> None:
+@pytest.mark.parametrize("outcome", sorted(set(Outcome) - {Outcome.ACCEPTED, Outcome.UNCERTAIN}))
+def test_after_a_refusal_another_provider_may_be_asked(breaker, new_send, outcome: Outcome) -> None:
     first = new_send()
     breaker.acquire(first)
-    breaker.record(first, UNUSABLE)
+    breaker.record(first, ProviderAnswer(outcome))
     breaker.acquire(Send(first.job, "b"))
+
+
+@pytest.mark.parametrize("outcome", [Outcome.ACCEPTED, Outcome.UNCERTAIN])
+def test_a_text_that_may_have_gone_out_keeps_its_job_from_a_second_send(breaker, new_send, outcome: Outcome) -> None:
+    first = new_send()
+    breaker.acquire(first)
+    breaker.record(first, ProviderAnswer(outcome))
+    for provider in ("a", "b"):
+        with pytest.raises(JobTaken):
+            breaker.acquire(Send(first.job, provider))
 
 
 def test_a_refusal_does_not_release_a_job_that_another_worker_repeats(breaker, new_send) -> None:
