@@ -18,6 +18,7 @@ from sms_service.providers.inbox import Inbox
 from sms_service.queue.interface import NotPublished, PublishFailure
 from sms_service.queue.job import SendJob
 from sms_service.queue.redis_stream import RedisStreamPublisher
+from sms_service.worker.job_states import ClaimReason
 
 
 def code_in(text: str) -> str:
@@ -198,6 +199,54 @@ def test_a_worker_that_was_faster_than_the_failed_publish_keeps_the_promise(
     assert consume(code_in(inbox.messages()[0].text)).json["verified"] is True
 
 
+@pytest.fixture
+def request_code(settings, called_by, captcha_stub) -> Callable[[Any], Any]:
+    """Ask for a code with a publisher of one's own."""
+
+    def post(publisher: Any) -> Any:
+        captcha_stub.answers["one"] = "AB3D"
+        client = create_app(settings, publisher=publisher).test_client()
+        body = {"mobile": "13800138000", "purpose": "register", "captcha_id": "one", "captcha_text": "AB3D"}
+        return client.post("/api/v1/sms-codes", json=body, headers=called_by("sms-service"))
+
+    return post
+
+
+def test_a_job_that_a_worker_met_after_its_claim_window_is_a_503(
+    request_code, stream_publisher, make_job_states, consume, work, inbox: Inbox
+) -> None:
+    class SlowPublisher(FailingPublisher):
+        def publish(self, job: SendJob) -> None:
+            stream_publisher.publish(job)
+            assert make_job_states(claim_window_seconds=-1).claim(job).reason is ClaimReason.LATE
+
+    answer = request_code(SlowPublisher())
+    assert (answer.status_code, answer.json["code"]) == (503, "sms_unavailable")
+    work()
+    assert inbox.messages() == []
+    assert consume("042619").json["code"] == "sms_code_expired"
+
+
+def test_a_job_that_redis_lost_while_it_was_published_is_a_503(request_code, redis: Redis, consume) -> None:
+    class LosingPublisher(FailingPublisher):
+        def publish(self, job: SendJob) -> None:
+            redis.flushall()
+
+    answer = request_code(LosingPublisher())
+    assert (answer.status_code, answer.json["code"]) == (503, "sms_unavailable")
+    assert consume("042619").json["code"] == "sms_code_expired"
+
+
+def test_a_job_that_redis_lost_before_a_failed_publish_is_a_503(request_code, redis: Redis) -> None:
+    class LosingPublisher(FailingPublisher):
+        def publish(self, job: SendJob) -> None:
+            redis.flushall()
+            super().publish(job)
+
+    answer = request_code(LosingPublisher())
+    assert (answer.status_code, answer.json["code"]) == (503, "sms_unavailable")
+
+
 def test_a_full_queue_is_a_503_without_a_charge(make_settings, captcha_address, ask, called_by, captcha_stub) -> None:
     client = create_app(make_settings(captcha_service_url=captcha_address, queue_capacity_jobs=1)).test_client()
     ask("13900139000")
@@ -259,18 +308,18 @@ def test_there_is_no_inbox_with_another_provider(make_settings, called_by) -> No
 
 @pytest.fixture
 def down(redis: Redis) -> Callable[..., None]:
-    """Let the only provider be down so long, and rest for so long from now."""
+    """Let the only provider be down so long, and its breaker open for so long from now."""
 
-    def take_down(*, for_seconds: int, rests_seconds: int) -> None:
+    def take_down(*, for_seconds: int, open_seconds: int) -> None:
         now: Any = redis.time()
-        fields = {"down_since": (now[0] - for_seconds) * 1000, "open_until": (now[0] + rests_seconds) * 1000}
+        fields = {"down_since": (now[0] - for_seconds) * 1000, "open_until": (now[0] + open_seconds) * 1000}
         redis.hset("sms:provider:inbox", mapping=fields)
 
     return take_down
 
 
 def test_while_no_provider_works_nothing_is_promised_and_no_captcha_spent(ask, down, captcha_stub) -> None:
-    down(for_seconds=151, rests_seconds=60)
+    down(for_seconds=151, open_seconds=60)
     answer = ask()
     assert (answer.status_code, answer.json["code"]) == (503, "sms_unavailable")
     assert int(answer.headers["Retry-After"]) > 1
@@ -278,9 +327,9 @@ def test_while_no_provider_works_nothing_is_promised_and_no_captcha_spent(ask, d
 
 
 def test_a_provider_that_is_down_for_a_moment_or_due_again_is_trusted(ask, down) -> None:
-    down(for_seconds=140, rests_seconds=60)
+    down(for_seconds=140, open_seconds=60)
     assert ask("13800138000").status_code == 202
-    down(for_seconds=1000, rests_seconds=-1)
+    down(for_seconds=1000, open_seconds=-1)
     assert ask("13900139000").status_code == 202
 
 
@@ -296,6 +345,15 @@ def test_budgets_are_shown_and_warned_of(make_codes, log_lines) -> None:
     assert BUDGET_USED.labels("day")._value.get() == 0.5
     assert BUDGET_USED.labels("minute")._value.get() == 0.25
     assert UNVERIFIED.labels("CN")._value.get() == 1
+
+
+def test_each_request_shows_the_budgets(make_settings, captcha_address, captcha_stub, called_by) -> None:
+    limits = {"sends_per_day": 8, "sends_per_minute": 16}
+    client = create_app(make_settings(captcha_service_url=captcha_address, **limits)).test_client()
+    captcha_stub.answers["one"] = "AB3D"
+    body = {"mobile": "13800138000", "purpose": "register", "captcha_id": "one", "captcha_text": "AB3D"}
+    assert client.post("/api/v1/sms-codes", json=body, headers=called_by("sms-service")).status_code == 202
+    assert [BUDGET_USED.labels(name)._value.get() for name in ("day", "minute")] == [1 / 8, 1 / 16]
 
 
 def test_a_right_code_counts_for_its_provider_and_country(ask, consume, work, inbox) -> None:

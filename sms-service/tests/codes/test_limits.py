@@ -202,6 +202,12 @@ def test_a_foreign_country_may_have_few_unused_codes_a_day(make_codes, count_bef
     assert 16 * HOUR - 10 <= (refused.retry_after_seconds or 0) <= 17 * HOUR
 
 
+def test_the_share_of_a_countrys_right_codes_is_rounded_down(make_codes, count_before) -> None:
+    codes = make_codes(countries=["CN", "US"], unverified_per_country_per_day=1)
+    count_before("sms:country:US:hour:", HOUR, back=5, sent=8, verified=7)
+    assert refusal(codes, "+12025550123").limit == "country_day"
+
+
 def test_a_good_day_of_a_country_raises_its_budget_for_a_fortnight(make_codes, count_before) -> None:
     codes = make_codes(countries=["CN", "US"])
     count_before("sms:country:US:hour:", HOUR, back=5, sent=25, verified=0)
@@ -273,7 +279,7 @@ def test_an_abort_gives_everything_back_exactly(make_codes, redis: Redis) -> Non
         ({**MANY, "sends_per_ip_per_day": 9}, numbers(50), 9),
         ({**MANY, "sends_per_day": 11}, numbers(50), 11),
     ],
-    ids=["mobile", "block", "address", "fuse"],
+    ids=["mobile", "block", "address", "budget"],
 )
 def test_T17_50_threads_get_no_more_than_the_limit(make_codes, redis: Redis, limits, mobiles, allowed: int) -> None:
     codes = make_codes(**limits)
@@ -318,6 +324,21 @@ def test_every_counter_and_log_expires(make_codes, redis: Redis) -> None:
     codes.commit(reserve(codes, "+12025550124"))
     codes.check(Mobile("+12025550124"), Purpose.LOGIN, code="000000", subject="")
     assert [key for key in redis.keys("sms:*") if redis.pttl(key) <= 0] == []
+
+
+def test_every_counter_lasts_as_long_as_it_is_read(make_codes, redis: Redis, expiry_ms) -> None:
+    reserve(make_codes())
+    windows = {
+        "budget:minute": (60, 1),
+        "budget:day": (DAY, 1),
+        "country:CN:hour": (HOUR, 24),
+        "country:CN:day": (DAY, 14),
+    }
+    ends = {}
+    for name, (seconds, count) in windows.items():
+        [key] = redis.keys(f"sms:{name}:*")
+        ends[name] = expiry_ms(key) >= (int(key.rpartition(":")[2]) + count) * seconds * 1000
+    assert ends == dict.fromkeys(windows, True)
 
 
 def test_a_block_is_named_by_a_keyed_digest(keys: CodeKeys, make_codes, redis: Redis) -> None:

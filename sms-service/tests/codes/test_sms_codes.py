@@ -102,6 +102,22 @@ def test_an_aborted_code_is_never_valid_nor_sent(codes: SmsCodes, jobs: JobState
     assert not is_valid(codes)
 
 
+def test_an_aborted_job_keeps_nothing_of_its_code(codes: SmsCodes, redis: Redis) -> None:
+    reservation = reserve(codes)
+    codes.abort(reservation)
+    kept: Any = redis.hgetall(reservation.charged_keys[0])
+    assert not {"code_digest", "code_sealed", "mobile_sealed"} & set(kept)
+    assert kept["state"] == "aborted"
+
+
+def test_a_job_that_redis_lost_is_neither_committed_nor_aborted(codes: SmsCodes, redis: Redis) -> None:
+    reservation = reserve(codes)
+    redis.delete(reservation.charged_keys[0])
+    assert codes.commit(reservation) == "gone"
+    assert codes.abort(reservation) == "gone"
+    assert redis.keys("sms:otp:*") == redis.keys("sms:job:*") == []
+
+
 def test_a_claim_before_the_commit_makes_the_code_valid(codes: SmsCodes, jobs: JobStates) -> None:
     reservation = reserve(codes)
     claim = jobs.claim(job_of(reservation))
@@ -161,6 +177,46 @@ def test_an_aborted_request_leaves_the_older_code_valid(codes: SmsCodes, redis: 
     redis.delete(older.charged_keys[1])
     codes.abort(reserve(codes))
     assert is_valid(codes)
+
+
+def test_a_late_abort_leaves_the_cooldown_of_a_newer_request(codes: SmsCodes, redis: Redis) -> None:
+    older = reserve(codes)
+    redis.delete(older.charged_keys[1])
+    newer = reserve(codes)
+    codes.abort(older)
+    assert redis.get(newer.charged_keys[1]) == newer.job_id
+
+
+def test_a_late_failure_of_an_older_job_leaves_the_newer_code_valid(codes: SmsCodes, jobs: JobStates, redis) -> None:
+    older = reserve(codes)
+    codes.commit(older)
+    jobs.claim(job_of(older))
+    redis.delete(older.charged_keys[1])
+    newer = reserve(codes)
+    codes.commit(newer)
+    assert jobs.finish(job_of(older), sent(FinishState.FAILED, releases_cooldown=True)) == "finished"
+    assert redis.get(newer.charged_keys[1]) == newer.job_id
+    assert is_valid(codes)
+
+
+def test_a_code_that_becomes_valid_during_a_check_is_the_one_that_is_checked(
+    codes: SmsCodes, keys, make_settings, redis: Redis, redis_url: str
+) -> None:
+    older = reserve(codes)
+    codes.commit(older)
+    redis.delete(older.charged_keys[1])
+    newer = reserve(codes)
+
+    class OvertakenRedis(Redis):
+        def get(self, name: str) -> Any:
+            found = super().get(name)
+            codes.commit(newer)
+            return found
+
+    with OvertakenRedis.from_url(redis_url, decode_responses=True) as overtaken:
+        checking = SmsCodes(overtaken, keys, make_settings())
+        assert checking.check(MOBILE, Purpose.LOGIN, code=CODE, subject="").is_right
+    assert redis.hget(newer.charged_keys[0], "code_digest") is None
 
 
 def test_a_crashed_text_is_not_repeated_when_a_newer_code_is_the_valid_one(make_codes, jobs: JobStates, redis) -> None:
@@ -240,6 +296,24 @@ def test_a_finished_job_keeps_neither_code_nor_mobile(codes: SmsCodes, jobs: Job
     kept: Any = redis.hgetall(reservation.charged_keys[0])
     assert not {"code_sealed", "mobile_sealed"} & set(kept)
     assert kept["state"] == "sent"
+
+
+def test_an_unfinished_job_is_kept_for_a_minute_after_its_code(codes: SmsCodes, redis: Redis, expiry_ms) -> None:
+    [job, *_] = reserve(codes).charged_keys
+    assert expiry_ms(job) == pytest.approx(int(redis.hget(job, "exp")) + 60_000, abs=50)
+
+
+@pytest.mark.parametrize("state", [FinishState.SENT, FinishState.FAILED, FinishState.UNCERTAIN])
+def test_a_finished_job_is_kept_for_a_day_after_its_code(
+    codes: SmsCodes, jobs: JobStates, redis: Redis, expiry_ms, state: FinishState
+) -> None:
+    reservation = reserve(codes)
+    jobs.claim(job_of(reservation))
+    jobs.finish(job_of(reservation), sent(state, provider_id="the-message"))
+    job = reservation.charged_keys[0]
+    day_later = int(redis.hget(job, "exp")) + 86_400_000
+    assert expiry_ms(job) == pytest.approx(day_later, abs=50)
+    assert expiry_ms("sms:ref:test:the-message") == pytest.approx(day_later, abs=50)
 
 
 def test_everything_in_redis_expires(codes: SmsCodes, jobs: JobStates, redis: Redis) -> None:

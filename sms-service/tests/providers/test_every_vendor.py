@@ -36,6 +36,13 @@ def test_one_connection_serves_many_texts(every_vendor, vendor, sms) -> None:
     assert vendor.connections == 1
 
 
+def test_closed_connections_are_not_used_again(every_vendor, vendor, sms) -> None:
+    every_vendor.send_text(sms)
+    every_vendor.close_connections()
+    every_vendor.send_text(sms)
+    assert vendor.connections == 2
+
+
 def test_too_many_requests_is_busy_for_as_long_as_the_vendor_says(every_vendor, vendor, sms) -> None:
     vendor.play = lambda handler: handler.reply(b"{}", 429, Retry_After="7")
     assert every_vendor.send_text(sms) == ProviderAnswer(Outcome.REFUSED_BUSY, "http_429", retry_after_seconds=7)
