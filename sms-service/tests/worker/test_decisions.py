@@ -44,7 +44,12 @@ def test_a_lost_claim_is_dropped(reason: ClaimReason) -> None:
     assert decide(Claim(reason), repeats_safely=True) is Step.DROP
 
 
-def test_a_lost_hand_over_is_repeated() -> None:
+@pytest.mark.parametrize("reason", sorted(set(ClaimReason) - {ClaimReason.WON, ClaimReason.SENDING}))
+def test_only_a_claim_that_was_granted_is_sent(reason: ClaimReason) -> None:
+    assert decide(Claim(reason, claimed(provider=""))) is not Step.SEND
+
+
+def test_a_lost_requeue_is_repeated() -> None:
     assert decide(Claim(ClaimReason.REQUEUED, attempt=1)) is Step.REQUEUE
 
 

@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Callable
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -14,6 +14,7 @@ from sms_service.codes.kill_switch import KillSwitch
 from sms_service.codes.purposes import Language, Notice, Purpose
 from sms_service.codes.reservation import Reservation
 from sms_service.codes.sms_codes import SmsCodes
+from sms_service.metrics import TEXTED
 from sms_service.providers.inbox import Inbox
 from sms_service.providers.provider import Outcome, OutgoingSms, ProviderAnswer
 from sms_service.queue.interface import NotPublished, PublishFailure
@@ -157,6 +158,74 @@ def test_an_uncertain_text_is_sent_again_where_that_is_safe(enqueue, work, state
     assert [sms.job_id for sms in provider.sent] == [reservation.job_id] * 2
 
 
+class IdempotentForADay(ScriptedProvider):
+    """A provider that forgets its idempotency keys at midnight."""
+
+    def repeats_safely(self, *, first_sent_at: datetime, at: datetime) -> bool:
+        return first_sent_at.date() == at.date()
+
+
+MIDNIGHT = datetime(2026, 1, 2, tzinfo=UTC)
+
+
+@pytest.fixture
+def handle_at(make_job_handler, stream_consumer) -> Callable[..., None]:
+    """Handle the waiting job at a time of one's own."""
+
+    def handle(provider: Any, at: datetime) -> None:
+        [lease] = stream_consumer.lease(limit=1, wait_seconds=0.1)
+        make_job_handler(provider, clock=lambda: at).handle(lease)
+
+    return handle
+
+
+def test_an_uncertain_text_is_sent_again_on_the_day_of_its_first_send(enqueue, handle_at, hurry, state) -> None:
+    provider = IdempotentForADay(Outcome.UNCERTAIN)
+    reservation = enqueue()
+    handle_at(provider, MIDNIGHT + timedelta(hours=1))
+    hurry()
+    handle_at(provider, MIDNIGHT + timedelta(hours=2))
+    assert (state(reservation), len(provider.sent)) == ("sent", 2)
+
+
+def test_no_retry_is_planned_for_the_day_after_the_first_send(enqueue, handle_at, state) -> None:
+    provider = IdempotentForADay(Outcome.UNCERTAIN)
+    reservation = enqueue()
+    handle_at(provider, MIDNIGHT - timedelta(seconds=1))
+    assert state(reservation) == "uncertain"
+
+
+def test_a_send_that_lasted_past_midnight_is_not_repeated(enqueue, handle_at, state) -> None:
+    provider = IdempotentForADay(Outcome.UNCERTAIN)
+    reservation = enqueue()
+    handle_at(provider, MIDNIGHT)  # The provider's answer comes now, so the send began before.
+    assert state(reservation) == "uncertain"
+
+
+def test_a_retry_that_comes_after_the_day_of_the_first_send_is_given_up(
+    enqueue, handle_at, hurry, state, redis: Redis
+) -> None:
+    provider = IdempotentForADay(Outcome.UNCERTAIN)
+    reservation = enqueue()
+    handle_at(provider, MIDNIGHT - timedelta(seconds=10))
+    job = reservation.charged_keys[0]
+    redis.hincrby(job, "first_sent_at", -30_000)
+    hurry()
+    handle_at(provider, MIDNIGHT + timedelta(seconds=20))
+    assert (state(reservation), len(provider.sent)) == ("uncertain", 1)
+
+
+def test_only_a_text_that_a_provider_accepted_counts_as_texted(enqueue, work) -> None:
+    texted = TEXTED.labels("scripted", "CN")
+    before = texted._value.get()
+    enqueue()
+    work(ScriptedProvider(Outcome.REFUSED_RECIPIENT))
+    assert texted._value.get() == before
+    enqueue()
+    work(ScriptedProvider())
+    assert texted._value.get() == before + 1
+
+
 def test_a_job_of_a_worker_that_died_before_its_claim_is_sent_by_another(enqueue, redis, work, inbox: Inbox) -> None:
     enqueue()
     dead = RedisStreamConsumer(redis, reclaim_after_seconds=10)
@@ -200,7 +269,7 @@ def test_without_an_idempotency_key_a_crash_while_sending_texts_nobody_again(
     assert (state(reservation), provider.sent, other.sent) == ("uncertain", [], [])
 
 
-def test_a_hand_over_that_a_crash_swallowed_is_repeated(enqueue, redis, work, make_job_states, state, hurry) -> None:
+def test_a_requeue_that_a_crash_swallowed_is_repeated(enqueue, redis, work, make_job_states, state, hurry) -> None:
     provider = ScriptedProvider()
     reservation = enqueue()
     dead = RedisStreamConsumer(redis, reclaim_after_seconds=10)
@@ -311,7 +380,7 @@ def test_after_refusals_by_all_the_next_attempt_may_begin_with_any(enqueue, send
     assert (len(first.sent), len(second.sent), state(reservation)) == (1, 2, "sent")
 
 
-def test_a_worker_waits_for_a_provider_that_rests(enqueue, send_in_order, redis: Redis, state) -> None:
+def test_a_worker_waits_for_a_busy_provider(enqueue, send_in_order, redis: Redis, state) -> None:
     provider = ScriptedProvider()
     now: Any = redis.time()
     redis.hset("sms:provider:scripted", mapping={"busy_until": now[0] * 1000 + now[1] // 1000 + 300})

@@ -163,12 +163,18 @@ class CodeMachine(RuleBasedStateMachine):
         self.current = request
 
     @precondition(lambda self: self.in_hand)
+    @rule(data=st.data(), outcome=st.sampled_from(OUTCOMES))
+    def crash_before_finish(self, data: st.DataObject, outcome: Outcome) -> None:
+        message = self.take(data, self.in_hand)
+        self.record(message, outcome)
+        self.queue.append(Message(message.request, message.attempt))
+
+    @precondition(lambda self: self.in_hand)
     @rule(data=st.data(), outcome=st.sampled_from(OUTCOMES), handed_over=st.booleans(), acknowledged=st.booleans())
     def answer(self, data: st.DataObject, outcome: Outcome, handed_over: bool, acknowledged: bool) -> None:
         message = self.take(data, self.in_hand)
         request = message.request
-        self.breaker.record(message.send, ProviderAnswer(outcome))
-        request.possible_texts -= outcome not in MAYBE_TEXTED
+        self.record(message, outcome)
         end = after_answer(
             outcome, attempt=message.attempt, repeats_safely=request.is_idempotent,
             left_seconds=300, useful_lifetime_seconds=30,
@@ -180,6 +186,10 @@ class CodeMachine(RuleBasedStateMachine):
             self.queue.append(Message(request, message.attempt + 1))
         if not acknowledged:
             self.queue.append(message)
+
+    def record(self, message: Message, outcome: Outcome) -> None:
+        self.breaker.record(message.send, ProviderAnswer(outcome))
+        message.request.possible_texts -= outcome not in MAYBE_TEXTED
 
     def finish(self, message: Message, end: End) -> str:
         finish = Finish(end.state, outcome=self.outcome, provider=PROVIDER, releases_cooldown=end.releases_cooldown)
