@@ -1,4 +1,4 @@
-"""Wrong tries count over all codes of a mobile: its codes rest, then stop, until a right one or an operator."""
+"""Wrong tries count over all codes of a mobile: lockouts for a while, and one that only an operator ends."""
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -40,7 +40,7 @@ def wait_after(act: Callable[[], Any]) -> int:
     return refused.value.retry_after_seconds or 0
 
 
-def test_T7_wrong_tries_over_several_codes_make_a_mobile_rest(make_codes, new_code) -> None:
+def test_T7_wrong_tries_over_several_codes_start_a_lockout(make_codes, new_code) -> None:
     codes = make_codes(wrong_tries_before_rest=7, rest_seconds=1800)
     new_code(codes)
     tries = [check(codes) for _ in range(5)]
@@ -51,7 +51,7 @@ def test_T7_wrong_tries_over_several_codes_make_a_mobile_rest(make_codes, new_co
     assert 1798 <= wait_after(lambda: new_code(codes)) <= 1800
 
 
-def test_a_mobile_without_a_live_code_rests_too(make_codes, new_code) -> None:
+def test_a_mobile_without_a_live_code_is_locked_out_too(make_codes, new_code) -> None:
     codes = make_codes(wrong_tries_before_rest=5)
     new_code(codes)
     for _ in range(5):
@@ -59,7 +59,7 @@ def test_a_mobile_without_a_live_code_rests_too(make_codes, new_code) -> None:
     assert wait_after(lambda: check(codes, CODE)) > 0
 
 
-def test_after_the_rest_codes_work_and_the_count_goes_on(make_codes, new_code, redis: Redis) -> None:
+def test_after_the_lockout_codes_work_and_the_count_goes_on(make_codes, new_code, redis: Redis) -> None:
     codes = make_codes(wrong_tries_before_rest=5)
     new_code(codes)
     for _ in range(5):
@@ -80,7 +80,7 @@ def test_a_right_code_forgets_the_wrong_ones(make_codes, new_code, redis: Redis)
     assert redis.keys("sms:guesses:*") == []
 
 
-def test_too_many_wrong_tries_stop_a_mobile_until_an_operator_resets_it(make_codes, new_code, redis: Redis) -> None:
+def test_too_many_wrong_tries_lock_a_mobile_out_until_an_operator_resets_it(make_codes, new_code, redis: Redis) -> None:
     codes = make_codes(wrong_tries_before_rest=100, wrong_tries_before_stop=8)
     new_code(codes)
     for _ in range(5):
@@ -106,7 +106,7 @@ def test_tries_without_a_live_code_do_not_count(make_codes, redis: Redis) -> Non
     assert redis.keys("sms:guesses:*") == []
 
 
-def test_strangers_cannot_make_the_codes_of_a_signed_in_user_rest(make_codes, new_code) -> None:
+def test_strangers_cannot_lock_the_codes_of_a_signed_in_user(make_codes, new_code) -> None:
     codes = make_codes(wrong_tries_before_rest=5)
     new_code(codes, Purpose.REAUTHENTICATE)
     new_code(codes)
@@ -116,7 +116,7 @@ def test_strangers_cannot_make_the_codes_of_a_signed_in_user_rest(make_codes, ne
     assert check(codes, CODE, Purpose.REAUTHENTICATE).is_right
 
 
-def test_50_threads_guess_no_more_than_the_rest_allows(make_codes, new_code, redis: Redis) -> None:
+def test_50_threads_guess_no_more_than_the_lockout_allows(make_codes, new_code, redis: Redis) -> None:
     codes = make_codes(wrong_tries_before_rest=3)
     new_code(codes)
 
@@ -132,7 +132,7 @@ def test_50_threads_guess_no_more_than_the_rest_allows(make_codes, new_code, red
     assert redis.hget(key, "wrong") == "3"
 
 
-def test_a_rest_is_a_429_with_the_wait_for_asking_and_for_trying(
+def test_a_lockout_is_a_429_with_the_wait_for_asking_and_for_trying(
     make_settings, captcha_address, captcha_stub, called_by
 ) -> None:
     client = create_app(make_settings(captcha_service_url=captcha_address, wrong_tries_before_rest=1)).test_client()

@@ -31,7 +31,7 @@ def test_50_jobs_over_two_workers_are_texted_once_each(enqueue, redis, make_job_
     assert sorted(message.mobile for message in inbox.messages()) == mobiles
 
 
-def test_a_job_that_breaks_the_handling_is_buried_and_does_not_stop_the_worker(enqueue, redis) -> None:
+def test_a_job_that_breaks_the_handling_becomes_a_dead_letter_and_does_not_stop_the_worker(enqueue, redis) -> None:
     handled: list[str] = []
 
     def handle(lease: Any) -> None:
