@@ -30,7 +30,7 @@ end
 local failures = tonumber(fields[1] or 0) + 1
 redis.call('HSET', KEYS[2], 'failures', failures)
 local was_probe = open_until > 0 and now >= open_until
-if not was_probe and now < open_until then return {'', 0} end -- A send that began before the breaker opened.
+if now < open_until then return {'', 0} end -- A send that began before the breaker opened.
 if signal == 'fails' and not was_probe and failures < tonumber(ARGV[5]) then return {'', 0} end
 local first = tonumber(signal == 'unusable' and ARGV[7] or ARGV[6])
 local open_ms = math.min(tonumber(ARGV[8]), math.max(first, 2 * tonumber(fields[3] or 0)))

@@ -11,7 +11,7 @@ from chassis.mobiles import Mobile
 from sms_service.app import create_app
 from sms_service.codes.kill_switch import KillSwitch
 from sms_service.codes.purposes import Notice, Purpose
-from sms_service.metrics import NO_TEMPLATES
+from sms_service.metrics import NO_TEMPLATES, TEXTED
 from sms_service.providers.inbox import Inbox, InboxProvider
 from sms_service.providers.provider import Outcome, OutgoingSms, ProviderAnswer
 from sms_service.queue.interface import NotPublished, PublishFailure
@@ -96,6 +96,20 @@ def test_a_notice_holds_no_code_and_nothing_can_be_checked(notify, work, consume
     assert redis.keys("sms:otp:*") == redis.keys("sms:cool:*") == redis.keys("sms:unanswered:*") == []
     assert consume("", purpose="password_changed").status_code == 422
     assert consume("000000", purpose="password_changed").status_code == 422
+
+
+def test_an_unfinished_notice_is_kept_for_a_minute_after_its_expiry(notify, redis: Redis, expiry_ms) -> None:
+    notify()
+    [job] = redis.keys("sms:job:*")
+    assert expiry_ms(job) == pytest.approx(int(redis.hget(job, "exp")) + 60_000, abs=50)
+
+
+def test_a_notice_does_not_count_as_a_texted_code(notify, work) -> None:
+    texted = TEXTED.labels("inbox", "CN")
+    before = texted._value.get()
+    notify()
+    assert work() == 1
+    assert texted._value.get() == before
 
 
 def test_nobody_asks_for_a_notice_as_for_a_code(ask) -> None:

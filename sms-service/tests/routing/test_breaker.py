@@ -193,6 +193,19 @@ def test_a_busy_provider_is_left_alone_as_long_as_it_asks_and_stays_well(
     assert health.load_states(["a"])["a"].down_seconds == 0
 
 
+def test_a_busy_provider_that_names_no_time_is_left_alone_for_a_second(answer_jobs, redis: Redis, now_ms) -> None:
+    begun_at = now_ms()
+    answer_jobs(ProviderAnswer(Outcome.REFUSED_BUSY, "http_429"))
+    assert begun_at <= int(redis.hget("sms:provider:a", "busy_until")) - 1000 <= now_ms()
+
+
+def test_the_sends_in_flight_are_counted_for_each_provider(health, breaker, new_send) -> None:
+    for provider in ("a", "a", "b"):
+        breaker.acquire(new_send(provider))
+    states = health.load_states(["a", "b"])
+    assert {name: state.in_flight for name, state in states.items()} == {"a": 2, "b": 1}
+
+
 def test_no_more_sends_run_at_once_than_the_provider_bears(make_breaker, new_send) -> None:
     breaker = make_breaker(Pace(sends_per_second=1000, parallel_sends=3))
     sends = [new_send() for _ in range(20)]
@@ -324,6 +337,14 @@ def test_all_are_down_only_if_none_may_be_tried(health, breaker, answer_jobs, op
     open_time_is_over()
     assert not health.are_down(["a", "b"], for_seconds=0)
     assert not health.are_down([], for_seconds=0)
+
+
+def test_a_receipt_finds_its_job_for_a_day_after_the_code(breaker, new_send, redis: Redis, expiry_ms) -> None:
+    send = new_send()
+    breaker.acquire(send)
+    job, reference = job_key("hash", send.job.id), f"sms:ref:job:{send.job.id}"
+    assert redis.get(reference) == job
+    assert expiry_ms(reference) == pytest.approx(int(redis.hget(job, "exp")) + 86_400_000, abs=50)
 
 
 def test_everything_about_providers_expires(breaker, new_send, answer_jobs, redis: Redis) -> None:
