@@ -99,6 +99,42 @@ def test_codes_that_rest_are_told_alike_with_an_account_and_without(register, lo
     assert answers[0].headers["Retry-After"] == answers[1].headers["Retry-After"]
 
 
+@pytest.mark.parametrize("columns", [{}, {"must_reset_password": True}])
+def test_the_right_password_of_a_banned_account_takes_places_like_a_wrong_one(
+    register, change_user, clock, log_in, solve, columns
+):
+    register()
+    change_user(banned_until=clock() + timedelta(days=1), **columns)
+    codes = [log_in(**solve()).json["code"] for _ in range(6)]
+    assert codes == ["credentials_wrong"] * 5 + ["too_many_requests"]
+
+
+@pytest.mark.parametrize("banned", [True, False])
+def test_a_right_code_that_opens_no_account_forgets_no_failures(
+    register, change_user, clock, guess, log_in_by_code, sms_service, redis, banned
+):
+    if banned:
+        register()
+        change_user(banned_until=clock() + timedelta(days=1))
+    guess()
+    sms_service.live[MOBILE, "login"] = CODE
+    assert log_in_by_code().json["code"] == "credentials_wrong"
+    assert [redis.get(key) for key in redis.keys("user:login:streak:*")] == ["1"]
+
+
+def test_a_login_is_written_down_with_its_account_actor_mobile_and_time(
+    register, log_in, log_in_by_code, sms_service, clock, audit
+):
+    user_id = register().json["user"]["id"]
+    clock.move(hours=1)
+    log_in()
+    sms_service.live[MOBILE, "login"] = CODE
+    log_in_by_code()
+    entries = [audit("login_by_password")[0], audit("login_by_code")[0]]
+    seen = [(entry.outcome, entry.user_id, entry.actor_id, entry.mobile_masked, entry.at) for entry in entries]
+    assert seen == [("done", user_id, user_id, "+86138****8000", clock.now)] * 2
+
+
 def test_a_closed_password_login_leaves_the_login_by_code_open(register, guess, log_in_by_code, sms_service):
     register()
     assert [guess().status_code for _ in range(6)][-1] == 429

@@ -48,6 +48,19 @@ def test_T35_after_the_grace_an_old_token_ends_the_session(first, refresh, clock
     assert is_refused(refresh(successor))
 
 
+def test_a_repetition_within_the_grace_lengthens_neither_the_grace_nor_the_idle_time(
+    first, refresh, clock, stored_sessions, revoked
+):
+    successor = refresh(first.json["refresh_token"]).json["refresh_token"]
+    used_at = stored_sessions()[0].last_used_at
+    clock.move(seconds=6)
+    assert refresh(first.json["refresh_token"]).json["refresh_token"] == successor
+    assert stored_sessions()[0].last_used_at == used_at
+    clock.move(seconds=6)
+    assert is_refused(refresh(first.json["refresh_token"]))
+    assert len(revoked()) == 1
+
+
 def test_a_token_two_steps_old_ends_the_session_at_once(first, refresh, revoked):
     token = first.json["refresh_token"]
     newest = refresh(refresh(token).json["refresh_token"]).json["refresh_token"]
