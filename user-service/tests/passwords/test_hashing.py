@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 import argon2
 import pytest
 from argon2 import extract_parameters
+from werkzeug.security import generate_password_hash
 
 from chassis.errors import DependencyUnavailable
 from user_service.models import User
@@ -146,6 +147,15 @@ def test_a_hash_of_before_is_replaced_at_the_next_login(register, log_in, databa
     assert log_in(password="caf\u00e9 noir").status_code == 201
 
 
+@pytest.mark.parametrize(
+    ("hashed", "other"), [("caf\u00e9 noir", "cafe\u0301 noir"), ("cafe\u0301 noir", "caf\u00e9 noir")]
+)
+def test_a_hash_of_a_system_that_did_not_normalise_matches_what_was_typed_there_alone(passwords, hashed, other):
+    stored = generate_password_hash(hashed, "pbkdf2:sha256:1000")
+    assert passwords.matches(stored, hashed)
+    assert not passwords.matches(stored, other)
+
+
 @pytest.fixture
 def quota(tmp_path):
     """Count the cores under a container's quota."""
@@ -221,7 +231,16 @@ class _CountingHasher:
         return self._hasher.verify(phc, password)
 
 
-@pytest.mark.parametrize("stored", [None, "", "no hash", "hmac-sha256:gone$argon2id$v=19$m=8,t=1,p=1$YWJjZGVmZ2g$YWJj"])
+@pytest.mark.parametrize(
+    "stored",
+    [
+        None,
+        "",
+        "no hash",
+        "hmac-sha256:gone$argon2id$v=19$m=8,t=1,p=1$YWJjZGVmZ2g$YWJj",
+        "$argon2id$v=19$m=4194304,t=2,p=1$c2FsdHNhbHRzYWx0$aGFzaGhhc2hoYXNoaGFzaA",  # It would cost too much.
+    ],
+)
 def test_whatever_cannot_be_compared_costs_one_comparison_like_a_wrong_password(passwords, stored):
     own = passwords.hash("the right password").phc
     passwords._hasher = hasher = _CountingHasher(passwords._hasher)
