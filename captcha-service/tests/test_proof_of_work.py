@@ -153,6 +153,13 @@ def test_every_challenge_is_solved_by_counting_and_by_nothing_less(redis: Redis,
     assert proofs.attempt(challenge.challenge_id, solved(challenge))
 
 
+def test_work_that_takes_two_hexadecimal_digits_to_write_is_solved_by_counting(redis: Redis, clock: Clock) -> None:
+    proofs = ProofOfWork(redis=redis, key=KEY, work_bits=16, clock=clock)
+    challenges = [proofs.issue(ttl_seconds=180) for _ in range(8)]
+    assert {challenge.numbers for challenge in challenges} == {65536}
+    assert all(proofs.attempt(challenge.challenge_id, solved(challenge)) for challenge in challenges)
+
+
 def test_one_right_number_shown_by_twenty_threads_passes_once(proofs: ProofOfWork, challenge: Challenge) -> None:
     number, together = solved(challenge), Barrier(20)
 
@@ -226,6 +233,14 @@ def test_a_used_challenge_is_remembered_longer_than_it_could_be_used(
     proofs.attempt(challenge.challenge_id, "wrong")
     assert redis.keys("*") == [f"captcha:spent:{challenge.challenge_id}"]
     assert 65 < redis.ttl(f"captcha:spent:{challenge.challenge_id}") <= 71
+
+
+def test_a_challenge_used_in_its_last_second_is_remembered_for_the_whole_difference_of_clocks(
+    proofs: ProofOfWork, challenge: Challenge, clock: Clock, redis: Redis
+) -> None:
+    clock.now += 180
+    proofs.attempt(challenge.challenge_id, "wrong")
+    assert 60_000 < redis.pttl(f"captcha:spent:{challenge.challenge_id}") <= 61_000
 
 
 @pytest.mark.parametrize("shape", ["{}", " {} ", "\u3000{}"])
