@@ -16,8 +16,9 @@ _TAGS = {
     *("strong", "b", "em", "i", "u", "s", "del", "ins", "sub", "sup", "small", "mark", "span", "div", "a", "img"),
     *("figure", "figcaption", "table", "caption", "thead", "tbody", "tfoot", "tr", "th", "td"),
 }
+# Beside `lang` and `title`, which nh3 lets every tag have.
 _ATTRIBUTES = {
-    "a": {"href", "title"},
+    "a": {"href"},
     "img": {"src", "alt", "width", "height"},
     "ol": {"start"},
     "td": {"colspan", "rowspan"},
@@ -47,7 +48,6 @@ def _clean(untrusted: str) -> str:
         attribute_filter=_filter,
         url_schemes={"http", "https", "mailto"},
         link_rel="noopener noreferrer nofollow",
-        strip_comments=True,
     )
 
 

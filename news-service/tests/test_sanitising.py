@@ -57,6 +57,53 @@ def test_only_what_is_listed_stays(untrusted: str, safe: str) -> None:
     assert clean_html(untrusted) == safe
 
 
+@pytest.mark.parametrize(
+    ("untrusted", "safe"),
+    [
+        (
+            '<a href="/x" title="t" hreflang="zh" target="_blank" name="n">a</a>',
+            '<a href="/x" title="t" rel="noopener noreferrer nofollow">a</a>',
+        ),
+        (
+            '<img src="/images/a.webp" alt="a" width="1" height="2" align="left" srcset="/b 2x" loading="lazy">',
+            '<img src="/images/a.webp" alt="a" width="1" height="2">',
+        ),
+        ('<ol start="3" reversed type="a"><li value="9">1</li></ol>', '<ol start="3"><li>1</li></ol>'),
+        (
+            '<table border="1"><tbody align="left"><tr align="left">'
+            '<th colspan="2" rowspan="3" scope="row" abbr="x">1</th>'
+            '<td colspan="2" rowspan="3" scope="row" headers="h">2</td></tr></tbody></table>',
+            '<table><tbody><tr><th colspan="2" rowspan="3" scope="row">1</th>'
+            '<td colspan="2" rowspan="3">2</td></tr></tbody></table>',
+        ),
+        (
+            '<blockquote cite="/c"><del datetime="2020" cite="/d">a</del></blockquote>',
+            "<blockquote><del>a</del></blockquote>",
+        ),
+    ],
+    ids=["a", "img", "ol", "table", "others"],
+)
+def test_of_each_tag_only_the_listed_attributes_stay(untrusted: str, safe: str) -> None:
+    assert clean_html(untrusted) == safe
+
+
+@pytest.mark.parametrize("address", ["ftp://example.com/", "tel:10086", "data:text/html,x", "JavaScript:alert(1)"])
+def test_a_link_of_another_scheme_leads_nowhere(address: str) -> None:
+    assert clean_html(f'<a href="{address}">a</a>') == '<a rel="noopener noreferrer nofollow">a</a>'
+
+
+@pytest.mark.parametrize("address", ["http://example.com/", "https://example.com/", "mailto:a@example.com"])
+def test_a_link_of_a_listed_scheme_stays(address: str) -> None:
+    assert f'href="{address}"' in clean_html(f'<a href="{address}">a</a>')
+
+
+@pytest.mark.parametrize(
+    "address", ["/images/a.webp?next=//evil.example/", "/images/a.webp\n", "/images/a b", "/images/", "x/images/a.webp"]
+)
+def test_the_address_of_an_image_is_judged_as_a_whole(address: str) -> None:
+    assert clean_html(f'<img src="{address}" alt="港口">') == "港口"
+
+
 @given(st.lists(st.sampled_from(PIECES), max_size=25).map("".join))
 def test_nothing_dangerous_survives_and_cleaning_twice_changes_nothing(untrusted: str) -> None:
     once = clean_html(untrusted)
