@@ -69,7 +69,6 @@ class InternalTokens:
                 self._key,
                 algorithms=["HS256"],
                 audience=audience,
-                leeway=_LEEWAY_SECONDS,
                 options={"require": ["iss", "aud", "sub", "iat", "exp"], "verify_exp": False, "verify_iat": False},
             )
         except jwt.InvalidTokenError as error:

@@ -3,7 +3,7 @@
 import json
 from typing import Any, Literal
 
-from flask import Flask, Response, request
+from flask import Flask, Response
 from pydantic import BaseModel, ValidationError
 from structlog import get_logger
 from werkzeug.exceptions import HTTPException, MethodNotAllowed, RequestEntityTooLarge
@@ -113,8 +113,6 @@ def install_problems(app: Flask) -> None:
 
     @app.errorhandler(HTTPException)
     def answer_werkzeugs(error: HTTPException) -> Response:
-        if error.response is not None or (error.code or 500) < 400:
-            return app.make_response(error.get_response(request.environ))
         answer = problem_response(_from_http(error))
         if isinstance(error, MethodNotAllowed) and error.valid_methods:
             answer.headers["Allow"] = ", ".join(sorted(error.valid_methods))

@@ -94,6 +94,8 @@ def add_articles(app: OpenAPI) -> None:
 def add_failures(app: OpenAPI) -> None:
     failures: dict[str, Exception] = {
         "unexpected": RuntimeError("the password is hunter2"),
+        "broken": errors.UpstreamUnavailable(),
+        "late": errors.UpstreamTimeout(),
         "away": errors.DependencyUnavailable(),
         "away-long": errors.DependencyUnavailable(retry_after_seconds=17),
         "now": errors.TooManyRequests(retry_after_seconds=0),

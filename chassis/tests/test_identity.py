@@ -37,6 +37,12 @@ def test_a_token_lives_sixty_seconds_and_clocks_may_differ_by_five(age: int, goo
             reader.read_token(token, audience="shop")
 
 
+@pytest.mark.parametrize("moment", [0, 4_000_000_000])
+def test_only_the_clock_that_was_given_counts(moment: int) -> None:
+    tokens = tokens_at(moment)
+    assert tokens.read_token(tokens.write_token(USER, audience="shop"), audience="shop") == USER
+
+
 TYPE = {"typ": "internal+jwt"}
 CLAIMS: dict[str, Any] = {"iss": "gateway", "aud": "shop", "sub": "gateway", "iat": NOW, "exp": NOW + 60}
 
@@ -74,6 +80,7 @@ def test_the_claims_of_that_test_are_good_as_they_are() -> None:
 def test_a_short_key_is_refused() -> None:
     with pytest.raises(ValueError, match="32 bytes"):
         InternalTokens("k" * 31)
+    assert InternalTokens("k" * 32).write_token(USER, audience="shop")
 
 
 def test_nobody_signed_in_is_an_error_of_the_user() -> None:

@@ -1,8 +1,11 @@
 from typing import Any
 
 import pytest
+from flask import Flask, Response, abort
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
+
+from chassis.problems import install_problems
 
 JSON = {"Content-Type": "application/json"}
 
@@ -75,6 +78,22 @@ def test_a_body_over_one_mebibyte_is_413(client: FlaskClient) -> None:
     assert answer.headers["Connection"] == "close"
 
 
+def test_no_other_refusal_closes_the_connection(client: FlaskClient) -> None:
+    answers = [client.get("/nothing"), client.delete("/articles"), client.post("/articles", data=b"x")]
+    assert [answer.status_code for answer in answers] == [404, 405, 415]
+    assert [answer.headers.get("Connection") for answer in answers] == [None] * 3
+
+
+def test_redirects_and_ready_responses_are_no_problems() -> None:
+    app = Flask("x")
+    install_problems(app)
+    app.add_url_rule("/folder/", view_func=lambda: "", endpoint="folder")
+    app.add_url_rule("/ready", view_func=lambda: abort(Response("as it is", 409)), endpoint="ready")
+    client = app.test_client()
+    assert (client.get("/folder").status_code, client.get("/folder").location) == (308, "http://localhost/folder/")
+    assert (client.get("/ready").status_code, client.get("/ready").text) == (409, "as it is")
+
+
 def test_all_wrong_fields_are_named_without_their_values(client: FlaskClient) -> None:
     answer = client.post("/articles", json={"title": "hunter2-hunter2", "price": -1, "colour": "hunter2"})
     body = assert_problem(answer, 422, "request_invalid")
@@ -110,7 +129,14 @@ def test_an_unexpected_exception_is_500_without_its_text(client: FlaskClient) ->
 
 @pytest.mark.parametrize(
     ("name", "status", "seconds"),
-    [("away", 503, "5"), ("away-long", 503, "17"), ("now", 429, "1"), ("limited", 429, "5")],
+    [
+        ("broken", 502, "5"),
+        ("late", 504, "5"),
+        ("away", 503, "5"),
+        ("away-long", 503, "17"),
+        ("now", 429, "1"),
+        ("limited", 429, "5"),
+    ],
 )
 def test_what_passes_by_itself_says_when_to_come_back(
     client: FlaskClient, name: str, status: int, seconds: str
