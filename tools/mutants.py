@@ -29,11 +29,11 @@ ROOT = Path(__file__).parents[1]
 PROJECTS = ("chassis", "gateway", "captcha-service", "sms-service", "user-service", "news-service")
 # What decides about safety, money or a person's data. A folder stands for all modules below it.
 DECISIVE = (
-    "chassis/chassis/identity.py", "chassis/chassis/problems.py", "chassis/chassis/web.py",
-    "chassis/chassis/service_client.py",
+    "chassis/chassis/addresses.py", "chassis/chassis/identity.py", "chassis/chassis/problems.py",
+    "chassis/chassis/service_client.py", "chassis/chassis/web.py",
     "gateway/gateway",
-    "captcha-service/captcha_service/captchas.py", "captcha-service/captcha_service/proofs.py",
-    "captcha-service/captcha_service/issue_limit.py",
+    "captcha-service/captcha_service/answer_store.py", "captcha-service/captcha_service/captchas.py",
+    "captcha-service/captcha_service/issue_limit.py", "captcha-service/captcha_service/proof_of_work.py",
     "sms-service/sms_service/api", "sms-service/sms_service/codes", "sms-service/sms_service/routing",
     "sms-service/sms_service/worker", "sms-service/sms_service/providers",
     "user-service/user_service/accounts/registration.py", "user-service/user_service/audit",
@@ -78,7 +78,9 @@ class Mutant:
 
 
 def modules() -> list[str]:
-    """List the decisive files."""
+    """List the decisive files; stop the script with a message if one was moved or deleted."""
+    if missing := [name for name in DECISIVE if not (ROOT / name).exists()]:
+        sys.exit(f"Not there: {', '.join(missing)}. DECISIVE in tools/mutants.py names it; was it moved?")
     files: list[Path] = []
     for name in DECISIVE:
         path = ROOT / name
@@ -153,17 +155,23 @@ def _mutants_of_lua(path: str, text: str) -> Iterator[Mutant]:
 
 
 def tests_of(path: str) -> list[str]:
-    """List the test files of a module's project, those that are named after the module or its folder first."""
+    """List the test files of a module's project, the nearest first.
+
+    Tests stand in folders that mirror those of the modules: ``tests/tokens/test_refresh.py`` tests
+    ``tokens/refresh.py``. That file comes first, then those of its folder (of them ``test_idempotency.py`` before
+    others if the module is ``idempotency_end.lua``), then those elsewhere that are named after the module or one of
+    its folders.
+    """
     project, _, *folders, name = path.split("/")
-    stem = name.partition(".")[0]
-    files = [str(file.relative_to(ROOT)) for file in sorted((ROOT / project / "tests").rglob("test_*.py"))]
+    stem, tests = name.partition(".")[0], ROOT / project / "tests"
 
-    def distance(file: str) -> int:
-        if Path(file).stem == f"test_{stem}":
-            return 0
-        return 1 if folders and Path(file).parent.name == folders[-1] else 2
+    def distance(file: Path) -> int:
+        tested = file.stem.removeprefix("test_")
+        if file.parent != tests.joinpath(*folders):
+            return 3 if tested in (stem, *folders) else 4
+        return 0 if tested == stem else 1 if stem.startswith(f"{tested}_") else 2
 
-    return sorted(files, key=distance)
+    return [str(file.relative_to(ROOT)) for file in sorted(sorted(tests.rglob("test_*.py")), key=distance)]
 
 
 def run_tests(tree: Path, path: str) -> tuple[int, str]:
