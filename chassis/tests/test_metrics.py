@@ -91,7 +91,9 @@ def test_the_counts_of_all_workers_are_added_up_per_route(gunicorn: Gunicorn) ->
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(lambda number: gunicorn.get(f"/open/{number}", port=gunicorn.port), range(40)))
     line = 'http_requests_total{method="GET",route="/open/<text>",service="shop",status="200"} 40.0'
-    assert line in gunicorn.metrics()
+    text = gunicorn.metrics()
+    assert line in text
+    assert 'http_request_seconds_count{route="/open/<text>",service="shop"} 40.0' in text
 
 
 def test_invented_paths_and_methods_make_no_new_series(gunicorn: Gunicorn) -> None:

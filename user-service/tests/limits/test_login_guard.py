@@ -212,6 +212,13 @@ def test_the_advice_to_wait_is_rounded_up_to_whole_seconds(milliseconds, seconds
     assert refused.value.retry_after_seconds == seconds
 
 
+def test_a_full_bucket_is_closed_though_redis_names_no_time_to_wait(redis):
+    redis.set("full", 1)  # PTTL is negative without an end, and 0 in the last millisecond.
+    with pytest.raises(TooManyRequests) as refused:
+        RateLimits(redis).charge(Bucket("full", 1, 60))
+    assert (refused.value.retry_after_seconds, redis.get("full")) == (1, "1")
+
+
 def test_all_buckets_are_charged_or_none_and_refunds_stop_at_zero(redis):
     limits, full, free = RateLimits(redis), Bucket("full", 1, 60), Bucket("free", 5, 60)
     limits.charge(full)
