@@ -1,4 +1,4 @@
-"""The provider aliyun (阿里云): SendSms of Dysmsapi, version 2017-05-25.
+"""The provider aliyun (阿里云): SendSms of Dysmsapi; and what the vendor's other products share with it.
 
 Sources: https://help.aliyun.com/document_detail/2593177.html (request, signature and error codes) and
 https://help.aliyun.com/document_detail/101867.html (receipts).
@@ -8,9 +8,10 @@ import hashlib
 import hmac
 import json
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from typing import ClassVar
 from urllib.parse import quote, urlencode, urlsplit
 
@@ -21,6 +22,7 @@ from sms_service.providers.provider import ErrorCodeTable, Outcome, OutgoingSms,
 from sms_service.providers.receipts import Receipt, ReceiptMalformed, ReceiptRequest, ReceiptStatus, Row, parse_rows
 
 _ALGORITHM = "ACS3-HMAC-SHA256"
+_VERSION = "2017-05-25"  # Of Dysmsapi and of Dypnsapi.
 _NO_BODY = hashlib.sha256(b"").hexdigest()
 
 
@@ -79,10 +81,8 @@ def signed_headers(call: AliyunCall, key: AliyunKey) -> dict[str, str]:
     return headers | {"Authorization": f"{_ALGORITHM} {credential}"}
 
 
-class Aliyun:
-    """Sends by SendSms. The template's variables must be named ``code`` and, if it tells the minutes, ``minutes``."""
-
-    name = "aliyun"
+class AliyunApi:
+    """The API of one product of the vendor: signs calls, posts them and reads the answers. Threads share it."""
 
     def __init__(
         self,
@@ -90,25 +90,42 @@ class Aliyun:
         key: AliyunKey,
         http: VendorHttp,
         *,
-        sign_name: str,
-        templates: Templates,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
         nonce: Callable[[], str] = lambda: secrets.token_hex(16),
     ) -> None:
         self._address = address.rstrip("/")
         self._key = key
         self._http = http
-        self._sign_name = sign_name
-        self._template_ids = TemplateIds(templates, self.name)
         self._clock = clock
         self._nonce = nonce
 
+    def call(self, action: str, parameters: Mapping[str, str], codes: ErrorCodeTable) -> ProviderAnswer:
+        """Call an operation once; ``codes`` say what its answer means."""
+        host = urlsplit(self._address).netloc
+        call = AliyunCall(host, action, _VERSION, parameters, at=self._clock(), nonce=self._nonce())
+        headers = signed_headers(call, self._key)
+        return self._http.post(
+            f"{self._address}/?{call.query}", body=b"", headers=headers, parse=partial(_parse_answer, codes)
+        )
+
+    def close_connections(self) -> None:
+        """Close the connections."""
+        self._http.close_connections()
+
+
+class Aliyun:
+    """Sends by SendSms. The template's variables must be named ``code`` and, if it tells the minutes, ``minutes``."""
+
+    name = "aliyun"
+
+    def __init__(self, api: AliyunApi, *, sign_name: str, templates: Templates) -> None:
+        self._api = api
+        self._sign_name = sign_name
+        self._template_ids = TemplateIds(templates, self.name)
+
     def send_text(self, sms: OutgoingSms) -> ProviderAnswer:
         """Hand a text over, as `Provider.send_text`."""
-        host, parameters = urlsplit(self._address).netloc, self._build_parameters(sms)
-        call = AliyunCall(host, "SendSms", "2017-05-25", parameters, at=self._clock(), nonce=self._nonce())
-        url = f"{self._address}/?{call.query}"
-        return self._http.post(url, body=b"", headers=signed_headers(call, self._key), parse=_parse_answer)
+        return self._api.call("SendSms", self._build_parameters(sms), ERROR_CODES)
 
     def _build_parameters(self, sms: OutgoingSms) -> dict[str, str]:
         parameters = {
@@ -131,15 +148,16 @@ class Aliyun:
 
     def close_connections(self) -> None:
         """Close the connections."""
-        self._http.close_connections()
+        self._api.close_connections()
 
 
-def _parse_answer(reply: VendorReply) -> ProviderAnswer:
+def _parse_answer(codes: ErrorCodeTable, reply: VendorReply) -> ProviderAnswer:
     fields = reply.json_object()
-    code = fields.get("Code")
+    code, model = fields.get("Code"), fields.get("Model")
     if not isinstance(code, str):
         raise Unreadable
-    answer = ERROR_CODES.classify(code, message_id=parse_message_id(fields.get("BizId")))
+    holder = model if isinstance(model, dict) else fields  # Dypnsapi puts its answers into Model, Dysmsapi does not.
+    answer = codes.classify(code, message_id=parse_message_id(holder.get("BizId")))
     if answer.outcome is Outcome.ACCEPTED and reply.status != 200:
         raise Unreadable
     return answer
@@ -182,14 +200,25 @@ _PREFIXES = {
         "isv.TEMPLATE_",
         "isv.PARAM_",
         "isv.INVALID_",
+        "InvalidAccessKeyId.",  # NotFound, Inactive.
+        "Forbidden.",  # The key's user may not call the operation.
     ],
     Outcome.REFUSED_BUSY: ["Throttling"],
 }
-ERROR_CODES = ErrorCodeTable("aliyun", _EXACT, _PREFIXES)
+
+
+def make_error_codes(provider: str, own: Mapping[Outcome, Iterable[str]] | None = None) -> ErrorCodeTable:
+    """Make the table of one product: the codes of the gateway, the account and SMS, and the product's ``own``."""
+    own = own or {}
+    exact = {outcome: [*_EXACT.get(outcome, ()), *own.get(outcome, ())] for outcome in _EXACT.keys() | own.keys()}
+    return ErrorCodeTable(provider, exact, _PREFIXES)
+
+
+ERROR_CODES = make_error_codes(Aliyun.name)
 
 
 class AliyunReceipts:
-    """Receipts (SmsReport), pushed unsigned and repeated after 1, 5 and 10 minutes.
+    """Receipts (SmsReport, and DypnsSmsVerifyReport of the same form), unsigned, repeated after 1, 5 and 10 minutes.
 
     An array of ``{biz_id, out_id, success, err_code, …}``; ``out_id`` is our job's id.
     """

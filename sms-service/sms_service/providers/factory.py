@@ -5,7 +5,7 @@ from redis import Redis
 
 from sms_service.codes.crypto import CodeKeys
 from sms_service.codes.templates import Templates
-from sms_service.providers.aliyun import Aliyun, AliyunKey, AliyunReceipts
+from sms_service.providers.aliyun import Aliyun, AliyunApi, AliyunKey, AliyunReceipts
 from sms_service.providers.http_client import VendorHttp
 from sms_service.providers.inbox import Inbox, InboxProvider
 from sms_service.providers.provider import Provider, ProviderUnusable
@@ -83,8 +83,8 @@ def _yuntongxun(settings: ProviderSettings, http: VendorHttp, templates: Templat
 
 def _aliyun(settings: ProviderSettings, http: VendorHttp, templates: Templates) -> Aliyun:
     key = AliyunKey(_unwrap(settings.aliyun_access_key_id), _unwrap(settings.aliyun_access_key_secret))
-    sign_name = _unwrap(settings.aliyun_sign_name)
-    return Aliyun(settings.aliyun_url, key, http, sign_name=sign_name, templates=templates)
+    api = AliyunApi(settings.aliyun_url, key, http)
+    return Aliyun(api, sign_name=_unwrap(settings.aliyun_sign_name), templates=templates)
 
 
 def _tencent(settings: ProviderSettings, http: VendorHttp, templates: Templates) -> Tencent:

@@ -18,7 +18,7 @@ import pytest
 from chassis.mobiles import Mobile
 from sms_service.codes.purposes import Language, Purpose
 from sms_service.codes.templates import Templates
-from sms_service.providers.aliyun import Aliyun, AliyunKey
+from sms_service.providers.aliyun import Aliyun, AliyunApi, AliyunKey
 from sms_service.providers.http_client import VendorHttp
 from sms_service.providers.provider import OutgoingSms, Provider
 from sms_service.providers.tencent import Tencent, TencentApp, TencentKey
@@ -255,13 +255,12 @@ def make_provider(vendor: VendorStub, http: VendorHttp, templates: Templates) ->
     def make(name: str, *, secret: str = SECRET) -> Provider:
         vendor.part = PARTS[name]
         address, clock, app = vendor.address, lambda: NOW, TencentApp("1400006666", "新经")
+        aliyun_api = AliyunApi(address, AliyunKey("id", secret), http, clock=clock)
         providers: dict[str, Callable[[], Provider]] = {
             "yuntongxun": lambda: Yuntongxun(
                 address, YuntongxunAccount("sid", secret, "app"), http, templates=templates, clock=clock
             ),
-            "aliyun": lambda: Aliyun(
-                address, AliyunKey("id", secret), http, sign_name="新经 A*~", templates=templates, clock=clock
-            ),
+            "aliyun": lambda: Aliyun(aliyun_api, sign_name="新经 A*~", templates=templates),
             "tencent": lambda: Tencent(address, TencentKey("id", secret), app, http, templates=templates, clock=clock),
             "twilio": lambda: Twilio(address, http, account_sid="ACsid", auth_token=secret, sender="+15005550006"),
             "webhook": lambda: Webhook(url=f"{address}/sms?to=us", key=secret.encode(), http=http, clock=clock),

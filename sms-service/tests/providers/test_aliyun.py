@@ -117,6 +117,8 @@ def test_each_call_has_a_nonce_of_its_own(aliyun, vendor, sms) -> None:
         ("isv.TEMPLATE_MISSING_PARAMETERS", Outcome.REFUSED_CONFIG, "isv.TEMPLATE_*"),
         ("isv.INVALID_PARAMETERS", Outcome.REFUSED_CONFIG, "isv.INVALID_*"),
         ("InvalidTimeStamp.Expired", Outcome.REFUSED_CONFIG, None),
+        ("InvalidAccessKeyId.NotFound", Outcome.REFUSED_CONFIG, "InvalidAccessKeyId.*"),
+        ("Forbidden.NoPermission", Outcome.REFUSED_CONFIG, "Forbidden.*"),
         ("Throttling.User", Outcome.REFUSED_BUSY, "Throttling*"),
         ("isp.SYSTEM_ERROR", Outcome.UNCERTAIN, None),
         ("SignatureNonceUsed", Outcome.UNCERTAIN, None),
