@@ -6,6 +6,7 @@ from redis import Redis
 from sms_service.codes.crypto import CodeKeys
 from sms_service.codes.templates import Templates
 from sms_service.providers.aliyun import Aliyun, AliyunApi, AliyunKey, AliyunReceipts
+from sms_service.providers.aliyun_pnvs import AliyunPnvs
 from sms_service.providers.http_client import VendorHttp
 from sms_service.providers.inbox import Inbox, InboxProvider
 from sms_service.providers.provider import Provider, ProviderUnusable
@@ -45,6 +46,8 @@ def make_provider(name: str, settings: Settings, *, redis: Redis, keys: CodeKeys
             return _yuntongxun(settings, http, templates)
         case ProviderName.ALIYUN:
             return _aliyun(settings, http, templates)
+        case ProviderName.ALIYUN_PNVS:
+            return _aliyun_pnvs(settings, http, templates)
         case ProviderName.TENCENT:
             return _tencent(settings, http, templates)
         case ProviderName.TWILIO:
@@ -58,6 +61,8 @@ def make_receipt_readers(settings: ProviderSettings) -> dict[str, ReceiptReader]
     readers: dict[str, ReceiptReader] = {}
     if not missing_credentials(settings, ProviderName.ALIYUN):
         readers[ProviderName.ALIYUN] = AliyunReceipts()
+    if not missing_credentials(settings, ProviderName.ALIYUN_PNVS):
+        readers[ProviderName.ALIYUN_PNVS] = AliyunReceipts()
     if not missing_credentials(settings, ProviderName.TENCENT):
         readers[ProviderName.TENCENT] = TencentReceipts()
     if not missing_credentials(settings, ProviderName.TWILIO):
@@ -85,6 +90,12 @@ def _aliyun(settings: ProviderSettings, http: VendorHttp, templates: Templates) 
     key = AliyunKey(_unwrap(settings.aliyun_access_key_id), _unwrap(settings.aliyun_access_key_secret))
     api = AliyunApi(settings.aliyun_url, key, http)
     return Aliyun(api, sign_name=_unwrap(settings.aliyun_sign_name), templates=templates)
+
+
+def _aliyun_pnvs(settings: ProviderSettings, http: VendorHttp, templates: Templates) -> AliyunPnvs:
+    key = AliyunKey(_unwrap(settings.aliyun_pnvs_access_key_id), _unwrap(settings.aliyun_pnvs_access_key_secret))
+    api = AliyunApi(settings.aliyun_pnvs_url, key, http)
+    return AliyunPnvs(api, sign_name=_unwrap(settings.aliyun_pnvs_sign_name), templates=templates)
 
 
 def _tencent(settings: ProviderSettings, http: VendorHttp, templates: Templates) -> Tencent:

@@ -32,6 +32,7 @@ class ProviderName(enum.StrEnum):
     INBOX = "inbox"
     YUNTONGXUN = "yuntongxun"
     ALIYUN = "aliyun"
+    ALIYUN_PNVS = "aliyun_pnvs"
     TENCENT = "tencent"
     TWILIO = "twilio"
     WEBHOOK = "webhook"
@@ -77,6 +78,8 @@ def _check_providers(routes: Routes) -> Routes:
         raise ValueError(f"there is no provider {', '.join(sorted(unknown))}")
     if ProviderName.INBOX in names and len(names) > 1:
         raise ValueError("the inbox sends nothing, so it stands alone")
+    if any(ProviderName.ALIYUN_PNVS in shares for country, shares in routes.items() if country != "CN"):
+        raise ValueError("aliyun_pnvs texts mainland China alone: CN=aliyun_pnvs")
     return routes
 
 
@@ -88,6 +91,11 @@ _NEEDS = {
     ProviderName.INBOX: (),
     ProviderName.YUNTONGXUN: ("yuntongxun_account_sid", "yuntongxun_auth_token", "yuntongxun_app_id"),
     ProviderName.ALIYUN: ("aliyun_access_key_id", "aliyun_access_key_secret", "aliyun_sign_name"),
+    ProviderName.ALIYUN_PNVS: (
+        "aliyun_pnvs_access_key_id",
+        "aliyun_pnvs_access_key_secret",
+        "aliyun_pnvs_sign_name",
+    ),
     ProviderName.TENCENT: ("tencent_secret_id", "tencent_secret_key", "tencent_sdk_app_id", "tencent_sign_name"),
     ProviderName.TWILIO: ("twilio_account_sid", "twilio_auth_token", "twilio_sender"),
     ProviderName.WEBHOOK: ("webhook_url", "webhook_key"),
@@ -133,6 +141,11 @@ class ProviderSettings(BaseSettings):
     aliyun_access_key_secret: _Secret = None
     aliyun_sign_name: str | None = None
     aliyun_url: _Address = "https://dysmsapi.aliyuncs.com"
+
+    aliyun_pnvs_access_key_id: _Id | None = None
+    aliyun_pnvs_access_key_secret: _Secret = None
+    aliyun_pnvs_sign_name: str | None = None  # One that the vendor lends, in its console.
+    aliyun_pnvs_url: _Address = "https://dypnsapi.aliyuncs.com"
 
     tencent_secret_id: _Id | None = None
     tencent_secret_key: _Secret = None

@@ -9,8 +9,8 @@ Shares = Mapping[str, int]
 Routes = Mapping[str, Shares]
 EVERYWHERE = "*"
 _ROUTE = re.compile(r"(?P<country>[A-Z]{2}|\*)\s*=\s*(?P<shares>.+)")
-_SHARE = re.compile(r"(?P<name>[a-z]+)(?:\s*:\s*(?P<weight>[1-9][0-9]{0,3}))?")
-_PACE = re.compile(r"(?P<name>[a-z]+)\s*=\s*(?P<rate>[1-9][0-9]{0,4}):(?P<parallel>[1-9][0-9]{0,4})")
+_SHARE = re.compile(r"(?P<name>[a-z_]+)(?:\s*:\s*(?P<weight>[1-9][0-9]{0,3}))?")
+_PACE = re.compile(r"(?P<name>[a-z_]+)\s*=\s*(?P<rate>[1-9][0-9]{0,4}):(?P<parallel>[1-9][0-9]{0,4})")
 # An unhealthy provider keeps a little of its share; only by sending can the workers notice that it works again.
 LEAST_HEALTH = 0.05
 

@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
@@ -19,6 +20,7 @@ from chassis.mobiles import Mobile
 from sms_service.codes.purposes import Language, Purpose
 from sms_service.codes.templates import Templates
 from sms_service.providers.aliyun import Aliyun, AliyunApi, AliyunKey
+from sms_service.providers.aliyun_pnvs import AliyunPnvs
 from sms_service.providers.http_client import VendorHttp
 from sms_service.providers.provider import OutgoingSms, Provider
 from sms_service.providers.tencent import Tencent, TencentApp, TencentKey
@@ -191,6 +193,15 @@ def _is_signed_for_aliyun(handler: VendorHandler, body: bytes) -> bool:
     return handler.headers["Authorization"] == expected
 
 
+def _is_signed_for_aliyun_pnvs(handler: VendorHandler, body: bytes) -> bool:
+    required = {"PhoneNumber", "SignName", "TemplateCode", "TemplateParam"}
+    return (
+        _is_signed_for_aliyun(handler, body)
+        and (handler.headers["x-acs-action"], handler.headers["x-acs-version"]) == ("SendSmsVerifyCode", "2017-05-25")
+        and parse_qs(urlsplit(handler.path).query).keys() >= required
+    )
+
+
 def _is_signed_for_tencent(handler: VendorHandler, body: bytes) -> bool:
     sent, names = handler.headers, "content-type;host;x-tc-action"
     lines = f"content-type:{sent['Content-Type']}\nhost:{sent['Host']}\nx-tc-action:{sent['X-TC-Action'].lower()}\n"
@@ -233,6 +244,19 @@ PARTS = {
         {"Code": "SignatureDoesNotMatch", "Message": "…", "RequestId": "r"},
         400,
     ),
+    "aliyun_pnvs": Part(
+        _is_signed_for_aliyun_pnvs,
+        {
+            "AccessDeniedDetail": "无",
+            "Message": "成功",
+            "RequestId": "r",
+            "Model": {"RequestId": "m", "OutId": "01JD0V9Z3Q8W6T5R4E2Y1K7M0P", "BizId": "the-message"},
+            "Code": "OK",
+            "Success": True,
+        },
+        {"Code": "SignatureDoesNotMatch", "Message": "…", "RequestId": "r"},
+        400,
+    ),
     "tencent": Part(
         _is_signed_for_tencent,
         {"Response": {"SendStatusSet": [{"SerialNo": "the-message", "Fee": 1, "Code": "Ok"}], "RequestId": "r"}},
@@ -261,6 +285,7 @@ def make_provider(vendor: VendorStub, http: VendorHttp, templates: Templates) ->
                 address, YuntongxunAccount("sid", secret, "app"), http, templates=templates, clock=clock
             ),
             "aliyun": lambda: Aliyun(aliyun_api, sign_name="新经 A*~", templates=templates),
+            "aliyun_pnvs": lambda: AliyunPnvs(aliyun_api, sign_name="速通互联验证码", templates=templates),
             "tencent": lambda: Tencent(address, TencentKey("id", secret), app, http, templates=templates, clock=clock),
             "twilio": lambda: Twilio(address, http, account_sid="ACsid", auth_token=secret, sender="+15005550006"),
             "webhook": lambda: Webhook(url=f"{address}/sms?to=us", key=secret.encode(), http=http, clock=clock),

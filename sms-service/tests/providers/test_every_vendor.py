@@ -10,6 +10,7 @@ from sms_service.providers.provider import Outcome, ProviderAnswer
 ACCEPTED_CODES = {
     "yuntongxun": "000000",
     "aliyun": "OK",
+    "aliyun_pnvs": "OK",
     "tencent": "Ok",
     "twilio": "accepted",
     "webhook": "http_200",
@@ -78,14 +79,14 @@ def test_no_answer_leaves_it_open_and_nothing_is_sent_twice(every_vendor, vendor
      b'{"statusCode":"00000\xd9\xa1","Code":{},"Response":{"Error":"no"},"sid":{},"error_code":1.5}',
      b'{"172001":"\xe7\xbd\x91\xe7\xbb\x9c"}'],
 )  # fmt: skip
-@pytest.mark.parametrize("name", ["yuntongxun", "aliyun", "tencent", "twilio"])
+@pytest.mark.parametrize("name", ["yuntongxun", "aliyun", "aliyun_pnvs", "tencent", "twilio"])
 def test_an_answer_that_cannot_be_read_leaves_it_open(make_provider, vendor, sms, name, body) -> None:
     provider = make_provider(name)
     vendor.play = lambda handler: handler.reply(body)
     assert provider.send_text(sms) == ProviderAnswer(Outcome.UNCERTAIN, "unreadable")
 
 
-@pytest.mark.parametrize("name", ["yuntongxun", "aliyun", "tencent", "twilio"])
+@pytest.mark.parametrize("name", ["yuntongxun", "aliyun", "aliyun_pnvs", "tencent", "twilio"])
 def test_an_acceptance_with_an_http_error_leaves_it_open(make_provider, vendor, sms, name) -> None:
     provider = make_provider(name)
     vendor.play = lambda handler: handler.reply(vendor.part.accepted, 404)

@@ -16,6 +16,11 @@ CREDENTIALS = {
     "inbox": {},
     "yuntongxun": {"yuntongxun_account_sid": "s", "yuntongxun_auth_token": "t", "yuntongxun_app_id": "a"},
     "aliyun": {"aliyun_access_key_id": "i", "aliyun_access_key_secret": "s", "aliyun_sign_name": "新经资讯"},
+    "aliyun_pnvs": {
+        "aliyun_pnvs_access_key_id": "i",
+        "aliyun_pnvs_access_key_secret": "s",
+        "aliyun_pnvs_sign_name": "速通互联验证码",
+    },
     "tencent": {
         "tencent_secret_id": "i",
         "tencent_secret_key": "k",
@@ -39,7 +44,7 @@ def test_every_provider_is_covered() -> None:
 
 @names
 def test_a_provider_is_made_from_its_credentials(make, make_settings, name: str) -> None:
-    provider = make(name, make_settings(routes=name, **CREDENTIALS[name]))
+    provider = make(name, make_settings(routes=f"CN={name}", **CREDENTIALS[name]))
     assert provider.name == name
     provider.close_connections()
 
@@ -94,6 +99,8 @@ def test_an_empty_file_of_a_secret_means_that_it_is_not_set(make_settings, tmp_p
     ("field", "value"),
     [
         ("routes", "another"),
+        ("routes", "aliyun_pnvs"),
+        ("routes", "CN=aliyun_pnvs;HK=aliyun_pnvs"),
         ("aliyun_access_key_id", "a\nb"),
         ("tencent_secret_id", "密"),
         ("twilio_auth_token", "a token"),
@@ -131,7 +138,8 @@ def test_a_template_in_another_language_is_better_than_none(make_provider, vendo
 
 def test_receipts_are_read_of_those_whose_credentials_are_set(make_settings) -> None:
     everything = {field: value for fields in CREDENTIALS.values() for field, value in fields.items()}
-    assert list(make_receipt_readers(make_settings(**everything))) == ["aliyun", "tencent", "twilio", "webhook"]
+    readers = make_receipt_readers(make_settings(**everything))
+    assert list(readers) == ["aliyun", "aliyun_pnvs", "tencent", "twilio", "webhook"]
     assert list(make_receipt_readers(make_settings(**CREDENTIALS["webhook"]))) == ["webhook"]
     assert make_receipt_readers(make_settings()) == {}
 

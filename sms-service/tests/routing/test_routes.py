@@ -24,6 +24,11 @@ def test_a_single_provider_needs_no_country() -> None:
     assert parse_routes("inbox") == {"*": {"inbox": 1}}
 
 
+def test_a_provider_may_have_a_name_of_two_words() -> None:
+    assert parse_routes("CN=aliyun_pnvs:2,aliyun") == {"CN": {"aliyun_pnvs": 2, "aliyun": 1}}
+    assert parse_paces("aliyun_pnvs=10:16") == {"aliyun_pnvs": Pace(10, 16)}
+
+
 @pytest.mark.parametrize("wrong", ["", ";", "CN=", "cn=aliyun", "CN=a;CN=b", "*=a,a", "*=a:0", "*=a:x", "CHN=a"])
 def test_a_route_of_another_form_is_refused(wrong: str) -> None:
     with pytest.raises(ValueError, match="route"):
