@@ -199,6 +199,14 @@ def test_a_service_that_refuses_us_has_not_refused_the_user(
     assert gateway.ask("GET", "/api/v1/categories").status == 502
 
 
+def test_a_page_may_contain_the_code_of_an_error_between_services(
+    gateway: Any, services: Any, answering_json: Callable[..., bytes]
+) -> None:
+    services.news.on("GET", "/api/v1/categories", answering_json({"code": "internal_token_refused"}))
+    answer = gateway.ask("GET", "/api/v1/categories")
+    assert (answer.status, answer.json) == (200, {"code": "internal_token_refused"})
+
+
 @pytest.fixture
 def internal_tokens(clock: Any) -> InternalTokenCache:
     """The cache with room for two tokens."""
