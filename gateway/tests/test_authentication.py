@@ -238,6 +238,16 @@ def test_an_app_refreshes_with_its_own_body(
     assert services.user.last.body == b'{"refresh_token": "mine"}'
 
 
+def test_the_body_of_a_refresh_wins_over_the_cookie(
+    gateway: Any, services: Any, tokens_of: Callable[..., Any], answering_json: Callable[..., bytes]
+) -> None:
+    services.user.on("POST", "/api/v1/tokens/refresh", answering_json(tokens_of()))
+    body, cookies = {"refresh_token": "mine"}, with_cookies("", "from-the-cookie")
+    answer = gateway.send_json("POST", "/api/v1/tokens/refresh", body, **cookies, Sec_Fetch_Site="same-origin")
+    assert answer.status == 200
+    assert services.user.last.body == b'{"refresh_token": "mine"}'
+
+
 def test_a_refresh_cookie_that_is_refused_is_cleared(
     gateway: Any, services: Any, answering_json: Callable[..., bytes]
 ) -> None:
