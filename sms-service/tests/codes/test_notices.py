@@ -11,7 +11,7 @@ from chassis.mobiles import Mobile
 from sms_service.app import create_app
 from sms_service.codes.kill_switch import KillSwitch
 from sms_service.codes.purposes import Notice, Purpose
-from sms_service.metrics import NO_TEMPLATES, TEXTED
+from sms_service.metrics import NO_TEMPLATES, NOTICES, TEXTED
 from sms_service.providers.inbox import Inbox, InboxProvider
 from sms_service.providers.provider import Outcome, OutgoingSms, ProviderAnswer
 from sms_service.queue.interface import NotPublished, PublishFailure
@@ -141,6 +141,15 @@ def test_a_mobile_gets_five_notices_a_day_and_codes_all_the_same(notify, ask, wo
     assert ask().status_code == 202
     assert work() == 7
     assert len(inbox.messages(MOBILE)) == 6
+
+
+def test_notices_are_counted_by_their_result(make_settings, notify) -> None:
+    results = [NOTICES.labels(name) for name in ("accepted", "too_many_requests")]
+    before = [result._value.get() for result in results]
+    client = create_app(make_settings(notices_per_mobile_per_day=1)).test_client()
+    notify(at=client)
+    notify(at=client)
+    assert [result._value.get() for result in results] == [count + 1 for count in before]
 
 
 def test_the_limit_of_notices_is_a_setting(make_settings, notify) -> None:

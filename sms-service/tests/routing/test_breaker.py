@@ -339,6 +339,14 @@ def test_all_are_down_only_if_none_may_be_tried(health, breaker, answer_jobs, op
     assert not health.are_down([], for_seconds=0)
 
 
+def test_a_repetition_keeps_the_time_of_the_first_send(breaker, new_send, redis: Redis) -> None:
+    first = new_send()
+    breaker.acquire(first)
+    redis.hset(job_key("hash", first.job.id), "first_sent_at", 1000)
+    breaker.acquire(Send(first.job, "a", is_repetition=True))
+    assert redis.hget(job_key("hash", first.job.id), "first_sent_at") == "1000"
+
+
 def test_a_receipt_finds_its_job_for_a_day_after_the_code(breaker, new_send, redis: Redis, expiry_ms) -> None:
     send = new_send()
     breaker.acquire(send)
