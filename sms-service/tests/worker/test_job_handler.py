@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -21,6 +22,7 @@ from sms_service.queue.interface import NotPublished, PublishFailure
 from sms_service.queue.job import SendJob
 from sms_service.queue.redis_stream import DELAYED, RedisStreamConsumer
 from sms_service.worker.job_handler import retry_until
+from sms_service.worker.job_states import Finish
 from sms_service.worker.loop import WorkerLoop
 
 MOBILE = Mobile("+8613800138000")
@@ -138,6 +140,24 @@ def test_after_four_sends_a_job_fails_and_its_code_dies(enqueue, work, state, hu
         hurry()
     assert (state(reservation), len(provider.sent)) == ("failed", 4)
     assert not is_valid(make_codes())
+
+
+def test_a_retry_whose_first_finish_lost_its_answer_is_put_on_the_queue(
+    enqueue, make_job_handler, make_job_states, stream_consumer, redis: Redis
+) -> None:
+    class FinishingTwice:
+        """Writes each end down twice, as after a lost answer."""
+
+        claim = staticmethod(make_job_states().claim)
+
+        def finish(self, job: SendJob, finish: Finish) -> str:
+            make_job_states().finish(job, finish)
+            return make_job_states().finish(job, finish)
+
+    enqueue()
+    [lease] = stream_consumer.lease(limit=1, wait_seconds=0.1)
+    replace(make_job_handler(ScriptedProvider(Outcome.NOT_SENT)), states=FinishingTwice()).handle(lease)
+    assert redis.zcard(DELAYED) == 1
 
 
 def test_an_uncertain_text_is_not_sent_again_and_its_code_works(enqueue, work, state, make_codes, redis) -> None:
