@@ -3,8 +3,10 @@ from typing import Any
 import pytest
 from flask import Flask, Response, abort
 from flask.testing import FlaskClient
+from structlog.testing import capture_logs
 from werkzeug.test import TestResponse
 
+from chassis.errors import DependencyUnavailable
 from chassis.problems import install_problems
 
 JSON = {"Content-Type": "application/json"}
@@ -125,6 +127,24 @@ def test_an_unexpected_exception_is_500_without_its_text(client: FlaskClient) ->
     answer = client.get("/failures/unexpected")
     assert_problem(answer, 500, "internal_error")
     assert "hunter2" not in answer.text
+
+
+@pytest.mark.parametrize(
+    ("name", "logged"),
+    [
+        ("unexpected", [("unexpected_error", None, RuntimeError)]),
+        ("away", [("request_failed", "service_unavailable", DependencyUnavailable)]),
+        ("limited", []),
+        ("taken", []),
+    ],
+)
+def test_a_failure_of_the_service_is_logged_with_its_cause_and_a_mistake_of_a_client_is_not(
+    client: FlaskClient, name: str, logged: list[Any]
+) -> None:
+    with capture_logs() as lines:
+        client.get(f"/failures/{name}")
+    failures = [line for line in lines if line["log_level"] == "error"]
+    assert [(line["event"], line.get("code"), type(line["exc_info"])) for line in failures] == logged
 
 
 @pytest.mark.parametrize(
