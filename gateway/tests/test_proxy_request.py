@@ -37,14 +37,14 @@ def test_a_proxy_that_names_no_address_is_refused() -> None:
     "host",
     ["h", "shop.example:80", "shop.example:", "127.0.0.1:8000", "[::1]", "[2001:db8::1]:8000", "[::ffff:1.2.3.4]"],
 )
-def test_w10_a_host_may_have_a_port(host: str) -> None:
+def test_a_host_may_have_a_port(host: str) -> None:
     assert RequestReader().read_request(environ_of("9.9.9.9", HTTP_HOST=host)).host == host
 
 
 @pytest.mark.parametrize(
     "host", ["", "h ", "h\n", "h:x", "h:123456", "::1", "[]", "[::1", "[::1 ]", "[ ::1]", "[::1]x", "[h]", "h[::1]"]
 )
-def test_w10_another_host_is_refused(host: str) -> None:
+def test_a_malformed_host_is_refused(host: str) -> None:
     with pytest.raises(RequestRefused):
         RequestReader().read_request(environ_of("9.9.9.9", HTTP_HOST=host))
 
