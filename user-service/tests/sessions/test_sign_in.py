@@ -1,14 +1,17 @@
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 import svcs
 from sqlalchemy import update
 
+from chassis.errors import CredentialsWrong, MobileTaken
+from chassis.mobiles import Mobile
 from user_service.app import create_app
-from user_service.models import HashedPassword, User, find_by_mobile
+from user_service.models import Device, HashedPassword, User, find_by_mobile
 from user_service.passwords.hashing import Passwords, Profile
-from user_service.sessions.sign_in import note_login
+from user_service.sessions.sign_in import SignIn, note_login
 
 pytestmark = pytest.mark.any_database  # Limits live in Redis; test_logins runs on all.
 
@@ -254,6 +257,53 @@ def test_a_ban_while_the_account_was_checked_lets_nobody_in_until_it_ends(
 def test_a_deletion_while_the_account_was_checked_lets_nobody_in(checked, note, change_user, clock):
     change_user(MOBILE, deleted_at=clock())
     assert not note(checked)
+
+
+class _BannedMeanwhile:
+    """Finds every password right, and bans the account while it is compared."""
+
+    def __init__(self, ban):
+        self._ban = ban
+
+    def matches(self, stored, password):
+        self._ban()
+        return True
+
+    def is_outdated(self, stored):
+        return False
+
+
+def test_a_login_whose_account_is_banned_while_its_password_is_compared_begins_no_session(
+    app, register, change_user, clock, stored_sessions, audit
+):
+    register()
+    sign_in = svcs.Container(svcs.flask.get_registry(app)).get(SignIn)
+    passwords = _BannedMeanwhile(lambda: change_user(banned_until=clock() + timedelta(days=1)))
+    device = Device(user_agent="a test", ip_prefix="203.0.113.0/24")
+    with pytest.raises(CredentialsWrong):
+        replace(sign_in, passwords=passwords).by_password(Mobile(MOBILE), PASSWORD, device, "203.0.113.7")
+    assert len(stored_sessions()) == 1
+    assert [entry.outcome for entry in audit("login_by_password")] == ["credentials_wrong"]
+
+
+class _TakenMeanwhile:
+    """Finds every mobile taken, after something has happened."""
+
+    def __init__(self, happen):
+        self._happen = happen
+
+    def open(self, mobile, password, device):
+        self._happen()
+        raise MobileTaken
+
+
+def test_a_code_signs_in_to_the_account_that_a_registration_made_a_moment_before(app, register, sms_service):
+    sms_service.live[MOBILE, "login"] = CODE
+    sign_in = svcs.Container(svcs.flask.get_registry(app)).get(SignIn)
+    raced = replace(sign_in, new_accounts=_TakenMeanwhile(register))
+    device = Device(user_agent="a test", ip_prefix="203.0.113.0/24")
+    signed_in = raced.by_code(Mobile(MOBILE), CODE, device, "203.0.113.7", create_user=True)
+    assert signed_in.user.mobile == MOBILE
 
 
 @pytest.mark.every_database
