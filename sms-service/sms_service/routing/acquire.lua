@@ -34,7 +34,11 @@ redis.call('PEXPIREAT', KEYS[3], until_ms)
 redis.call('HSET', KEYS[2], 'tokens', tokens - 1, 'tokens_at', now)
 if open_until > 0 then redis.call('HSET', KEYS[2], 'probe_until', until_ms) end
 redis.call('PEXPIRE', KEYS[2], 604800000)
-if not job[2] then redis.call('HSET', KEYS[1], 'first_sent_at', now) end
+if job[2] then -- A repetition, whatever it brings, tells nothing of the text before it.
+  redis.call('HSET', KEYS[1], 'outcome', 'uncertain')
+else
+  redis.call('HSET', KEYS[1], 'first_sent_at', now)
+end
 redis.call('HSET', KEYS[1], 'provider', ARGV[2], 'try', ARGV[1])
 redis.call('SET', KEYS[4], KEYS[1], 'PXAT', job[3] + 86400000)
 return {'go'}

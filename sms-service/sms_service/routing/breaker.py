@@ -117,7 +117,7 @@ class CircuitBreaker:
         """End a send, and count its answer for or against the provider."""
         signal = _SIGNALS.get(answer.outcome, Signal.WORKS)
         arguments: list[str | int] = [
-            send.id, signal, "1" if answer.outcome.is_refusal else "0",
+            send.id, signal, answer.outcome, "1" if answer.outcome.is_refusal else "0",
             int((answer.retry_after_seconds or _BUSY_SECONDS) * _MS), _FAILURES_IN_A_ROW, _FIRST_OPEN_SECONDS * _MS,
             _FIRST_OPEN_UNUSABLE_SECONDS * _MS, _LONGEST_OPEN_SECONDS * _MS, _HEALTHY_AGAIN_SECONDS * _MS,
         ]  # fmt: skip

@@ -47,19 +47,28 @@ def retry_delay_seconds(attempt: int) -> int | None:
 
 
 def after_answer(
-    outcome: Outcome, *, attempt: int, repeats_safely: bool, left_seconds: float, useful_lifetime_seconds: float
+    outcome: Outcome,
+    *,
+    was_uncertain: bool,
+    attempt: int,
+    repeats_safely: bool,
+    left_seconds: float,
+    useful_lifetime_seconds: float,
 ) -> End:
     """Decide how an attempt ends.
 
-    ``repeats_safely`` is about a send after the next delay; without it, a text that may have gone out is never sent
-    again. After a refusal the user may request a new code at once, unless the provider's own limit refused.
+    ``was_uncertain``: an earlier send may have texted. Then a refusal of this one proves nothing, and the job ends as
+    uncertain. ``repeats_safely`` is about a send after the next delay; without it, a text that may have gone out is
+    never sent again. If nobody was texted, the user may request a new code at once, unless the provider's own limit
+    refused.
     """
     if outcome is Outcome.ACCEPTED:
         return End(FinishState.SENT)
     delay = retry_delay_seconds(attempt)
-    may_repeat = repeats_safely or outcome is not Outcome.UNCERTAIN
+    is_uncertain = was_uncertain or outcome is Outcome.UNCERTAIN
+    may_repeat = repeats_safely or not is_uncertain
     if outcome in _RETRIED and may_repeat and delay and left_seconds - delay >= useful_lifetime_seconds:
         return End(FinishState.RETRY, delay_seconds=delay)
-    if outcome is Outcome.UNCERTAIN:
+    if is_uncertain:
         return End(FinishState.UNCERTAIN)
     return End(FinishState.FAILED, releases_cooldown=outcome is not Outcome.REFUSED_LIMIT)

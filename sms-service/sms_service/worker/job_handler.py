@@ -154,8 +154,11 @@ class JobHandler:
 
     def _end_attempt(self, lease: Lease, claimed: ClaimedJob, result: DispatchResult, *, seconds: float) -> None:
         job, delay = lease.job, retry_delay_seconds(lease.job.attempt) or 0
+        if claimed.provider:  # No other was asked, and none may be, also if this one could not be called in time.
+            result = replace(result, provider=claimed.provider)
         end = after_answer(
             result.answer.outcome,
+            was_uncertain=claimed.provider != "",
             attempt=job.attempt,
             repeats_safely=self._repeats_safely(result.provider, claimed, passed_seconds=seconds, later_seconds=delay),
             left_seconds=claimed.left_seconds - seconds,

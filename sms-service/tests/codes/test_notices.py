@@ -1,5 +1,6 @@
 """Notices without a code: who may ask for them, how often, the worker's handling, and what no vendor is asked for."""
 
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -15,7 +16,7 @@ from sms_service.metrics import NO_TEMPLATES, NOTICES, TEXTED
 from sms_service.providers.inbox import Inbox, InboxProvider
 from sms_service.providers.provider import Outcome, OutgoingSms, ProviderAnswer
 from sms_service.queue.interface import NotPublished, PublishFailure
-from sms_service.queue.redis_stream import DELAYED
+from sms_service.queue.redis_stream import DELAYED, RedisStreamConsumer
 
 MOBILE = Mobile("+8613800138000")
 
@@ -229,6 +230,22 @@ def test_a_notice_that_a_busy_vendor_refuses_is_tried_again(notify, work, redis:
         redis.zadd(DELAYED, {body: 0})
     work(vendor)
     assert len(vendor.sent) == 2
+
+
+@pytest.mark.parametrize(("is_called", "state", "texts"), [(True, "uncertain", 0), (False, "sent", 1)])
+def test_a_notice_of_a_worker_that_died_is_texted_unless_it_may_have_been(
+    notify, work, make_job_states, redis: Redis, is_called: bool, state: str, texts: int
+) -> None:
+    vendor = Vendor(*Notice)
+    notify()
+    [lease] = RedisStreamConsumer(redis, reclaim_after_seconds=10).lease(limit=1, wait_seconds=0.1)
+    make_job_states().claim(lease.job)
+    [key] = redis.keys("sms:job:*")
+    if is_called:
+        redis.hset(key, "provider", "vendor")
+    threading.Event().wait(0.1)
+    work(vendor)
+    assert (redis.hget(key, "state"), len(vendor.sent)) == (state, texts)
 
 
 def test_a_notice_that_comes_twice_is_texted_once(notify, work, stream_publisher, stream_consumer, inbox) -> None:

@@ -1,5 +1,7 @@
 """What a worker decides, without a broker, a provider or a clock."""
 
+from typing import Any
+
 import pytest
 
 from chassis.mobiles import Mobile
@@ -17,13 +19,14 @@ def decide(claim: Claim, *, repeats_safely: bool = False) -> Step:
     return after_claim(claim, repeats_safely=repeats_safely, useful_lifetime_seconds=30)
 
 
-def end(outcome: Outcome, *, attempt: int = 0, repeats_safely: bool = False, left_seconds: float = 290) -> End:
+def end(outcome: Outcome, *, attempt: int = 0, repeats_safely: bool = False, **changed: Any) -> End:
+    fields = {"was_uncertain": False, "left_seconds": 290} | changed
     return after_answer(
         outcome,
         attempt=attempt,
         repeats_safely=repeats_safely,
-        left_seconds=left_seconds,
         useful_lifetime_seconds=30,
+        **fields,
     )
 
 
@@ -88,6 +91,21 @@ def test_what_may_have_been_sent_is_sent_again_only_if_that_is_safe() -> None:
     assert end(Outcome.UNCERTAIN, repeats_safely=True) == End(FinishState.RETRY, delay_seconds=2)
     assert end(Outcome.UNCERTAIN, repeats_safely=False) == End(FinishState.UNCERTAIN)
     assert end(Outcome.UNCERTAIN, repeats_safely=True, attempt=3) == End(FinishState.UNCERTAIN)
+
+
+REFUSALS = sorted(outcome for outcome in Outcome if outcome.is_refusal)
+
+
+@pytest.mark.parametrize("outcome", REFUSALS)
+def test_once_a_text_may_have_gone_out_no_refusal_lets_the_job_fail(outcome: Outcome) -> None:
+    assert end(outcome, was_uncertain=True) == End(FinishState.UNCERTAIN)
+    assert end(outcome, was_uncertain=True, repeats_safely=True, attempt=3) == End(FinishState.UNCERTAIN)
+
+
+def test_a_busy_provider_that_may_have_texted_is_asked_again_only_if_that_is_safe() -> None:
+    for outcome in (Outcome.REFUSED_BUSY, Outcome.NOT_SENT):
+        assert end(outcome, was_uncertain=True, repeats_safely=True) == End(FinishState.RETRY, delay_seconds=2)
+    assert end(Outcome.REFUSED_CONFIG, was_uncertain=True, repeats_safely=True) == End(FinishState.UNCERTAIN)
 
 
 def test_no_retry_that_comes_too_late() -> None:

@@ -21,8 +21,10 @@ from sms_service.providers.provider import Outcome, OutgoingSms, ProviderAnswer
 from sms_service.queue.interface import NotPublished, PublishFailure
 from sms_service.queue.job import SendJob
 from sms_service.queue.redis_stream import DELAYED, RedisStreamConsumer
+from sms_service.routing.breaker import CircuitBreaker, Send
+from sms_service.routing.routes import Pace
 from sms_service.worker.job_handler import retry_until
-from sms_service.worker.job_states import Finish
+from sms_service.worker.job_states import Finish, FinishState
 from sms_service.worker.loop import WorkerLoop
 
 MOBILE = Mobile("+8613800138000")
@@ -385,6 +387,164 @@ def test_an_uncertain_text_is_repeated_by_its_own_provider_alone(enqueue, send_i
     hurry()
     send_in_order(second, first)
     assert (len(first.sent), second.sent, state(reservation)) == (2, [], "sent")
+
+
+@pytest.fixture
+def send_until_it_ends(send_in_order, hurry, state) -> Callable[..., str]:
+    """Handle the waiting job, attempt after attempt, and return its last state."""
+
+    def send(reservation: Reservation, *providers: ScriptedProvider) -> str:
+        for _ in range(5):
+            send_in_order(*providers)
+            hurry()
+        return state(reservation)
+
+    return send
+
+
+HISTORIES = [
+    *([Outcome.UNCERTAIN, outcome] for outcome in sorted(Outcome) if outcome.is_refusal),
+    [Outcome.UNCERTAIN, *[Outcome.REFUSED_BUSY] * 3],
+    [Outcome.UNCERTAIN, *[Outcome.NOT_SENT] * 3],
+    [Outcome.REFUSED_BUSY, Outcome.UNCERTAIN, Outcome.REFUSED_BUSY, Outcome.REFUSED_CONFIG],
+    [Outcome.UNCERTAIN, Outcome.UNCERTAIN, Outcome.REFUSED_RECIPIENT],
+]
+
+
+@pytest.mark.parametrize("history", HISTORIES, ids="-".join)
+def test_whatever_a_repetition_brings_the_text_before_it_keeps_its_code_and_its_provider(
+    enqueue, send_until_it_ends, make_codes, history: list[Outcome]
+) -> None:
+    tail = [Outcome.REFUSED_BUSY] * (4 - len(history))  # Else it would be accepted in the end.
+    first = ScriptedProvider(*history, *tail, is_idempotent=True, name="first")
+    second = ScriptedProvider(*[Outcome.REFUSED_BUSY] * history.index(Outcome.UNCERTAIN), name="second")
+    reservation = enqueue()
+    assert send_until_it_ends(reservation, first, second) == "uncertain"
+    assert len(second.sent) == history.index(Outcome.UNCERTAIN)
+    assert is_valid(make_codes())
+
+
+@pytest.mark.parametrize("outcome", REFUSALS_THAT_LET_OTHERS_TRY)
+def test_a_refused_repetition_after_a_crash_does_not_set_the_job_free(
+    enqueue, die_while_sending, send_until_it_ends, make_codes, outcome: Outcome
+) -> None:
+    reservation = enqueue()
+    die_while_sending(DiesAfterSending(name="first"))
+    first, second = ScriptedProvider(*[outcome] * 4, is_idempotent=True, name="first"), ScriptedProvider(name="second")
+    assert send_until_it_ends(reservation, first, second) == "uncertain"
+    assert second.sent == []
+    assert is_valid(make_codes())
+
+
+def test_a_crash_between_answer_and_finish_forgets_no_unknown_result(
+    enqueue, make_breaker_send, send_until_it_ends, make_job_states, stream_consumer
+) -> None:
+    reservation = enqueue()
+    make_job_states().claim(job_of(reservation))
+    make_breaker_send(reservation, Outcome.UNCERTAIN)
+    first, second = ScriptedProvider(is_idempotent=False, name="first"), ScriptedProvider(name="second")
+    assert send_until_it_ends(reservation, first, second) == "uncertain"
+    assert (first.sent, second.sent) == ([], [])
+
+
+@pytest.fixture
+def make_breaker_send(redis: Redis) -> Callable[[Reservation, Outcome], None]:
+    """Let provider ``first`` answer a job, without a worker that writes down the end."""
+
+    def answer(reservation: Reservation, outcome: Outcome) -> None:
+        breaker = CircuitBreaker(redis, {"first": Pace(sends_per_second=1000, parallel_sends=100)})
+        send = Send(job_of(reservation), "first")
+        breaker.acquire(send)
+        breaker.record(send, ProviderAnswer(outcome))
+
+    return answer
+
+
+def test_a_provider_that_left_the_routes_leaves_its_uncertain_text_uncertain(
+    enqueue, send_in_order, send_until_it_ends, hurry, make_codes
+) -> None:
+    reservation = enqueue()
+    send_in_order(ScriptedProvider(Outcome.UNCERTAIN, is_idempotent=True, name="first"))
+    hurry()
+    second = ScriptedProvider(name="second")
+    assert send_until_it_ends(reservation, second) == "uncertain"
+    assert second.sent == []
+    assert is_valid(make_codes())
+
+
+def test_a_provider_that_cannot_be_called_in_time_leaves_its_uncertain_text_uncertain(
+    enqueue, send_in_order, hurry, state, redis: Redis
+) -> None:
+    first = ScriptedProvider(Outcome.UNCERTAIN, is_idempotent=True, name="first")
+    reservation = enqueue()
+    send_in_order(first)
+    hurry()
+    redis.hset("sms:provider:first", "open_until", 9_999_999_999_999)
+    job = reservation.charged_keys[0]
+    redis.hincrby(job, "exp", -269_000)
+    send_in_order(first)
+    assert (state(reservation), redis.hget(job, "provider"), len(first.sent)) == ("uncertain", "first", 1)
+
+
+def test_the_kill_switch_leaves_an_uncertain_text_uncertain(
+    enqueue, send_in_order, hurry, state, redis: Redis, make_codes
+) -> None:
+    first = ScriptedProvider(Outcome.UNCERTAIN, is_idempotent=True, name="first")
+    reservation = enqueue()
+    send_in_order(first)
+    hurry()
+    KillSwitch(redis).turn_on("a wave")
+    send_in_order(first)
+    assert (state(reservation), len(first.sent)) == ("uncertain", 1)
+    assert is_valid(make_codes())
+
+
+def test_an_uncertain_text_whose_retry_comes_too_late_ends_as_uncertain_and_receipts_find_it(
+    enqueue, send_in_order, hurry, state, redis: Redis, expiry_ms
+) -> None:
+    first = ScriptedProvider(Outcome.UNCERTAIN, is_idempotent=True, name="first")
+    reservation = enqueue()
+    send_in_order(first)
+    hurry()
+    job = reservation.charged_keys[0]
+    expires_at = redis.hincrby(job, "exp", -280_000)
+    send_in_order(first)
+    assert (state(reservation), len(first.sent)) == ("uncertain", 1)
+    assert expiry_ms(job) == pytest.approx(expires_at + 86_400_000, abs=50)
+    assert redis.hexists(job, "mobile_sealed") is False
+
+
+@pytest.mark.parametrize(("provider", "asked"), [("first", 1), (None, 0)])
+def test_a_job_of_the_version_before_keeps_its_provider(
+    enqueue, send_in_order, state, redis: Redis, make_codes, provider: str | None, asked: int
+) -> None:
+    reservation = enqueue()
+    job = reservation.charged_keys[0]
+    redis.hset(job, mapping={"state": "sending", "outcome": "uncertain"})  # A later refusal took the provider away.
+    if provider:
+        reserved_at = str(redis.hget(job, "reserved_at"))
+        redis.hset(job, mapping={"state": "retry", "provider": provider, "first_sent_at": reserved_at})
+    first = ScriptedProvider(Outcome.REFUSED_RECIPIENT, is_idempotent=True, name="first")
+    second = ScriptedProvider(name="second")
+    send_in_order(second, first)
+    assert (len(first.sent), second.sent, state(reservation)) == (asked, [], "uncertain")
+    assert is_valid(make_codes())
+
+
+def test_a_late_refusal_does_not_undo_a_repetition_that_may_have_texted(
+    enqueue, make_job_states, redis: Redis, state, make_codes
+) -> None:
+    reservation, jobs = enqueue(), make_job_states()
+    job = job_of(reservation)
+    breaker = CircuitBreaker(redis, {"first": Pace(sends_per_second=1000, parallel_sends=100)})
+    jobs.claim(job)
+    slow, repeated = Send(job, "first"), Send(job, "first", is_repetition=True)
+    breaker.acquire(slow)
+    breaker.acquire(repeated)
+    breaker.record(repeated, ProviderAnswer(Outcome.REFUSED_BUSY))
+    assert jobs.finish(job, Finish(FinishState.FAILED, "refused_recipient", "first")) == "uncertain"
+    assert state(reservation) == "uncertain"
+    assert is_valid(make_codes())
 
 
 def test_after_refusals_by_all_the_next_attempt_may_begin_with_any(enqueue, send_in_order, hurry, state) -> None:

@@ -2,8 +2,10 @@
 
 A crash is a step that never comes: no COMMIT and no ABORT after RESERVE, no ACQUIRE or no FINISH after CLAIM, no
 acknowledgement after FINISH. The queue delivers in any order, late, twice, or never. All requests are of one mobile.
+Two vendors answer as they like, attempt after attempt; after a refusal the worker may ask the other one.
 """
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -14,20 +16,20 @@ from redis import Redis
 
 from chassis.errors import SmsCodeExpired
 from chassis.mobiles import Mobile
-from sms_service.codes.keys import current_code_prefix
+from sms_service.codes.keys import current_code_prefix, job_key
 from sms_service.codes.purposes import Purpose
 from sms_service.codes.reservation import Reservation
 from sms_service.codes.sms_codes import SmsCodes
 from sms_service.providers.provider import Outcome, ProviderAnswer
 from sms_service.queue.job import SendJob
-from sms_service.routing.breaker import CircuitBreaker, Send
+from sms_service.routing.breaker import CircuitBreaker, JobOver, JobTaken, Send
 from sms_service.routing.routes import Pace
 from sms_service.settings import Settings
 from sms_service.worker.decisions import End, Step, after_answer, after_claim
 from sms_service.worker.job_states import ClaimReason, Finish, FinishState, JobStates
 
 MOBILE, PURPOSE, TRIES = Mobile("+8613800138000"), Purpose.LOGIN, 5
-PROVIDER = "test"
+VENDORS = ("first", "second")
 NO_CODE = "no code"
 MAYBE_TEXTED = (Outcome.ACCEPTED, Outcome.UNCERTAIN)
 OUTCOMES = [*Outcome, Outcome.REFUSED_BUSY, Outcome.NOT_SENT]  # The deep states lie behind several retries.
@@ -36,16 +38,20 @@ MOST_REQUESTS, MOST_CHECKS = 3, 7
 
 @dataclass
 class Request:
-    """What the model knows of one request; ``is_idempotent`` says whether its provider has an idempotency key."""
+    """What the model knows of one request.
+
+    ``idempotent``: the vendors that recognise a repetition; ``possible_texts``: by vendor, the calls that are not
+    known to be refused.
+    """
 
     reservation: Reservation
     code: str
-    is_idempotent: bool
+    idempotent: frozenset[str]
     is_aborted: bool = False
     is_committed: bool = False
     is_spent: bool = False  # Used, or burnt by wrong tries.
     wrong_tries: int = 0
-    possible_texts: int = 0
+    possible_texts: Counter[str] = field(default_factory=Counter)
     claims_won: set[int] = field(default_factory=set)
     sending: int | None = None  # The attempt between its CLAIM and its FINISH.
 
@@ -56,7 +62,7 @@ class Request:
 
 @dataclass(frozen=True)
 class Message:
-    """A copy of a job on the queue, or in a worker's hand and then handed to the provider as ``send``."""
+    """A copy of a job on the queue, or in a worker's hand and then handed to a vendor as ``send``."""
 
     request: Request
     attempt: int
@@ -70,14 +76,14 @@ class CodeMachine(RuleBasedStateMachine):
         super().__init__()
         redis.flushall()
         self.redis, self.codes, self.jobs = redis, make_codes(lambda: f"{len(self.requests):06d}"), jobs
-        self.breaker = CircuitBreaker(redis, {PROVIDER: Pace(sends_per_second=1000, parallel_sends=1000)})
+        pace = Pace(sends_per_second=1000, parallel_sends=1000)
+        self.breaker = CircuitBreaker(redis, dict.fromkeys(VENDORS, pace))
         self.requests: list[Request] = []
         self.unpublished: list[Request] = []
         self.unanswered: list[Request] = []
         self.queue: list[Message] = []
         self.in_hand: list[Message] = []
         self.checks = 0
-        self.outcome = str(Outcome.UNCERTAIN)
         self.current: Request | None = None
 
     def is_at_rest(self) -> bool:
@@ -87,12 +93,12 @@ class CodeMachine(RuleBasedStateMachine):
         return which.pop(data.draw(st.integers(0, len(which) - 1)))
 
     @precondition(lambda self: len(self.requests) < MOST_REQUESTS or self.is_at_rest())
-    @rule(is_idempotent=st.booleans())
-    def reserve(self, is_idempotent: bool) -> None:
+    @rule(idempotent=st.frozensets(st.sampled_from(VENDORS)))
+    def reserve(self, idempotent: frozenset[str]) -> None:
         self.redis.delete(*self.redis.keys("sms:cool:*"), "none")  # The resend interval is over.
         code = f"{len(self.requests):06d}"
         reservation = self.codes.reserve(MOBILE, PURPOSE, subject="", ip="192.0.2.1")
-        self.requests.append(Request(reservation, code, is_idempotent))
+        self.requests.append(Request(reservation, code, idempotent))
         self.unpublished.append(self.requests[-1])
 
     @precondition(lambda self: self.unpublished)
@@ -119,8 +125,8 @@ class CodeMachine(RuleBasedStateMachine):
         assert request.is_aborted == (not request.claims_won), "ABORT wins unless CLAIM was faster"
 
     @precondition(lambda self: self.queue)
-    @rule(data=st.data(), dies_before_asking=st.booleans())
-    def deliver(self, data: st.DataObject, dies_before_asking: bool) -> None:
+    @rule(data=st.data(), dies_before_asking=st.booleans(), vendor=st.sampled_from(VENDORS))
+    def deliver(self, data: st.DataObject, dies_before_asking: bool, vendor: str) -> None:
         message = self.take(data, self.queue)
         request = message.request
         claim = self.jobs.claim(request.job(message.attempt))
@@ -132,25 +138,33 @@ class CodeMachine(RuleBasedStateMachine):
             assert not (is_fresh and (not request.is_committed or request is self.current)), "the first CLAIM wins"
         if claim.job is not None:
             assert (claim.job.mobile, claim.job.code) == (MOBILE, request.code)
-        step = after_claim(claim, repeats_safely=request.is_idempotent, useful_lifetime_seconds=30)
+        earlier = claim.job.provider if claim.job else ""
+        step = after_claim(claim, repeats_safely=earlier in request.idempotent, useful_lifetime_seconds=30)
         if step is Step.SEND:
             assert not request.is_aborted, "nothing is sent after ABORT won"
             if dies_before_asking:
                 self.queue.append(message)
             else:
-                self.ask(message, is_repetition=claim.job is not None and claim.job.provider != "")
+                self.ask(message, earlier or vendor, is_repetition=earlier != "")
         elif step is Step.REQUEUE:
             self.queue.append(Message(request, claim.attempt))
         elif step is Step.GIVE_UP:
-            self.outcome = str(Outcome.UNCERTAIN)
-            self.finish(message, End(FinishState.UNCERTAIN))
+            self.finish(message, End(FinishState.UNCERTAIN), earlier, Outcome.UNCERTAIN)
 
-    def ask(self, message: Message, *, is_repetition: bool) -> None:
-        self.redis.delete(f"sms:provider:{PROVIDER}")  # However it did before, its breaker is closed.
-        send = Send(message.request.job(message.attempt), PROVIDER, is_repetition)
-        self.breaker.acquire(send)
-        message.request.possible_texts += 1
-        self.in_hand.append(Message(message.request, message.attempt, send))
+    def ask(self, message: Message, vendor: str, *, is_repetition: bool) -> None:
+        request = message.request
+        self.redis.delete(f"sms:provider:{vendor}")  # However it did before, its breaker is closed.
+        send = Send(request.job(message.attempt), vendor, is_repetition)
+        try:
+            self.breaker.acquire(send)
+        except JobTaken:
+            self.queue.append(message)  # The worker handles it anew.
+            return
+        except JobOver:
+            return
+        assert not +request.possible_texts or set(+request.possible_texts) == {vendor}, "another vendor may have texted"
+        request.possible_texts[vendor] += 1
+        self.in_hand.append(Message(request, message.attempt, send))
 
     def claim_won(self, message: Message) -> None:
         request = message.request
@@ -170,17 +184,27 @@ class CodeMachine(RuleBasedStateMachine):
         self.queue.append(Message(message.request, message.attempt))
 
     @precondition(lambda self: self.in_hand)
+    @rule(data=st.data(), outcome=st.sampled_from([each for each in Outcome if each.lets_others_try]))
+    def refuse_and_ask_the_other(self, data: st.DataObject, outcome: Outcome) -> None:
+        message = self.take(data, self.in_hand)
+        self.record(message, outcome)
+        if message.send.is_repetition:
+            self.queue.append(message)  # The other one is not asked; the worker died.
+            return
+        [other] = set(VENDORS) - {message.send.provider}
+        self.ask(message, other, is_repetition=False)
+
+    @precondition(lambda self: self.in_hand)
     @rule(data=st.data(), outcome=st.sampled_from(OUTCOMES), handed_over=st.booleans(), acknowledged=st.booleans())
     def answer(self, data: st.DataObject, outcome: Outcome, handed_over: bool, acknowledged: bool) -> None:
         message = self.take(data, self.in_hand)
-        request = message.request
+        request, vendor = message.request, message.send.provider
         self.record(message, outcome)
         end = after_answer(
-            outcome, attempt=message.attempt, repeats_safely=request.is_idempotent,
-            left_seconds=300, useful_lifetime_seconds=30,
+            outcome, was_uncertain=message.send.is_repetition, attempt=message.attempt,
+            repeats_safely=vendor in request.idempotent, left_seconds=300, useful_lifetime_seconds=30,
         )  # fmt: skip
-        self.outcome = str(outcome)
-        state = self.finish(message, end)
+        state = self.finish(message, end, vendor, outcome)
         is_retried = end.state is FinishState.RETRY and state in ("finished", "retry")
         if is_retried and (handed_over or acknowledged):  # Acknowledged last.
             self.queue.append(Message(request, message.attempt + 1))
@@ -189,10 +213,10 @@ class CodeMachine(RuleBasedStateMachine):
 
     def record(self, message: Message, outcome: Outcome) -> None:
         self.breaker.record(message.send, ProviderAnswer(outcome))
-        message.request.possible_texts -= outcome not in MAYBE_TEXTED
+        message.request.possible_texts[message.send.provider] -= outcome not in MAYBE_TEXTED
 
-    def finish(self, message: Message, end: End) -> str:
-        finish = Finish(end.state, outcome=self.outcome, provider=PROVIDER, releases_cooldown=end.releases_cooldown)
+    def finish(self, message: Message, end: End, vendor: str, outcome: Outcome) -> str:
+        finish = Finish(end.state, outcome, vendor, releases_cooldown=end.releases_cooldown)
         state = self.jobs.finish(message.request.job(message.attempt), finish)
         if state == "finished":
             is_own = message.request.sending == message.attempt
@@ -236,8 +260,16 @@ class CodeMachine(RuleBasedStateMachine):
             assert current_code == (self.current.reservation.job_id if self.current else None)
 
     @invariant()
-    def nobody_is_sent_to_twice_without_an_idempotency_key(self) -> None:
-        assert [r for r in self.requests if not r.is_idempotent and r.possible_texts > 1] == []
+    def nobody_is_texted_twice_without_an_idempotency_key(self) -> None:
+        texts = [(r.possible_texts[vendor], vendor in r.idempotent) for r in self.requests for vendor in VENDORS]
+        assert [times for times, is_idempotent in texts if times > 1 and not is_idempotent] == []
+
+    @invariant()
+    def a_text_that_may_have_gone_out_has_a_valid_code(self) -> None:
+        for request in self.requests:
+            reservation = request.reservation
+            state = self.redis.hget(job_key(reservation.mobile_hash, reservation.job_id), "state")
+            assert state != "failed" or not +request.possible_texts
 
     def teardown(self) -> None:
         for request in sorted(self.requests, key=lambda each: each is not self.current):
