@@ -17,7 +17,7 @@ from urllib.parse import quote, urlencode, urlsplit
 
 from sms_service.codes.purposes import Notice, Purpose
 from sms_service.codes.templates import Templates
-from sms_service.providers.http_client import Unreadable, VendorHttp, VendorReply, parse_message_id
+from sms_service.providers.http_client import Unreadable, VendorHttp, VendorReply, classify_reply, parse_message_id
 from sms_service.providers.provider import ErrorCodeTable, Outcome, OutgoingSms, ProviderAnswer, TemplateIds
 from sms_service.providers.receipts import Receipt, ReceiptMalformed, ReceiptRequest, ReceiptStatus, Row, parse_rows
 
@@ -157,12 +157,10 @@ def _parse_answer(codes: ErrorCodeTable, reply: VendorReply) -> ProviderAnswer:
     if not isinstance(code, str):
         raise Unreadable
     holder = model if isinstance(model, dict) else fields  # Dypnsapi puts its answers into Model, Dysmsapi does not.
-    answer = codes.classify(code, message_id=parse_message_id(holder.get("BizId")))
-    if answer.outcome is Outcome.ACCEPTED and reply.status != 200:
-        raise Unreadable
-    return answer
+    return classify_reply(codes, reply, code, message_id=parse_message_id(holder.get("BizId")))
 
 
+_CODE = r"[A-Za-z][A-Za-z0-9_.-]{1,63}"
 _EXACT = {
     Outcome.ACCEPTED: ["OK"],
     Outcome.REFUSED_RECIPIENT: [
@@ -185,8 +183,10 @@ _EXACT = {
         "isv.DENY_IP_RANGE",
         "SignatureDoesNotMatch",
         "InvalidTimeStamp.Expired",
+        "InvalidAccessKeyId",
         "InvalidAction",
         "InvalidVersion",
+        "Forbidden",
     ],
     # SignatureNonceUsed: the vendor has had this nonce before. We never send one twice, so the earlier request, from
     # wherever it came, may have texted.
@@ -194,6 +194,9 @@ _EXACT = {
 }
 _PREFIXES = {
     Outcome.REFUSED_CONFIG: [
+        "isv.SMS_TEST_",  # A test signature or template, which texts the console's test numbers alone.
+        "isv.SMS_SIGN_",
+        "isv.SIGN_",
         "isv.ACCOUNT_",
         "isv.PRODUCT_UN",
         "isv.SMS_SIGNATURE_",
@@ -201,9 +204,16 @@ _PREFIXES = {
         "isv.PARAM_",
         "isv.INVALID_",
         "InvalidAccessKeyId.",  # NotFound, Inactive.
+        "InvalidSecurityToken",
+        "InvalidTimeStamp",
+        "IncompleteSignature",
+        "MissingAccessKeyId",
         "Forbidden.",  # The key's user may not call the operation.
+        "NoPermission",
+        "isv.RAM_",
     ],
     Outcome.REFUSED_BUSY: ["Throttling"],
+    Outcome.UNCERTAIN: ["isp.", "InternalError", "ServiceUnavailable"],
 }
 
 
@@ -211,7 +221,7 @@ def make_error_codes(provider: str, own: Mapping[Outcome, Iterable[str]] | None 
     """Make the table of one product: the codes of the gateway, the account and SMS, and the product's ``own``."""
     own = own or {}
     exact = {outcome: [*_EXACT.get(outcome, ()), *own.get(outcome, ())] for outcome in _EXACT.keys() | own.keys()}
-    return ErrorCodeTable(provider, exact, _PREFIXES)
+    return ErrorCodeTable(provider, exact, _PREFIXES, form=_CODE)
 
 
 ERROR_CODES = make_error_codes(Aliyun.name)

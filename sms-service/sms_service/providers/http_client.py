@@ -21,7 +21,7 @@ import urllib3
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.exceptions import HTTPError, InvalidHeader
 
-from sms_service.providers.provider import Outcome, ProviderAnswer
+from sms_service.providers.provider import ErrorCodeTable, Outcome, ProviderAnswer
 
 _CONNECT_SECONDS, _ANSWER_SECONDS, _TOTAL_SECONDS = 2.0, 5.0, 8.0
 _MOST_BYTES = 64 * 1024
@@ -137,6 +137,20 @@ class VendorReply:
         if not isinstance(answer, dict):
             raise Unreadable
         return answer
+
+
+def classify_reply(
+    codes: ErrorCodeTable, reply: VendorReply, code: str, *, is_error: bool = True, message_id: str = ""
+) -> ProviderAnswer:
+    """Make the answer of a document in the vendor's form, as `ErrorCodeTable.classify`.
+
+    Raises:
+        Unreadable: it says that the vendor took the text, and HTTP says that it did not.
+    """
+    answer = codes.classify(code, http_status=reply.status, is_error=is_error, message_id=message_id)
+    if answer.outcome is Outcome.ACCEPTED and reply.status >= 300:
+        raise Unreadable
+    return answer
 
 
 class VendorHttp:

@@ -1,8 +1,15 @@
-"""What every SMS provider does, the outcomes of its answers, and the tables of error codes and template ids."""
+"""What every SMS provider does, the outcomes of its answers, and the tables of error codes and template ids.
+
+What a first call proves is one rule for all vendors. The vendor's own well-formed no (its error document, with HTTP 2xx
+or 4xx) proves that nobody was texted, whether our tables know the code or not. Nobody knows what became of a text after
+a time-out, a reset, an HTTP 3xx or 5xx, a body that is not in the vendor's form, or a code that tells of an internal
+error of the vendor. A repetition proves less: `sms_service.worker.decisions`.
+"""
 
 import enum
 import itertools
 import re
+import threading
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -18,6 +25,9 @@ from sms_service.codes.templates import Templates
 log = get_logger(__name__)
 UNKNOWN = "unknown"
 _LOGGABLE = re.compile(r"[A-Za-z0-9_.:-]{1,64}")
+_SUCCESS_WORDS = frozenset({"ok", "success", "accepted"})  # No error code of any vendor.
+_ACCOUNT_STATUSES = frozenset({401, 402, 403})  # RFC 9110 15.5: of the caller, not of the recipient.
+_MOST_NAMED_CODES = 20
 
 
 class Outcome(enum.StrEnum):
@@ -28,6 +38,7 @@ class Outcome(enum.StrEnum):
     REFUSED_LIMIT = "refused_limit"  # The provider's limit for this number; it protects the recipient.
     REFUSED_CONFIG = "refused_config"  # Credentials, balance, sign, template, address list, clock.
     REFUSED_BUSY = "refused_busy"  # Throttled: certainly not sent.
+    REFUSED_UNLISTED = "refused_unlisted"  # A plain no for a reason that no table has: certainly not sent.
     NOT_SENT = "not_sent"  # The request did not leave this machine: DNS, connect, TLS.
     UNCERTAIN = "uncertain"  # Nobody knows: read time-out, reset, 5xx, an unreadable body.
 
@@ -39,7 +50,12 @@ class Outcome(enum.StrEnum):
     @property
     def lets_others_try(self) -> bool:
         """Say whether another provider may succeed. A refused recipient would be refused there too."""
-        return self in (Outcome.REFUSED_CONFIG, Outcome.REFUSED_BUSY, Outcome.NOT_SENT)
+        return self in (
+            Outcome.REFUSED_CONFIG,
+            Outcome.REFUSED_BUSY,
+            Outcome.REFUSED_UNLISTED,
+            Outcome.NOT_SENT,
+        )
 
 
 @dataclass(frozen=True)
@@ -125,8 +141,9 @@ class TemplateIds:
 class ErrorCodeTable:
     """The codes of one vendor by outcome: whole codes first, then beginnings of codes, the longest one first.
 
-    An answer gets a code of the table, a beginning with a ``*``, or ``unknown``. So the number of values of the
-    metric's label is bounded, whatever a vendor sends. The log has the vendor's own code.
+    ``form`` is a regular expression of all the vendor's codes. An answer gets a code of the table, a beginning with a
+    ``*``, one of the first 20 unlisted codes, or ``unknown``. So the number of values of the metric's label is bounded,
+    whatever a vendor sends. The log has the vendor's own code.
     """
 
     def __init__(
@@ -134,21 +151,48 @@ class ErrorCodeTable:
         provider: str,
         exact: Mapping[Outcome, Iterable[str]],
         prefixes: Mapping[Outcome, Iterable[str]] | None = None,
+        *,
+        form: str = _LOGGABLE.pattern,
     ) -> None:
         self._provider = provider
+        self._form = re.compile(form)
+        self._named_codes: set[str] = set()
+        self._lock = threading.Lock()
         self._exact = _by_code(exact)
         self._prefixes = dict(sorted(_by_code(prefixes or {}).items(), key=lambda entry: -len(entry[0])))
 
-    def classify(self, code: str, *, message_id: str = "") -> ProviderAnswer:
-        """Make the answer that a code means; an unknown code is UNCERTAIN, and counted."""
+    def classify(
+        self, code: str, *, http_status: int = 200, is_error: bool = True, message_id: str = ""
+    ) -> ProviderAnswer:
+        """Make the answer that a code means.
+
+        An unlisted code is a plain no, if it has the form of the vendor's codes and stands in an error document
+        (``is_error``): of the account with HTTP 401, 402 and 403, else for an unknown reason. If not, nobody knows.
+        Unlisted codes are logged and counted.
+        """
         if code in self._exact:
             return ProviderAnswer(self._exact[code], code, message_id)
         prefix = next((prefix for prefix in self._prefixes if code.startswith(prefix)), None)
-        outcome = self._prefixes[prefix] if prefix else Outcome.UNCERTAIN
-        if prefix is None:
+        if prefix:
+            outcome, label = self._prefixes[prefix], f"{prefix}*"
+        else:
+            outcome, label = self._judge_unlisted(code, http_status=http_status, is_error=is_error), self._name(code)
             metrics.UNKNOWN_CODES.labels(self._provider).inc()
         log.warning("provider_code_unlisted", provider=self._provider, answered=for_logs(code), outcome=outcome.value)
-        return ProviderAnswer(outcome, f"{prefix}*" if prefix else UNKNOWN, message_id)
+        return ProviderAnswer(outcome, label, message_id)
+
+    def _judge_unlisted(self, code: str, *, http_status: int, is_error: bool) -> Outcome:
+        if not (is_error and self._form.fullmatch(code)) or code.casefold() in _SUCCESS_WORDS:
+            return Outcome.UNCERTAIN
+        return Outcome.REFUSED_CONFIG if http_status in _ACCOUNT_STATUSES else Outcome.REFUSED_UNLISTED
+
+    def _name(self, code: str) -> str:
+        if not (self._form.fullmatch(code) and _LOGGABLE.fullmatch(code)):
+            return UNKNOWN
+        with self._lock:
+            if len(self._named_codes) < _MOST_NAMED_CODES:
+                self._named_codes.add(code)
+            return code if code in self._named_codes else UNKNOWN
 
 
 def for_logs(code: str) -> str:

@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 
 from sms_service.codes.purposes import Notice, Purpose
 from sms_service.codes.templates import Templates
-from sms_service.providers.http_client import Unreadable, VendorHttp, VendorReply, parse_message_id
+from sms_service.providers.http_client import Unreadable, VendorHttp, VendorReply, classify_reply, parse_message_id
 from sms_service.providers.provider import ErrorCodeTable, Outcome, OutgoingSms, ProviderAnswer, TemplateIds
 from sms_service.providers.receipts import Receipt, ReceiptMalformed, ReceiptRequest, ReceiptStatus, Row, parse_rows
 
@@ -140,9 +140,7 @@ class Tencent:
 
 
 def _parse_answer(reply: VendorReply) -> ProviderAnswer:
-    """Read the error of the whole call, or else the status of our one number: HTTP is 200 in all cases."""
-    if reply.status != 200:
-        raise Unreadable
+    """Read the error of the whole call, or else the status of our one number: HTTP is 200 in all documented cases."""
     response = _require_object(reply.json_object().get("Response"))
     statuses = response.get("SendStatusSet")
     if "Error" in response:
@@ -153,7 +151,7 @@ def _parse_answer(reply: VendorReply) -> ProviderAnswer:
         raise Unreadable
     if not isinstance(status.get("Code"), str):
         raise Unreadable
-    return ERROR_CODES.classify(status["Code"], message_id=parse_message_id(status.get("SerialNo")))
+    return classify_reply(ERROR_CODES, reply, status["Code"], message_id=parse_message_id(status.get("SerialNo")))
 
 
 def _require_object(value: object) -> dict[str, Any]:
@@ -167,6 +165,7 @@ _EXACT = {
     Outcome.REFUSED_RECIPIENT: [
         "FailedOperation.PhoneNumberInBlacklist",
         "FailedOperation.PhoneNumberOnBlacklist",
+        "FailedOperation.PhoneNumberParseFail",
         "InvalidParameterValue.IncorrectPhoneNumber",
         "UnsupportedOperation.UnsuportedRegion",
     ],
@@ -184,6 +183,9 @@ _EXACT = {
         "FailedOperation.SignatureIncorrectOrUnapproved",
         "FailedOperation.TemplateIncorrectOrUnapproved",
         "FailedOperation.ContainSensitiveWord",
+        "FailedOperation.MissingSignature",
+        "FailedOperation.TemplateParamSetNotMatchApprovedTemplate",
+        "FailedOperation.TemplateUnapprovedOrNotExist",
         "FailedOperation.FailResolvePacket",
         "FailedOperation.JsonParseFail",
         "InternalError.SigVerificationFail",
@@ -196,14 +198,24 @@ _EXACT = {
         "InternalError.SendAndRecvFail",
         "InternalError.OtherError",
         "InternalError.UnknownError",
+        "FailedOperation",  # "The operation failed", and no more.
+        "FailedOperation.OtherError",
     ],
 }
 _PREFIXES = {
     # UnauthorizedOperation: arrears, address list, app disabled.
-    Outcome.REFUSED_CONFIG: ["AuthFailure", "UnauthorizedOperation", "InvalidParameter", "MissingParameter"],
+    Outcome.REFUSED_CONFIG: [
+        "AuthFailure",
+        "UnauthorizedOperation",
+        "InvalidParameter",
+        "MissingParameter",
+        "InvalidAction",
+        "NoSuchVersion",
+    ],
     Outcome.REFUSED_BUSY: ["RequestLimitExceeded"],  # The API takes 3,000 calls a second unless agreed otherwise.
+    Outcome.UNCERTAIN: ["InternalError."],
 }
-ERROR_CODES = ErrorCodeTable("tencent", _EXACT, _PREFIXES)
+ERROR_CODES = ErrorCodeTable("tencent", _EXACT, _PREFIXES, form=r"[A-Za-z][A-Za-z0-9.]{1,63}")
 
 
 _STATUSES = {"SUCCESS": ReceiptStatus.DELIVERED, "FAIL": ReceiptStatus.UNDELIVERED}

@@ -17,7 +17,7 @@ from urllib.parse import parse_qs, quote, urlencode, urlsplit
 from urllib3.util import make_headers
 
 from sms_service.codes.purposes import Notice, Purpose
-from sms_service.providers.http_client import Unreadable, VendorHttp, VendorReply, parse_message_id
+from sms_service.providers.http_client import Unreadable, VendorHttp, VendorReply, classify_reply, parse_message_id
 from sms_service.providers.provider import ErrorCodeTable, Outcome, OutgoingSms, ProviderAnswer
 from sms_service.providers.receipts import Receipt, ReceiptForged, ReceiptRequest, ReceiptStatus, Row
 
@@ -88,7 +88,10 @@ def build_form(sms: OutgoingSms, *, sender: str, status_callback: str | None) ->
 
 
 def _parse_answer(reply: VendorReply) -> ProviderAnswer:
-    """Read a message (201), whose ``error_code`` is null unless it failed at once, or an error and its ``code``."""
+    """Read a message (201), whose ``error_code`` is null unless it failed at once, or an error and its ``code``.
+
+    A message with an unlisted ``error_code`` is no error document: the vendor took it.
+    """
     fields = reply.json_object()
     is_message = reply.status < 300
     message_id = parse_message_id(fields.get("sid"))
@@ -97,11 +100,11 @@ def _parse_answer(reply: VendorReply) -> ProviderAnswer:
         return ERROR_CODES.classify(ACCEPTED, message_id=message_id)
     if isinstance(code, bool) or not isinstance(code, int | str):
         raise Unreadable
-    return ERROR_CODES.classify(str(code), message_id=message_id)
+    return classify_reply(ERROR_CODES, reply, str(code), is_error=not is_message, message_id=message_id)
 
 
-# We have never seen 20003, 20005, 20404, 21603, 21212, 30002, 30007, 21214, 21217 and 14107 in an answer: they stand
-# here as the vendor documents them. 21617 means that the text exceeds 1,600 characters, so our template is wrong.
+# We have never seen 20003, 20005, 20404, 21603, 21212, 30002, 30007, 21214, 21217, 21705 and 14107 in an answer: they
+# stand here as the vendor documents them. 21617 means that the text exceeds 1,600 characters, so our template is wrong.
 _EXACT = {
     Outcome.ACCEPTED: [ACCEPTED],
     Outcome.REFUSED_RECIPIENT: [
@@ -109,12 +112,12 @@ _EXACT = {
     ],
     Outcome.REFUSED_LIMIT: ["60203"],
     Outcome.REFUSED_CONFIG: [
-        "20003", "20005", "20404", "21212", "21603", "21606", "21608", "21617", "30002", "30007",
+        "20003", "20005", "20404", "21212", "21603", "21606", "21608", "21617", "21705", "30002", "30007",
     ],
     Outcome.REFUSED_BUSY: ["14107", "20429", "21611"],
     Outcome.UNCERTAIN: ["20500"],
 }  # fmt: skip
-ERROR_CODES = ErrorCodeTable("twilio", _EXACT)
+ERROR_CODES = ErrorCodeTable("twilio", _EXACT, form="[1-9][0-9]{4}")
 
 
 # After any other state, known or new, one of these still follows.

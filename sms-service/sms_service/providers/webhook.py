@@ -8,6 +8,9 @@ It gets a POST, signed as Standard Webhooks says (`standard_webhooks`)::
 ``params`` are the code and the minutes; a notice has none, and its template is its name (``password_changed``). ``id``,
 which is also ``webhook-id`` and ``Idempotency-Key``, is the same whenever we repeat a text: the receiver must not text
 it again, and may answer 409.
+
+It answers 2xx when it has the text; 400 or 422 if the recipient cannot be texted; 429, or 503 with ``Retry-After``, if
+it is busy; any other 4xx if our request is wrong, which opens the breaker. After a 5xx, 408 or 499 nobody knows.
 """
 
 import json
@@ -82,7 +85,7 @@ def _build_body(sms: OutgoingSms, *, expires_at: int) -> bytes:
 def _parse_answer(reply: VendorReply) -> ProviderAnswer:
     if reply.status == 503 and reply.retry_after_seconds:
         return ProviderAnswer(Outcome.REFUSED_BUSY, http_code(503))
-    return ERROR_CODES.classify(f"http_{reply.status}")
+    return ERROR_CODES.classify(f"http_{reply.status}", is_error=False)
 
 
 # 429, and 503 with ``Retry-After``, are not in the table: their meaning depends on that header too.
@@ -90,9 +93,11 @@ _EXACT = {
     Outcome.ACCEPTED: ["http_200", "http_201", "http_202", "http_204", "http_409"],  # 409: it has this job already.
     Outcome.REFUSED_RECIPIENT: ["http_400", "http_422"],
     Outcome.REFUSED_CONFIG: ["http_401", "http_403"],
-    Outcome.UNCERTAIN: ["http_500", "http_502", "http_503", "http_504"],
+    # 408 and 499 are said by proxies that waited for the receiver in vain.
+    Outcome.UNCERTAIN: ["http_408", "http_499", "http_500", "http_502", "http_503", "http_504"],
 }
-_PREFIXES = {Outcome.ACCEPTED: ["http_2"], Outcome.UNCERTAIN: ["http_5"]}
+# The status is all that a receiver says, so any other 4xx is its no: address, method or form of our request.
+_PREFIXES = {Outcome.ACCEPTED: ["http_2"], Outcome.REFUSED_CONFIG: ["http_4"], Outcome.UNCERTAIN: ["http_5"]}
 ERROR_CODES = ErrorCodeTable("webhook", _EXACT, _PREFIXES)
 
 

@@ -16,7 +16,7 @@ from structlog import get_logger
 
 from sms_service.codes.purposes import Notice, Purpose
 from sms_service.codes.templates import Templates
-from sms_service.providers.http_client import Unreadable, VendorHttp, VendorReply, parse_message_id
+from sms_service.providers.http_client import Unreadable, VendorHttp, VendorReply, classify_reply, parse_message_id
 from sms_service.providers.provider import ErrorCodeTable, Outcome, OutgoingSms, ProviderAnswer, TemplateIds
 
 log = get_logger(__name__)
@@ -107,14 +107,13 @@ class Yuntongxun:
 def _parse_answer(reply: VendorReply) -> ProviderAnswer:
     fields = reply.json_object()
     code = fields.get("statusCode")
-    # The vendor always answers 200. The codes 172xxx, which its old SDK makes up, do not stand under statusCode.
-    if reply.status != 200 or not (isinstance(code, str) and len(code) == 6 and code.isascii() and code.isdigit()):
+    if not (isinstance(code, str) and len(code) == 6 and code.isascii() and code.isdigit()):
         raise Unreadable
     if code in ALERTING:
         log.error("provider_setup_suspect", provider=Yuntongxun.name, answered=code)
     details = fields.get("templateSMS") or fields.get("TemplateSMS")  # A known mock spells it so.
     message_id = parse_message_id(details.get("smsMessageSid")) if isinstance(details, dict) else ""
-    return ERROR_CODES.classify(code, message_id=message_id)
+    return classify_reply(ERROR_CODES, reply, code, message_id=message_id)
 
 
 def _codes(*spans: int | tuple[int, int]) -> set[str]:
@@ -144,6 +143,7 @@ _EXACT = {
         160000, 112326, 160050, 160063, 160064, 161000, 161001, 161003, 161004, (161021, 161024)
     ),
 }  # fmt: skip
-ERROR_CODES = ErrorCodeTable("yuntongxun", _EXACT)
+# Codes 172xxx are made up by the vendor's old SDK, which knows as little as we do; a proxy may pass them on.
+ERROR_CODES = ErrorCodeTable("yuntongxun", _EXACT, {Outcome.UNCERTAIN: ["172"]}, form="[0-9]{6}")
 # Refusals of a recipient that our own configuration causes: an operator must act.
 ALERTING = _codes(113302, 112305, 112310, 112316, 112317, 112319)

@@ -43,6 +43,7 @@ class Signal(enum.StrEnum):
 _SIGNALS = {
     Outcome.REFUSED_BUSY: Signal.BUSY,
     Outcome.NOT_SENT: Signal.FAILS,
+    Outcome.REFUSED_UNLISTED: Signal.FAILS,
     Outcome.UNCERTAIN: Signal.FAILS,
     Outcome.REFUSED_CONFIG: Signal.UNUSABLE,
 }

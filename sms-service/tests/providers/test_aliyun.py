@@ -122,7 +122,9 @@ def test_each_call_has_a_nonce_of_its_own(aliyun, vendor, sms) -> None:
         ("Throttling.User", Outcome.REFUSED_BUSY, "Throttling*"),
         ("isp.SYSTEM_ERROR", Outcome.UNCERTAIN, None),
         ("SignatureNonceUsed", Outcome.UNCERTAIN, None),
-        ("isv.SOMETHING_NEW", Outcome.UNCERTAIN, "unknown"),
+        ("isp.GATEWAY_ERROR", Outcome.UNCERTAIN, "isp.*"),
+        ("isv.SMS_TEST_SIGN_TEMPLATE_LIMIT", Outcome.REFUSED_CONFIG, "isv.SMS_TEST_*"),
+        ("isv.SOMETHING_NEW", Outcome.REFUSED_UNLISTED, None),
     ],
 )
 @pytest.mark.parametrize("status", [200, 400])

@@ -116,7 +116,7 @@ def test_codes_are_texted_and_notices_are_not(pnvs) -> None:
         ("InvalidAccessKeyId.NotFound", Outcome.REFUSED_CONFIG, "InvalidAccessKeyId.*"),
         ("Throttling.User", Outcome.REFUSED_BUSY, "Throttling*"),
         ("SignatureNonceUsed", Outcome.UNCERTAIN, None),
-        ("SOMETHING_NEW", Outcome.UNCERTAIN, "unknown"),
+        ("SOMETHING_NEW", Outcome.REFUSED_UNLISTED, None),
     ],
 )
 @pytest.mark.parametrize("status", [200, 400])

@@ -103,7 +103,10 @@ def test_an_order_is_sent_exactly_as_documented(tencent, vendor, sms) -> None:
         ("RequestLimitExceeded.IPLimitExceeded", Outcome.REFUSED_BUSY, "RequestLimitExceeded*"),
         ("InternalError", Outcome.UNCERTAIN, None),
         ("InternalError.Timeout", Outcome.UNCERTAIN, None),
-        ("InternalError.SomethingNew", Outcome.UNCERTAIN, "unknown"),
+        ("InternalError.SomethingNew", Outcome.UNCERTAIN, "InternalError.*"),
+        ("FailedOperation.OtherError", Outcome.UNCERTAIN, None),
+        ("FailedOperation.TemplateUnapprovedOrNotExist", Outcome.REFUSED_CONFIG, None),
+        ("FailedOperation.SomethingNew", Outcome.REFUSED_UNLISTED, None),
     ],
 )
 def test_each_code_has_its_class_for_the_call_and_for_the_number(

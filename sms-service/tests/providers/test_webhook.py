@@ -61,7 +61,11 @@ def test_chinese_texts_arrive_as_they_are(webhook, vendor, make_sms) -> None:
         (403, Outcome.REFUSED_CONFIG, "http_403"),
         (503, Outcome.UNCERTAIN, "http_503"),
         (507, Outcome.UNCERTAIN, "http_5*"),
-        (404, Outcome.UNCERTAIN, "unknown"),
+        (404, Outcome.REFUSED_CONFIG, "http_4*"),
+        (405, Outcome.REFUSED_CONFIG, "http_4*"),
+        (408, Outcome.UNCERTAIN, "http_408"),
+        (499, Outcome.UNCERTAIN, "http_499"),
+        (304, Outcome.UNCERTAIN, "http_304"),
     ],
 )
 def test_each_status_has_its_class(webhook, vendor, sms, status: int, outcome: Outcome, code: str) -> None:

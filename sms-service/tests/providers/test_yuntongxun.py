@@ -86,7 +86,6 @@ def test_each_status_code_has_its_class(yuntongxun, vendor, sms, code: str, outc
     assert yuntongxun.send_text(sms) == ProviderAnswer(outcome, code)
 
 
-@pytest.mark.parametrize("code", ["999999", "172001"])
-def test_unknown_status_codes_leave_it_open(yuntongxun, vendor, sms, code: str) -> None:
-    vendor.play = lambda handler: handler.reply({"statusCode": code})
-    assert yuntongxun.send_text(sms) == ProviderAnswer(Outcome.UNCERTAIN, "unknown")
+def test_a_status_code_of_the_old_sdk_leaves_it_open(yuntongxun, vendor, sms) -> None:
+    vendor.play = lambda handler: handler.reply({"statusCode": "172001"})
+    assert yuntongxun.send_text(sms) == ProviderAnswer(Outcome.UNCERTAIN, "172*")

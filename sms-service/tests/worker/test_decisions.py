@@ -72,7 +72,7 @@ def test_accepted_is_sent() -> None:
     assert end(Outcome.ACCEPTED) == End(FinishState.SENT)
 
 
-@pytest.mark.parametrize("outcome", [Outcome.REFUSED_RECIPIENT, Outcome.REFUSED_CONFIG])
+@pytest.mark.parametrize("outcome", [Outcome.REFUSED_RECIPIENT, Outcome.REFUSED_CONFIG, Outcome.REFUSED_UNLISTED])
 def test_a_refusal_lets_the_person_ask_again(outcome: Outcome) -> None:
     assert end(outcome, repeats_safely=True) == End(FinishState.FAILED, releases_cooldown=True)
 

@@ -348,7 +348,9 @@ def test_a_worker_waits_for_redis_and_the_queue_and_gives_up_only_when_it_stops(
         retrying(stay_away)
 
 
-REFUSALS_THAT_LET_OTHERS_TRY = [Outcome.REFUSED_CONFIG, Outcome.REFUSED_BUSY, Outcome.NOT_SENT]
+REFUSALS_THAT_LET_OTHERS_TRY = [
+    Outcome.REFUSED_CONFIG, Outcome.REFUSED_BUSY, Outcome.REFUSED_UNLISTED, Outcome.NOT_SENT,
+]  # fmt: skip
 
 
 @pytest.fixture
