@@ -439,11 +439,12 @@ def test_a_refused_repetition_after_a_crash_does_not_set_the_job_free(
 
 
 def test_a_crash_between_answer_and_finish_forgets_no_unknown_result(
-    enqueue, make_breaker_send, send_until_it_ends, make_job_states, stream_consumer
+    enqueue, make_breaker_send, send_until_it_ends, make_job_states, redis: Redis
 ) -> None:
     reservation = enqueue()
     make_job_states().claim(job_of(reservation))
     make_breaker_send(reservation, Outcome.UNCERTAIN)
+    assert redis.hget(reservation.charged_keys[0], "outcome") == "uncertain"
     first, second = ScriptedProvider(is_idempotent=False, name="first"), ScriptedProvider(name="second")
     assert send_until_it_ends(reservation, first, second) == "uncertain"
     assert (first.sent, second.sent) == ([], [])
@@ -545,7 +546,7 @@ def test_a_late_refusal_does_not_undo_a_repetition_that_may_have_texted(
     breaker.acquire(repeated)
     breaker.record(repeated, ProviderAnswer(Outcome.REFUSED_BUSY))
     assert jobs.finish(job, Finish(FinishState.FAILED, "refused_recipient", "first")) == "uncertain"
-    assert state(reservation) == "uncertain"
+    assert (state(reservation), redis.hget(reservation.charged_keys[0], "provider")) == ("uncertain", "first")
     assert is_valid(make_codes())
 
 

@@ -9,7 +9,8 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from hypothesis import settings
+import pytest
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 from redis import Redis
@@ -33,6 +34,7 @@ VENDORS = ("first", "second")
 NO_CODE = "no code"
 MAYBE_TEXTED = (Outcome.ACCEPTED, Outcome.UNCERTAIN)
 OUTCOMES = [*Outcome, Outcome.REFUSED_BUSY, Outcome.NOT_SENT]  # The deep states lie behind several retries.
+OUTCOMES_OF_ATTEMPTS = [*Outcome, *[Outcome.REFUSED_BUSY, Outcome.NOT_SENT, Outcome.UNCERTAIN] * 3]
 MOST_REQUESTS, MOST_CHECKS = 3, 7
 
 
@@ -271,18 +273,57 @@ class CodeMachine(RuleBasedStateMachine):
             state = self.redis.hget(job_key(reservation.mobile_hash, reservation.job_id), "state")
             assert state != "failed" or not +request.possible_texts
 
+    def play_attempt(self, data: st.DataObject, vendor: str, ending: str, outcome: Outcome) -> None:
+        """Deliver the one message, if there is one, and end the call that follows, if one does."""
+        if self.queue:
+            self.deliver(data=data, dies_before_asking=False, vendor=vendor)
+        if self.in_hand and ending == "crash_in_mid_send":
+            self.crash_in_mid_send(data=data)
+        elif self.in_hand and ending == "crash_before_finish":
+            self.crash_before_finish(data=data, outcome=outcome)
+        elif self.in_hand and ending == "answer":
+            self.answer(data=data, outcome=outcome, handed_over=True, acknowledged=True)
+        elif self.in_hand and outcome.lets_others_try:
+            self.refuse_and_ask_the_other(data=data, outcome=outcome)
+        self.the_valid_code_is_the_winners()
+        self.nobody_is_texted_twice_without_an_idempotency_key()
+        self.a_text_that_may_have_gone_out_has_a_valid_code()
+
     def teardown(self) -> None:
         for request in sorted(self.requests, key=lambda each: each is not self.current):
             self.try_code(request.code)
 
 
-def test_codes_keep_their_promises_in_any_order_of_steps(redis, keys, make_settings, make_job_states) -> None:
+# The same examples at every run, so that a change fails a run and chance does not.
+REPEATABLE = settings(deadline=None, derandomize=True, database=None)
+
+
+@pytest.fixture
+def make_machine(redis, keys, make_settings, make_job_states) -> Callable[[], CodeMachine]:
     raised = {name: 1000 for name in Settings.model_fields if name.startswith("sends_per")}
     limits = make_settings(**raised)
+    return lambda: CodeMachine(redis, lambda draw: SmsCodes(redis, keys, limits, draw=draw), make_job_states())
 
-    def machine() -> CodeMachine:
-        return CodeMachine(redis, lambda draw: SmsCodes(redis, keys, limits, draw=draw), make_job_states())
 
-    # The same examples at every run, so that a change fails a run and chance does not.
-    bounds = settings(max_examples=300, stateful_step_count=50, deadline=None, derandomize=True, database=None)
-    run_state_machine_as_test(machine, settings=bounds)
+def test_codes_keep_their_promises_in_any_order_of_steps(make_machine) -> None:
+    bounds = settings(REPEATABLE, max_examples=300, stateful_step_count=50)
+    run_state_machine_as_test(make_machine, settings=bounds)
+
+
+ENDINGS = ("answer", "answer", "refuse_and_ask_the_other", "crash_before_finish", "crash_in_mid_send")
+ATTEMPTS = st.tuples(st.sampled_from(VENDORS), st.sampled_from(ENDINGS), st.sampled_from(OUTCOMES_OF_ATTEMPTS))
+
+
+def test_a_text_keeps_its_promises_after_any_history_of_outcomes(make_machine) -> None:
+    @settings(REPEATABLE, max_examples=400)
+    @given(data=st.data(), idempotent=st.frozensets(st.sampled_from(VENDORS)), history=st.lists(ATTEMPTS, max_size=12))
+    def play(data: st.DataObject, idempotent: frozenset[str], history: list[tuple[str, str, Outcome]]) -> None:
+        machine = make_machine()
+        machine.reserve(idempotent=idempotent)
+        machine.publish(data=data, copies=1)
+        machine.commit(data=data)
+        for vendor, ending, outcome in history:
+            machine.play_attempt(data, vendor, ending, outcome)
+        machine.teardown()
+
+    play()
