@@ -28,7 +28,8 @@ _FAILURES_IN_A_ROW = 5
 _FIRST_OPEN_SECONDS, _FIRST_OPEN_UNUSABLE_SECONDS, _LONGEST_OPEN_SECONDS = 10, 30, 600
 _BUSY_SECONDS = 1.0  # When a busy provider does not say how long.
 _SEND_SECONDS = 12  # Longer than any provider call (8 s); a send that takes longer belongs to a dead worker.
-_HEALTHY_AGAIN_SECONDS = 600  # How long health takes to rise from 0 back to 1.
+_HEALTH_WINDOW_SECONDS = 120
+_FEWEST_ATTEMPTS = 10  # So that one failure of a provider that is seldom asked says little.
 
 
 class Signal(enum.StrEnum):
@@ -120,7 +121,7 @@ class CircuitBreaker:
         arguments: list[str | int] = [
             send.id, signal, answer.outcome, "1" if answer.outcome.is_refusal else "0",
             int((answer.retry_after_seconds or _BUSY_SECONDS) * _MS), _FAILURES_IN_A_ROW, _FIRST_OPEN_SECONDS * _MS,
-            _FIRST_OPEN_UNUSABLE_SECONDS * _MS, _LONGEST_OPEN_SECONDS * _MS, _HEALTHY_AGAIN_SECONDS * _MS,
+            _FIRST_OPEN_UNUSABLE_SECONDS * _MS, _LONGEST_OPEN_SECONDS * _MS, _HEALTH_WINDOW_SECONDS * _MS,
         ]  # fmt: skip
         with redis_errors():
             change, ms = self._record(send.keys, arguments)
@@ -142,12 +143,17 @@ def in_flight_key(provider: str) -> str:
     return f"sms:provider:{provider}:sends"
 
 
+_HEALTH_FIELDS = ("health_since", "attempts", "failed", "attempts_before", "failed_before")
+
+
 @dataclass(frozen=True)
 class ProviderState:
     """The state of a provider.
 
-    ``down_seconds`` is 0 while its breaker is closed, ``retry_seconds`` is 0 once it may be called. ``health`` between
-    0 and 1 scales its weight, ``in_flight`` counts the sends that wait for its answer.
+    ``down_seconds`` is 0 while its breaker is closed, ``retry_seconds`` is 0 once it may be called. ``health`` scales
+    its weight: the share of the attempts of the last two minutes that did not fail. An attempt fails if the provider
+    was busy, away, unusable or unclear, not if it refused the recipient. Fewer than 10 attempts count as 10: those that
+    are missing did not fail. ``in_flight`` counts the sends that wait for its answer.
     """
 
     down_seconds: float
@@ -168,7 +174,7 @@ class ProviderHealth:
         with redis_errors(), self.redis.pipeline(transaction=False) as pipeline:
             pipeline.time()
             for name in names:
-                pipeline.hmget(provider_key(name), "down_since", "open_until", "probe_until", "health", "health_at")
+                pipeline.hmget(provider_key(name), "down_since", "open_until", "probe_until", *_HEALTH_FIELDS)
                 pipeline.zcard(in_flight_key(name))
             (seconds, microseconds), *replies = pipeline.execute()
         now = seconds * _MS + microseconds / _MS
@@ -181,14 +187,28 @@ class ProviderHealth:
 
 
 def _parse_state(fields: list[str | None], in_flight: int, now: float) -> ProviderState:
-    down_since, open_until, probe_until, health, health_at = (float(value) if value else 0.0 for value in fields)
-    recovered = (now - health_at) / (_HEALTHY_AGAIN_SECONDS * _MS)
+    down_since, open_until, probe_until, *counted = (float(value) if value else 0.0 for value in fields)
     return ProviderState(
         down_seconds=(now - down_since) / _MS if down_since else 0.0,
         retry_seconds=max(0.0, open_until - now, probe_until - now) / _MS,
-        health=min(1.0, health + recovered) if fields[3] else 1.0,
+        health=_health(*counted, now=now),
         in_flight=in_flight,
     )
+
+
+def _health(since: float, attempts: float, failed: float, *before: float, now: float) -> float:
+    """Compute the health of a provider from two windows in a row; the last one began at ``since``.
+
+    A sliding window counter: of the window before, as large a part counts as still lies within the last two minutes.
+    Its weakness: it takes the attempts of that window for evenly spread.
+    """
+    windows = (now - since) / (_HEALTH_WINDOW_SECONDS * _MS)
+    last_weight = 1.0 if windows < 1 else max(0.0, 2 - windows)  # Nobody has begun a new window since.
+    before_weight = max(0.0, 1 - windows)
+    attempts_before, failed_before = before
+    recent = attempts * last_weight + attempts_before * before_weight
+    recent_failed = failed * last_weight + failed_before * before_weight
+    return 1 - recent_failed / max(recent, _FEWEST_ATTEMPTS)
 
 
 @dataclass(frozen=True, kw_only=True)

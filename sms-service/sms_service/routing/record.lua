@@ -2,7 +2,7 @@
 -- KEYS: job, provider, the provider's sends in flight
 -- ARGV: id of this send, signal (works, busy, fails, unusable), outcome, '1' if this send certainly texted nobody,
 --       ms that a busy provider asks for, failures in a row that open the breaker, ms for which the breaker first opens
---       after failures, the same when the provider is unusable, longest ms that it opens, ms until health is full again
+--       after failures, the same when the provider is unusable, longest ms that it opens, ms of the window of health
 -- Answer: {'', 0}, {'opened', ms} or {'closed', ms it was down}
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
@@ -16,13 +16,21 @@ if job[1] == 'sending' and job[2] == ARGV[1] then
 end
 
 local signal = ARGV[2]
-local fields = redis.call('HMGET', KEYS[2], 'failures', 'open_until', 'rest_ms', 'down_since', 'health', 'health_at')
+local fields = redis.call('HMGET', KEYS[2], 'failures', 'open_until', 'rest_ms', 'down_since')
 local open_until, down_since = tonumber(fields[2] or 0), tonumber(fields[4] or 0)
 
--- Health rises back to 1 with time, and falls with every failure.
-local health = math.min(1, tonumber(fields[5] or 1) + (now - tonumber(fields[6] or now)) / tonumber(ARGV[10]))
-if signal ~= 'works' then health = health * 0.7 end
-redis.call('HSET', KEYS[2], 'health', health, 'health_at', now)
+-- Health is computed by who reads it, from the attempts and failures of the running window and of the one before.
+local length = tonumber(ARGV[10])
+local since = tonumber(redis.call('HGET', KEYS[2], 'health_since') or 0)
+if now - since >= 2 * length then
+  redis.call('HSET', KEYS[2], 'health_since', now, 'attempts', 0, 'failed', 0, 'attempts_before', 0, 'failed_before', 0)
+elseif now - since >= length then
+  local last = redis.call('HMGET', KEYS[2], 'attempts', 'failed')
+  redis.call('HSET', KEYS[2], 'health_since', since + length, 'attempts', 0, 'failed', 0,
+    'attempts_before', last[1], 'failed_before', last[2])
+end
+redis.call('HINCRBY', KEYS[2], 'attempts', 1)
+if signal ~= 'works' then redis.call('HINCRBY', KEYS[2], 'failed', 1) end
 redis.call('PEXPIRE', KEYS[2], 604800000)
 
 if signal == 'works' or signal == 'busy' then -- A provider that says "later" works.

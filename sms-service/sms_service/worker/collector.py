@@ -49,7 +49,11 @@ class SharedState(Collector):
 
     def _provider_states(self) -> Iterator[GaugeMetricFamily]:
         down = GaugeMetricFamily("sms_breaker_state", "1 while a provider's breaker is open.", labels=["provider"])
-        health = GaugeMetricFamily("sms_provider_health", "Scales a provider's weight.", labels=["provider"])
+        health = GaugeMetricFamily(
+            "sms_provider_health",
+            "Share of the attempts of the last two minutes that did not fail; scales a provider's weight.",
+            labels=["provider"],
+        )
         in_flight = GaugeMetricFamily("sms_provider_under_way", "Sends that wait for an answer.", labels=["provider"])
         for name, state in self.health.load_states(self.providers).items():
             down.add_metric([name], state.down_seconds > 0)

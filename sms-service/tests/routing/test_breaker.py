@@ -257,7 +257,7 @@ def test_the_times_of_a_provider_are_by_the_clock_of_redis(breaker, new_send, re
     breaker.record(send, UNUSABLE)
     ended_at = now_ms()
     provider, job = redis.hgetall("sms:provider:a"), redis.hgetall(job_key("hash", send.job.id))
-    times = [job["first_sent_at"], provider["tokens_at"], provider["health_at"], provider["down_since"]]
+    times = [job["first_sent_at"], provider["tokens_at"], provider["health_since"], provider["down_since"]]
     times.append(int(provider["open_until"]) - 30_000)
     assert [begun_at <= int(time) <= ended_at for time in times] == [True] * 5
 
@@ -270,14 +270,75 @@ def test_a_full_pace_says_when_the_next_send_may_follow(make_breaker, new_send) 
     assert 0.3 < closed.value.wait_seconds <= 0.5
 
 
-def test_health_falls_with_trouble_and_drifts_back(health, answer_jobs, redis: Redis) -> None:
-    answer_jobs(FAILS, times=2)
-    fallen = health.load_states(["a", "b"])
-    assert fallen["a"].health == pytest.approx(0.49, abs=0.01)
-    assert fallen["b"].health == 1
-    five_minutes_ago = float(str(redis.hget("sms:provider:a", "health_at"))) - 300_000
-    redis.hset("sms:provider:a", "health_at", five_minutes_ago)
-    assert health.load_states(["a"])["a"].health == pytest.approx(0.99, abs=0.01)
+@pytest.fixture
+def answer_at_rate(redis: Redis, breaker: CircuitBreaker, new_send) -> Callable[..., None]:
+    """Let provider a fail so many percent of its attempts, evenly; time passes by moving what is stored."""
+
+    def answer(*, percent: int, rate: int, seconds: int, fails: ProviderAnswer = FAILS) -> None:
+        send = new_send()
+        for number in range(1, rate * seconds + 1):
+            redis.hincrby("sms:provider:a", "health_since", -1000 // rate)
+            has_failed = number * percent // 100 > (number - 1) * percent // 100
+            breaker.record(send, fails if has_failed else WORKS)
+
+    return answer
+
+
+@pytest.mark.parametrize("percent", [0, 1, 10, 50, 100])
+@pytest.mark.parametrize(("rate", "seconds"), [(1, 300), (100, 20)])
+def test_health_is_the_share_of_recent_attempts_that_did_not_fail(
+    health, answer_at_rate, rate: int, seconds: int, percent: int
+) -> None:
+    answer_at_rate(percent=percent, rate=rate, seconds=seconds)
+    assert health.load_states(["a"])["a"].health == pytest.approx(1 - percent / 100, abs=0.01)
+
+
+@pytest.mark.parametrize("rate", [1, 100])
+def test_health_follows_a_provider_within_its_window(
+    health, answer_jobs, answer_at_rate, pass_time, redis: Redis, rate: int
+) -> None:
+    answer_jobs(WORKS)
+    redis.hset("sms:provider:a", mapping={"attempts": 120 * rate, "failed": 120 * rate})  # Two minutes of failures.
+    pass_time(120)
+    answer_at_rate(percent=0, rate=rate, seconds=12)
+    assert health.load_states(["a"])["a"].health == pytest.approx(0.1, abs=0.01)  # A tenth of the window.
+    pass_time(108)
+    assert health.load_states(["a"])["a"].health == 1
+
+
+@pytest.fixture
+def pass_time(redis: Redis) -> Callable[[int], None]:
+    """Let seconds pass for the health of provider a."""
+    return lambda seconds: redis.hincrby("sms:provider:a", "health_since", -1000 * seconds) and None
+
+
+def test_what_is_not_asked_becomes_healthy_within_two_windows(health, answer_at_rate, pass_time) -> None:
+    answer_at_rate(percent=100, rate=10, seconds=1)
+    assert health.load_states(["a", "b"])["a"].health == 0
+    pass_time(180)
+    assert health.load_states(["a"])["a"].health == pytest.approx(0.5, abs=0.01)
+    pass_time(60)
+    assert health.load_states(["a"])["a"].health == 1
+    answer_at_rate(percent=100, rate=1, seconds=1)
+    assert health.load_states(["a"])["a"].health == pytest.approx(0.9)
+
+
+def test_one_failure_of_a_provider_that_is_seldom_asked_says_little(health, answer_jobs) -> None:
+    answer_jobs(FAILS)
+    states = health.load_states(["a", "b"])
+    assert (states["a"].health, states["b"].health) == (pytest.approx(0.9), 1)
+
+
+@pytest.mark.parametrize("outcome", sorted(Outcome))
+def test_what_is_not_the_providers_fault_leaves_its_health(health, answer_jobs, outcome: Outcome) -> None:
+    answer_jobs(ProviderAnswer(outcome))
+    is_blameless = outcome in (Outcome.ACCEPTED, Outcome.REFUSED_RECIPIENT, Outcome.REFUSED_LIMIT)
+    assert (health.load_states(["a"])["a"].health == 1) is is_blameless
+
+
+def test_the_health_of_the_version_before_does_not_count(health, redis: Redis, now_ms) -> None:
+    redis.hset("sms:provider:a", mapping={"health": 0.03, "health_at": now_ms()})
+    assert health.load_states(["a"])["a"].health == 1
 
 
 def test_two_workers_cannot_send_one_job(breaker, new_send) -> None:

@@ -89,7 +89,7 @@ def test_weights_choose_between_two_providers(make_dispatcher, dispatch) -> None
 
 
 def test_between_two_equal_providers_the_healthy_one_is_chosen(make_dispatcher, dispatch, redis: Redis, now_ms) -> None:
-    redis.hset("sms:provider:first", mapping={"health": 0, "health_at": now_ms()})
+    redis.hset("sms:provider:first", mapping={"health_since": now_ms(), "attempts": 50, "failed": 50})
     assert dispatch(make_dispatcher(first=1, second=1)).provider == "second"
 
 
