@@ -2,10 +2,11 @@
 
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+import requests
 
 Get = Callable[..., Any]
 REVOKED_WITHIN_SECONDS = 5.0
@@ -156,3 +157,46 @@ def test_another_site_can_not_use_the_cookies(browser_client: Get, register: Get
     answer = browser_client("DELETE", "/api/v1/sessions/current", headers=elsewhere)
     assert (answer.status_code, answer.json()["code"]) == (403, "cross_site_refused")
     assert browser_client("GET", "/api/v1/users/me").status_code == 200
+
+
+@pytest.fixture
+def jar_client(stack: Any) -> Iterator[requests.Session]:
+    """A client as it comes: it keeps every cookie that it gets, and says nothing about where a request comes from."""
+    with requests.Session() as session:
+        session.trust_env = False
+        yield session
+
+
+def test_a_client_with_a_cookie_jar_is_not_locked_out_by_its_own_login(
+    jar_client: requests.Session, stack: Any, register: Get, solved_captcha: Get, new_mobile: Get
+) -> None:
+    person = register()
+    login = {"mobile": person.mobile, "password": person.password}
+    tokens = jar_client.post(f"{stack.url}/api/v1/sessions", json=login).json()
+    assert not jar_client.cookies
+    bearer = {"Authorization": f"Bearer {tokens['access_token']}"}
+    assert jar_client.get(f"{stack.url}/api/v1/users/me", headers=bearer).json()["id"] == person.user["id"]
+    assert jar_client.patch(f"{stack.url}/api/v1/users/me", headers=bearer, json={"signature": "hi"}).status_code == 200
+    code = {"mobile": new_mobile(), "purpose": "register", **solved_captcha()}
+    assert jar_client.post(f"{stack.url}/api/v1/sms-codes", json=code).status_code == 202
+    renewed = jar_client.post(f"{stack.url}/api/v1/tokens/refresh", json={"refresh_token": tokens["refresh_token"]})
+    bearer = {"Authorization": f"Bearer {renewed.json()['access_token']}"}
+    proof = {"password": person.password}
+    proved = jar_client.post(f"{stack.url}/api/v1/reauthentications", headers=bearer, json=proof)
+    bearer = {"Authorization": f"Bearer {proved.json()['access_token']}"}
+    assert jar_client.delete(f"{stack.url}/api/v1/sessions/current", headers=bearer).status_code == 204
+    assert not jar_client.cookies
+
+
+def test_a_bearer_token_wins_over_the_cookies_of_a_client_that_asked_for_them(
+    jar_client: requests.Session, stack: Any, register: Get
+) -> None:
+    first, second = register(), register()
+    login = {"mobile": first.mobile, "password": first.password}
+    jar_client.post(f"{stack.url}/api/v1/sessions?cookies=true", json=login)
+    assert set(jar_client.cookies.keys()) == {"at", "rt"}
+    me = f"{stack.url}/api/v1/users/me"
+    assert jar_client.get(me).json()["id"] == first.user["id"]
+    bearer = {"Authorization": f"Bearer {second.access_token}"}
+    assert jar_client.patch(me, headers=bearer, json={"signature": "hi"}).json()["id"] == second.user["id"]
+    assert jar_client.patch(me, json={"signature": "hi"}).status_code == 403

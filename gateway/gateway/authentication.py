@@ -3,7 +3,7 @@
 import re
 from dataclasses import dataclass
 
-from chassis.errors import Forbidden, RequestRefused, Unauthenticated, UpstreamTimeout, UpstreamUnavailable
+from chassis.errors import Forbidden, Unauthenticated, UpstreamTimeout, UpstreamUnavailable
 from chassis.web import Access
 from gateway.cookies import CookieSession, SessionCookies
 from gateway.csrf import SameSite
@@ -48,20 +48,19 @@ class Authentication:
     def authenticate(self, request: ProxyRequest, access: Access, *, is_checked_for_csrf: bool = False) -> AuthResult:
         """Return who sends a request to a rule with that access.
 
-        A wrong bearer token is an error. A cookie session that is over counts as signed out.
+        A bearer token wins over cookies, which are then neither read nor asked for their origin: a client with a
+        cookie jar sends cookies without meaning to. A wrong bearer token is an error, with cookies beside it too. A
+        cookie session that is over counts as signed out.
 
         Raises:
             Unauthenticated: the bearer token is not acceptable.
-            RequestRefused: bearer token and cookies name two sessions.
             CrossSiteRefused: an unsafe request with cookies that does not come from our pages.
             DependencyUnavailable: keys or revocations are not known.
         """
-        session = self.cookies.read_session(request.header("Cookie"))
         authorization = request.header("Authorization")
-        if authorization and session.is_present:
-            raise RequestRefused("Send a bearer token or session cookies, not both.")
         if authorization:
             return AuthResult(self._by_bearer(authorization, request))
+        session = self.cookies.read_session(request.header("Cookie"))
         if not session.is_present:
             return AuthResult()
         if request.is_unsafe and not is_checked_for_csrf:

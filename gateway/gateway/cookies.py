@@ -1,9 +1,14 @@
 """The cookies of a browser's session: names, reading, setting, clearing."""
 
 from dataclasses import dataclass
+from urllib.parse import parse_qs
 
 from pydantic import BaseModel, Field
 from werkzeug.http import dump_cookie
+
+from gateway.proxy_request import ProxyRequest
+
+ASKING_PARAMETER = "cookies"
 
 
 class Tokens(BaseModel):
@@ -48,6 +53,19 @@ class SessionCookies:
             name, _, value = part.strip().partition("=")
             values.setdefault(name, value)
         return CookieSession(values.get(self.access_name, ""), values.get(self.refresh_name, ""))
+
+    def are_wanted(self, request: ProxyRequest) -> bool:
+        """Say whether an answer to this request may set or clear the cookies of a session.
+
+        A browser says where a request comes from, or has cookies of ours already; beside a bearer token those are
+        ignored here too. Another client must ask by ``?cookies=true``: an app with a cookie jar would send cookies that
+        it never wanted, and be asked for an origin.
+        """
+        if request.header("Sec-Fetch-Site") or request.header("Origin"):
+            return True
+        if not request.header("Authorization") and self.read_session(request.header("Cookie")).is_present:
+            return True
+        return parse_qs(request.target.query).get(ASKING_PARAMETER) == ["true"]
 
     def without_session(self, header: str) -> str:
         """Return a Cookie header without the session."""

@@ -11,13 +11,22 @@ from structlog import get_logger
 from chassis.errors import XinjingError
 from chassis.service_client import ServiceClient
 from chassis.web import Access
-from gateway.rules import RULES, Rule, Service
+from gateway.cookies import ASKING_PARAMETER
+from gateway.rules import RULES, Effect, Rule, Service
 
 log = get_logger(__name__)
 JsonObject = dict[str, Any]  # Any: OpenAPI documents are JSON objects of many shapes.
 _FRESH_SECONDS = 60.0
 _FRESH_IF_PARTIAL_SECONDS = 2.0
 _REFERENCE = "#/components/"
+# The gateway's own parameter: no service knows of cookies.
+_COOKIES_PARAMETER: JsonObject = {
+    "name": ASKING_PARAMETER,
+    "in": "query",
+    "required": False,
+    "description": "Set to `true`, the tokens are set as cookies too. Browsers get cookies without asking.",
+    "schema": {"type": "string", "enum": ["true"]},
+}
 
 
 class MergedDocument:
@@ -88,6 +97,8 @@ def _operation(rule: Rule, operation: JsonObject, renamed: Mapping[str, str]) ->
     written: JsonObject = _rewritten(operation, renamed)
     written["operationId"] = f"{rule.service}.{operation.get('operationId', rule.name)}"
     written["tags"] = [rule.service.value]
+    if rule.effect in (Effect.STARTS, Effect.REFRESHES):
+        written["parameters"] = [*written.get("parameters", []), _COOKIES_PARAMETER]
     if rule.access in (Access.SIGNED_IN, Access.ADMIN):
         written["security"] = [{"bearer": []}]
     elif rule.access is Access.OPTIONAL:

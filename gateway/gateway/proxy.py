@@ -142,7 +142,7 @@ class Forwarder:
         received = self.upstreams[rule.service].send_request(upstream_request)
         try:
             response = self._to_response(received)
-            self._apply_effect(rule, auth, response)
+            self._apply_effect(rule, request, auth, response)
         except BaseException:
             received.close()
             raise
@@ -159,20 +159,20 @@ class Forwarder:
             response.body = [text]
         return response
 
-    def _apply_effect(self, rule: Rule, auth: AuthResult, response: ProxyResponse) -> None:
-        if rule.effect is Effect.NONE:
-            return
+    def _apply_effect(self, rule: Rule, request: ProxyRequest, auth: AuthResult, response: ProxyResponse) -> None:
+        cookies: list[str] = []
         if rule.effect is Effect.ENDS:
             if response.status < 300 and auth.identity is not None:
                 self.authentication.end_session(auth.identity)
-                response.set_cookies.extend(self.cookies.clear_session())
-            return
-        if response.status in (200, 201):
-            response.set_cookies.extend(self.cookies.write_session(_read_tokens(response)))
+                cookies = self.cookies.clear_session()
+        elif rule.effect is not Effect.NONE and response.status in (200, 201):
+            cookies = self.cookies.write_session(_read_tokens(response))
             if auth.identity is not None:
                 self.authentication.end_session(auth.identity)
         elif rule.effect is Effect.REFRESHES and response.status == 401:
-            response.set_cookies.extend(self.cookies.clear_session())
+            cookies = self.cookies.clear_session()
+        if cookies and self.cookies.are_wanted(request):
+            response.set_cookies.extend(cookies)
 
 
 @dataclass(frozen=True, kw_only=True)

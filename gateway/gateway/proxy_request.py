@@ -54,6 +54,11 @@ class Target:
         """The path as a service reads it."""
         return _decode(self.path)
 
+    @property
+    def query(self) -> str:
+        """The part after the question mark, as sent."""
+        return self.raw.partition("?")[2]
+
 
 @dataclass(frozen=True)
 class ProxyRequest:

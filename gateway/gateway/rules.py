@@ -39,7 +39,7 @@ class Limit(enum.StrEnum):
 
 
 class Effect(enum.StrEnum):
-    """What a successful answer means for the cookies of a browser."""
+    """What a successful answer means for a session, and for its cookies if the client wants cookies."""
 
     NONE = "none"
     STARTS = "starts"  # A session begins, in place of the session that asks, if there is one.

@@ -415,6 +415,12 @@ def tokens_of(sign: Callable[..., str]) -> Callable[..., dict[str, Any]]:
 
 
 @pytest.fixture
+def read_internal(internal_token_key: str) -> Callable[[str, str], dict[str, Any]]:
+    """Read an internal token as the service that it is for."""
+    return lambda token, audience: jwt.decode(token, internal_token_key, algorithms=["HS256"], audience=audience)
+
+
+@pytest.fixture
 def answering() -> Callable[..., bytes]:
     """Write a raw HTTP answer: ``answering("200 OK", b"body", "X-A: 1")``."""
     return http_answer

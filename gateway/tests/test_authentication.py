@@ -2,6 +2,7 @@
 
 import socket
 import time
+import uuid
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -40,7 +41,7 @@ def test_T39_starting_a_session_sets_both_cookies(
 ) -> None:
     tokens = {**tokens_of(), "user": {"id": 7}}
     services.user.on("POST", path, answering_json(tokens, "201 CREATED"))
-    answer = gateway.send_json("POST", path, {"mobile": "x"})
+    answer = gateway.send_json("POST", path, {"mobile": "x"}, Sec_Fetch_Site="same-origin")
     assert (answer.status, answer.json) == (201, tokens)
     attributes = "Secure; HttpOnly; Path=/; SameSite=Lax"
     assert answer.values("Set-Cookie") == [
@@ -55,7 +56,7 @@ def test_T39_the_largest_session_fits_into_cookies(
     longest = {"sub": str(2**31 - 1), "sid": "f" * 32, "jti": "f" * 32, "roles": ["admin"]}
     tokens = tokens_of(f"{'f' * 32}.999999999.{'x' * 43}", **longest)
     services.user.on("POST", "/api/v1/sessions", answering_json(tokens, "201 CREATED"))
-    cookies = gateway.send_json("POST", "/api/v1/sessions", {}).values("Set-Cookie")
+    cookies = gateway.send_json("POST", "/api/v1/sessions?cookies=true", {}).values("Set-Cookie")
     assert [len(cookie) <= 4096 and cookie.startswith("__Host-") for cookie in cookies] == [True, True]
     assert not any("Domain" in cookie for cookie in cookies)
 
@@ -272,10 +273,76 @@ def test_credentials_in_another_form_are_401(gateway: Any, services: Any, sign: 
     assert services.user.count("GET", "/api/v1/users/me") == 0
 
 
-def test_a_bearer_token_beside_a_cookie_is_400(gateway: Any, sign: Callable[..., str]) -> None:
-    headers = {**with_cookies(sign()), "Authorization": f"Bearer {sign()}"}
+@pytest.mark.parametrize("method", ["GET", "PATCH"])
+@pytest.mark.parametrize("cookie", ["another", "garbled", "refresh-only"])
+def test_a_bearer_token_wins_over_cookies_which_are_ignored(
+    gateway: Any, services: Any, sign: Callable[..., str], read_internal: Any, method: str, cookie: str
+) -> None:
+    access = {"another": sign(sub="8", sid="session-8"), "garbled": "a.b.c", "refresh-only": ""}[cookie]
+    bearer = sign(sub="7", sid="beside-cookies")
+    answer = gateway.ask(
+        method, "/api/v1/users/me", headers={**with_cookies(access, "r-8"), "Authorization": f"Bearer {bearer}"}
+    )
+    assert (answer.status, answer.values("Set-Cookie")) == (200, [])
+    assert read_internal(services.user.last.values("X-Internal-Token")[0], "user-service")["sub"] == "7"
+    assert services.user.count("POST", "/api/v1/tokens/refresh") == 0
+
+
+def test_a_wrong_bearer_token_is_401_beside_good_cookies(gateway: Any, sign: Callable[..., str]) -> None:
+    headers = {**with_cookies(sign(), "r-1"), "Authorization": "Bearer a.b.c"}
     answer = gateway.ask("GET", "/api/v1/users/me", headers=headers)
-    assert (answer.status, answer.json["code"]) == (400, "request_refused")
+    assert (answer.status, answer.values("Set-Cookie")) == (401, [])
+
+
+SETTING = [rule for rule in RULES if rule.effect is not Effect.NONE]
+BROWSERS: list[dict[str, str]] = [{"Sec-Fetch-Site": "same-origin"}, {"Origin": "https://app.example.com"}]
+JSON = {"Content-Type": "application/json"}
+ASKING, OLD_COOKIE = "?cookies=true", {"Cookie": "__Host-rt=old"}
+
+
+@pytest.mark.parametrize("rule", SETTING, ids=lambda rule: rule.name)
+@pytest.mark.parametrize(
+    ("headers", "query", "is_set"),
+    [
+        ({}, "", False),
+        ({}, "?cookies=false", False),
+        ({}, "?cookies=true&cookies=false", False),
+        ({"Cookie": "theme=dark"}, "", False),
+        ({}, ASKING, True),
+        *((headers, "", True) for headers in BROWSERS),
+        (OLD_COOKIE, "", None),  # Beside a bearer token it is ignored.
+    ],
+    ids=str,
+)
+def test_only_browsers_and_who_asks_get_cookies(
+    gateway: Any,
+    services: Any,
+    sign: Callable[..., str],
+    tokens_of: Callable[..., Any],
+    answering_json: Any,
+    rule: Rule,
+    headers: dict[str, str],
+    query: str,
+    is_set: bool | None,
+) -> None:
+    bearer = {"Authorization": f"Bearer {sign(sid=uuid.uuid4().hex)}"}
+    credentials = bearer if rule.access is Access.SIGNED_IN else {}
+    services.user.on(rule.method, rule.path, answering_json(tokens_of()))
+    body = b'{"refresh_token": "mine"}'
+    answer = gateway.ask(rule.method, rule.path + query, headers={**JSON, **headers, **credentials}, body=body)
+    expected = rule.access is Access.PUBLIC if is_set is None else is_set
+    assert (answer.status, len(answer.values("Set-Cookie"))) == (200, 2 * expected)
+
+
+def test_a_bearer_that_signs_out_leaves_the_cookies_of_another_session(
+    gateway: Any, services: Any, sign: Callable[..., str]
+) -> None:
+    services.user.on("DELETE", "/api/v1/sessions/current", b"HTTP/1.1 204 NO CONTENT\r\n\r\n")
+    mine, other = sign(sid="signs-out-by-bearer"), sign(sid="stays-in-the-jar")
+    headers = {**with_cookies(other, "r"), "Authorization": f"Bearer {mine}"}
+    answer = gateway.ask("DELETE", "/api/v1/sessions/current", headers=headers)
+    assert (answer.status, answer.values("Set-Cookie")) == (204, [])
+    assert gateway.ask("GET", "/api/v1/users/me", headers=with_cookies(other)).status == 200
 
 
 @pytest.mark.parametrize(

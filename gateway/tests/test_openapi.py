@@ -3,7 +3,7 @@ from typing import Any
 
 from chassis.web import Access
 from gateway.openapi import merge
-from gateway.rules import Rule, Service
+from gateway.rules import Effect, Rule, Service
 
 RULES_OF_TWO = (
     Rule("GET", "/a/{id}", Service.USER, Access.SIGNED_IN),
@@ -34,6 +34,18 @@ def test_documents_are_merged_without_clashes_and_without_internal_operations() 
     assert references == ["#/components/schemas/Item", "#/components/schemas/news-service_Item"]
     assert merged["components"]["schemas"]["news-service_Item"] == {"type": "integer"}
     assert set(merged["components"]["schemas"]) == {"Item", "news-service_Item", "Problem"}
+
+
+def test_operations_that_set_cookies_name_the_parameter_that_asks_for_them() -> None:
+    rules = (
+        Rule("POST", "/a", Service.USER, Access.PUBLIC, effect=Effect.STARTS),
+        Rule("DELETE", "/a", Service.USER, Access.PUBLIC, effect=Effect.ENDS),
+    )
+    known = {"name": "lang", "in": "query"}
+    document = {"paths": {"/a": {"post": {**operation("one"), "parameters": [known]}, "delete": operation("two")}}}
+    operations = merge({Service.USER: document}, rules)["paths"]["/a"]
+    assert [parameter["name"] for parameter in operations["post"]["parameters"]] == ["lang", "cookies"]
+    assert "parameters" not in operations["delete"]
 
 
 def test_one_document_for_all_services(gateway: Any, services: Any, answering_json: Callable[..., bytes]) -> None:

@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from typing import Any
 
-import jwt
 import pytest
 
 from chassis.identity import LIFETIME_SECONDS, InternalTokens
@@ -40,11 +39,6 @@ OPEN = [
     ("GET", "/favicon.ico", "news"),
     ("GET", "/static/site.css?v=1", "news"),
 ]
-
-
-@pytest.fixture
-def read_internal(internal_token_key: str) -> Callable[[str, str], dict[str, Any]]:
-    return lambda token, audience: jwt.decode(token, internal_token_key, algorithms=["HS256"], audience=audience)
 
 
 @pytest.mark.parametrize(("method", "target", "service"), OPEN)
