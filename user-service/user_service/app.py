@@ -142,8 +142,10 @@ def _shared_parts(
         passwords=_passwords(settings),
         policy=PasswordPolicy(),
         limits=limits,
-        guard=_login_guard(settings, redis, tokens, sleep),
-        code_proofs=CodeProofs(limits=limits, sms_codes=SmsCodes(sms_service), per_ip_per_minute=checks_per_minute),
+        guard=_login_guard(settings, database, redis, tokens, sleep),
+        code_proofs=CodeProofs(
+            limits=limits, database=database, sms_codes=SmsCodes(sms_service), per_ip_per_minute=checks_per_minute
+        ),
         notices=Notices(sms_service),
         failures=FailureLog(database=database, redis=redis, per_hour=settings.audit_failures_per_hour, clock=clock),
     )
@@ -187,7 +189,7 @@ def _passwords(settings: Settings) -> Passwords:
 
 
 def _login_guard(
-    settings: Settings, redis: Redis, tokens: InternalTokens, sleep: Callable[[float], None]
+    settings: Settings, database: Database, redis: Redis, tokens: InternalTokens, sleep: Callable[[float], None]
 ) -> LoginGuard:
     captcha_service = ServiceClient(
         settings.captcha_service_url, name="captcha-service", own_name=SERVICE, tokens=tokens
@@ -201,7 +203,7 @@ def _login_guard(
     )
     delay = LoginDelay(slots=settings.tarpit_places, sleep=sleep)
     key = settings.refresh_token_key.get_secret_value()
-    return LoginGuard(redis, Captchas(captcha_service), delay, key=key, bounds=bounds)
+    return LoginGuard(redis, database, Captchas(captcha_service), delay, key=key, bounds=bounds)
 
 
 def _flow_parts(shared: _Shared) -> Iterator[object]:

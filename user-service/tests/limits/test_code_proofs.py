@@ -84,9 +84,9 @@ def test_a_right_code_of_an_ended_session_is_refunded(present, owner, redis):
 
 
 @flows
-def test_a_code_that_cannot_be_checked_stays_charged(present, sms_service, redis, flow):
-    sms_service.broken = True
-    assert present(flow, CODE) == 502
+def test_a_code_of_which_nothing_is_left_stays_charged(present, sms_service, redis, flow):
+    sms_service.answer = lambda *_: ("400 Bad Request", {"code": "sms_code_expired", "detail": "gone", "errors": []})
+    assert present(flow, CODE) in (400, 401)
     assert redis.get(BUCKET) == "1"
 
 
@@ -112,27 +112,32 @@ def codes():
 
 
 @pytest.fixture
-def proofs(redis, codes):
-    return CodeProofs(limits=RateLimits(redis), sms_codes=codes, per_ip_per_minute=2)
+def proofs_by(redis, database):
+    return lambda codes: CodeProofs(limits=RateLimits(redis), database=database, sms_codes=codes, per_ip_per_minute=2)
+
+
+@pytest.fixture
+def proofs(proofs_by, codes):
+    return proofs_by(codes)
 
 
 PROOF = CodeProof(mobile=Mobile(MOBILE), purpose="register", code=CODE, ip="203.0.113.7")
 
 
-def test_a_preparation_that_fails_costs_an_attempt_and_no_code(proofs, codes, redis):
+def test_a_preparation_that_fails_costs_neither_an_attempt_nor_a_code(proofs, codes, redis):
     def fail():
         raise DependencyUnavailable
 
     with pytest.raises(DependencyUnavailable):
         proofs.present_after(fail, PROOF)
-    assert (codes.used, redis.get(BUCKET)) == (0, "1")
+    assert (codes.used, redis.get(BUCKET)) == (0, "0")
 
 
 def test_the_preparation_comes_after_the_charge_and_its_result_is_returned(proofs, redis):
     assert proofs.present_after(lambda: redis.get(BUCKET), PROOF) == "1"
 
 
-def test_a_code_that_cannot_be_one_is_wrong(redis):
-    proofs = CodeProofs(limits=RateLimits(redis), sms_codes=SmsCodes(sms_service=None), per_ip_per_minute=2)
+def test_a_code_that_cannot_be_one_is_wrong(proofs_by):
+    proofs = proofs_by(SmsCodes(sms_service=None))
     with pytest.raises(SmsCodeWrong):
         proofs.present(CodeProof(mobile=Mobile(MOBILE), purpose="register", code="x", ip="203.0.113.7"))

@@ -123,8 +123,15 @@ class Avatars:
             TooManyRequests: more than 20 uploads in an hour.
             Unauthenticated, DependencyUnavailable: the account is gone; a part is away.
         """
-        self._limits.charge(Bucket(f"user:avatar:{user_id}", _UPLOADS, _UPLOADS_SECONDS))
-        drawn = self._pictures.redraw(data)
+        bucket = Bucket(f"user:avatar:{user_id}", _UPLOADS, _UPLOADS_SECONDS)
+        self._limits.charge(bucket)
+        try:
+            return self._store_avatar(user_id, self._pictures.redraw(data))
+        except DependencyUnavailable:
+            self._limits.refund(bucket)
+            raise
+
+    def _store_avatar(self, user_id: int, drawn: bytes) -> User:
         name = f"{hashlib.sha256(f'{user_id} '.encode() + drawn).hexdigest()}.webp"
         with self._database.write() as db:
             user = locked_account(db, user_id)

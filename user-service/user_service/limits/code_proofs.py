@@ -5,7 +5,8 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 
 from chassis.addresses import client_network
-from chassis.errors import SmsCodeWrong
+from chassis.database import Database
+from chassis.errors import SmsCodeExpired, SmsCodeWrong
 from chassis.mobiles import Mobile
 from user_service.clients.sms_service import SmsCodes
 from user_service.limits.login_guard import Bucket, RateLimits
@@ -28,11 +29,14 @@ class CodeProof:
 class CodeProofs:
     """Checks codes, in one order for every flow: charge the client's network, use the code up, refund.
 
-    So a right code costs nothing, whatever the flow does afterwards, and everything else costs one attempt. The limit
-    is on the network alone; sms-service counts the attempts on a mobile.
+    A code that sms-service refuses costs one attempt: a wrong one, and one for which nothing live is left, because both
+    are guesses. Everything else costs nothing: a right code, whatever the flow does afterwards, and an outage. Every
+    flow stores something afterwards, so while the database is away no code is used up. The limit is on the network
+    alone; sms-service counts the attempts on a mobile.
     """
 
     limits: RateLimits
+    database: Database
     sms_codes: SmsCodes
     per_ip_per_minute: int
 
@@ -43,7 +47,7 @@ class CodeProofs:
             SmsCodeWrong: another code was texted.
             SmsCodeExpired: there is no live code for this mobile, purpose and subject.
             TooManyRequests: too many attempts from this network, or on this mobile.
-            XinjingError: sms-service or Redis is away.
+            XinjingError: sms-service, Redis or the database is away.
         """
         self.present_after(lambda: None, proof)
 
@@ -53,12 +57,16 @@ class CodeProofs:
         It is for expensive work that may fail: the limit bounds it, and its failure does not use the code up.
         """
         bucket = Bucket(f"user:code:ip:{client_network(proof.ip)}", self.per_ip_per_minute, 60)
-        self.limits.charge(bucket)
-        prepared = prepare()
-        is_right = self.sms_codes.consume(
-            mobile=proof.mobile, purpose=proof.purpose, code=proof.code, subject=proof.subject
-        )
-        if not is_right:
+        with self.limits.attempt(bucket) as attempt:
+            prepared = prepare()
+            self.database.is_up()
+            try:
+                attempt.is_right = self.sms_codes.consume(
+                    mobile=proof.mobile, purpose=proof.purpose, code=proof.code, subject=proof.subject
+                )
+            except SmsCodeExpired:
+                attempt.is_right = False
+                raise
+        if not attempt.is_right:
             raise SmsCodeWrong
-        self.limits.refund(bucket)
         return prepared

@@ -12,6 +12,7 @@
 -- count_failure   KEYS[1] are the failures in a row. Counts one more, and answers how many there are.
 -- refund          KEYS are buckets. Gives one attempt back to each.
 -- refund_login    KEYS as in charge_login. Gives the attempt back, and forgets the failures in a row.
+-- withdraw_login  KEYS as in charge_login. Gives the attempt back, and takes this one from the failures in a row.
 
 local function charge(buckets)
   local wait, needs_captcha = 0, false
@@ -37,10 +38,19 @@ end
 -- Failures in a row are forgotten after as many days without a failure as there are failures, at most 30. An attacker
 -- who tries one password for each of a million mobiles fills Redis for one day only, and an attacker who waits until
 -- the failures are forgotten gets about one guess a day.
-local function count_failure(key)
-  local failures = redis.call('INCR', key)
+local function remember(key, failures)
   redis.call('EXPIRE', key, math.min(failures, 30) * 86400)
   return failures
+end
+
+local function count_failure(key)
+  return remember(key, redis.call('INCR', key))
+end
+
+local function withdraw_failure(key)
+  local failures = tonumber(redis.call('GET', key) or '0')
+  if failures <= 1 then return redis.call('DEL', key) end
+  return remember(key, redis.call('DECR', key))
 end
 
 local operation, last = ARGV[1], #KEYS
@@ -50,6 +60,10 @@ if operation == 'count_failure' then return count_failure(KEYS[1]) end
 if operation == 'refund_login' then
   refund(last - 1)
   return redis.call('DEL', KEYS[last])
+end
+if operation == 'withdraw_login' then
+  refund(last - 1)
+  return withdraw_failure(KEYS[last])
 end
 local wait = charge(last - 1)
 local failures = tonumber(redis.call('GET', KEYS[last]) or '0')

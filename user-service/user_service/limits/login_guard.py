@@ -1,20 +1,23 @@
 """Limits of attempts on Redis, and what a login by password must pass before its hash: limits, captcha, delay, lockout.
 
-An attempt is charged before the expensive work and refunded if it was right. All of it depends on counters of the
-mobile and of the client's network, never on whether the mobile has an account. Everything here fails closed: all
-methods raise DependencyUnavailable while Redis is away.
+An attempt is charged before the expensive work. The charge stays only if a secret was compared and is wrong; whatever
+else ends the attempt, it is given back (`Attempt`). All of it depends on counters of the mobile and of the client's
+network, never on whether the mobile has an account. Everything here fails closed: all methods raise
+DependencyUnavailable while Redis is away.
 """
 
 import hmac
 import math
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
 from redis import Redis
 
 from chassis.addresses import client_network
-from chassis.errors import CaptchaRequired, TooManyRequests, XinjingError
+from chassis.database import Database
+from chassis.errors import CaptchaRequired, DependencyUnavailable, TooManyRequests
 from chassis.lua import load_script
 from chassis.mobiles import Mobile
 from chassis.redis_client import redis_errors
@@ -36,6 +39,33 @@ class Bucket:
     captcha_after: int | None = None
 
 
+@dataclass
+class Attempt:
+    """One charged attempt at a secret. The block that compares the secret sets ``is_right``.
+
+    While it is None, nothing was compared: an outage, a limit or a bug ended the attempt, and nothing is a failure.
+    ``is_locked_out`` after too many failures in a row: the right password must then be answered like a wrong one.
+    """
+
+    is_right: bool | None = None
+    is_locked_out: bool = False
+
+
+@contextmanager
+def _settled(attempt: Attempt, give_back: Callable[[], None]) -> Iterator[Attempt]:
+    """Call ``give_back`` at the end of a block, however it ends, unless the secret was wrong."""
+    try:
+        yield attempt
+    except BaseException:
+        # The first error says what happened. What Redis cannot give back now runs out by itself.
+        with suppress(DependencyUnavailable):
+            if attempt.is_right is not False:
+                give_back()
+        raise
+    if attempt.is_right is not False:
+        give_back()
+
+
 class RateLimits:
     """Charges and refunds buckets, all of them in one step."""
 
@@ -51,6 +81,17 @@ class RateLimits:
         with redis_errors():
             wait = int(self._run(_keys(buckets), ["charge", 0, 0, *_numbers(buckets)]))
         _refuse(wait)
+
+    @contextmanager
+    def attempt(self, *buckets: Bucket) -> Iterator[Attempt]:
+        """Charge an attempt for a block that compares a secret, and refund it at the end unless the secret was wrong.
+
+        Raises:
+            TooManyRequests: as `charge`; the block does not run.
+        """
+        self.charge(*buckets)
+        with _settled(Attempt(), lambda: self.refund(*buckets)) as attempt:
+            yield attempt
 
     def refund(self, *buckets: Bucket) -> None:
         """Give one attempt back to every bucket."""
@@ -99,37 +140,32 @@ class LoginBounds:
     failures_in_a_row: int
 
 
-@dataclass(frozen=True)
-class Attempt:
-    """One admitted attempt. It counts as a failure until `LoginGuard.succeed` takes it back.
-
-    ``is_locked_out`` after too many failures in a row: the right password must then be answered like a wrong one.
-    """
-
-    buckets: tuple[Bucket, ...]
-    failures_key: str
-    is_locked_out: bool
-
-
 class LoginGuard:
     """Admits logins by password."""
 
-    def __init__(self, redis: Redis, captchas: Captchas, delay: LoginDelay, *, key: str, bounds: LoginBounds) -> None:
+    def __init__(
+        self, redis: Redis, database: Database, captchas: Captchas, delay: LoginDelay, *, key: str, bounds: LoginBounds
+    ) -> None:
         self._redis = redis
         self._run = load_script(redis, __file__, _SCRIPT)
+        self._database = database
         self._captchas = captchas
         self._delay = delay
         # A derived key: the names in Redis reveal nothing about other uses of the secret.
         self._key = hmac.digest(key.encode(), b"keys of attempt limits", "sha256")
         self._bounds = bounds
 
-    def admit(self, mobile: Mobile, ip: str, captcha: CaptchaAnswer | None) -> Attempt:
-        """Count an attempt and admit it, perhaps after a delay. A captcha that was sent is always verified.
+    @contextmanager
+    def attempt(self, mobile: Mobile, ip: str, captcha: CaptchaAnswer | None) -> Iterator[Attempt]:
+        """Count an attempt as a failure, perhaps delay it, and run the block that compares the password.
+
+        At its end a right password refunds the attempt and forgets the failures in a row; without a comparison exactly
+        this attempt is taken back. A captcha that was sent is always verified.
 
         Raises:
             TooManyRequests: too many failures, or too many logins are delayed already.
             CaptchaRequired, CaptchaWrong, CaptchaExpired: no password is checked and nothing is counted.
-            XinjingError: Redis or captcha-service is away.
+            XinjingError: Redis, captcha-service or, before a captcha is used up, the database is away.
         """
         buckets, failures_key = self.buckets(mobile, ip), self._failures_key(mobile)
         # Without a captcha and without a delay, the attempt is counted in the same step: a call of Redis costs some
@@ -140,17 +176,13 @@ class LoginGuard:
             answer = self._run([*_keys(buckets), failures_key], ["charge_login", *numbers])
         wait, failures, is_counted = (int(number) for number in answer)
         _refuse(wait)
-        if not is_counted:
-            self._verify_and_delay(captcha, failures, buckets)
-            failures = self._count_failure(failures_key)
-        else:
-            failures += 1
-        return Attempt(buckets, failures_key, is_locked_out=failures > self._bounds.failures_in_a_row)
-
-    def succeed(self, attempt: Attempt) -> None:
-        """Refund an attempt whose password was right, and forget the failures in a row."""
-        with redis_errors():
-            self._run([*_keys(attempt.buckets), attempt.failures_key], ["refund_login"])
+        attempt, counted = Attempt(), failures + 1 if is_counted else 0
+        with _settled(attempt, lambda: self._give_back(attempt, buckets, failures_key if counted else None)):
+            if not counted:
+                self._verify_and_delay(captcha, failures)
+                counted = self._count_failure(failures_key)
+            attempt.is_locked_out = counted > self._bounds.failures_in_a_row
+            yield attempt
 
     def forget_failures(self, mobile: Mobile) -> None:
         """Forget the failures in a row, because the owner of the mobile proved to have it."""
@@ -165,15 +197,17 @@ class LoginGuard:
             Bucket(f"user:login:ip:{client_network(ip)}", bounds.per_ip, 60, bounds.captcha_after_per_ip),
         )
 
-    def _verify_and_delay(self, captcha: CaptchaAnswer | None, failures: int, buckets: Sequence[Bucket]) -> None:
-        try:
-            if captcha is not None:
-                self._captchas.verify(captcha)
-            self._delay.wait(failures)
-        except XinjingError:
-            with redis_errors():
-                self._run(_keys(buckets), ["refund"])
-            raise
+    def _give_back(self, attempt: Attempt, buckets: Sequence[Bucket], failures_key: str | None) -> None:
+        """Give an attempt back; ``failures_key`` is None as long as it is not among the failures in a row."""
+        operation = "refund" if failures_key is None else "refund_login" if attempt.is_right else "withdraw_login"
+        with redis_errors():
+            self._run([*_keys(buckets), *([failures_key] if failures_key else [])], [operation])
+
+    def _verify_and_delay(self, captcha: CaptchaAnswer | None, failures: int) -> None:
+        if captcha is not None:
+            self._database.is_up()  # While it is away nobody can sign in, and no captcha is used up.
+            self._captchas.verify(captcha)
+        self._delay.wait(failures)
 
     def _count_failure(self, failures_key: str) -> int:
         with redis_errors():

@@ -74,10 +74,10 @@ class PasswordChanges:
             return
         # Its own bucket, because strangers can use up the bucket of the login.
         bucket = Bucket(f"user:password:{user.id}", _TRIES, _TRIES_SECONDS)
-        self.limits.charge(bucket)
-        if not self.passwords.matches(user.password_hash, current):
+        with self.limits.attempt(bucket) as attempt:
+            attempt.is_right = self.passwords.matches(user.password_hash, current)
+        if not attempt.is_right:
             raise CredentialsWrong
-        self.limits.refund(bucket)
 
     def _store_password(self, checked: User, change: PasswordChange) -> None:
         hashed = self.passwords.hash(change.new)

@@ -44,11 +44,11 @@ class RecentAuthentication:
         """
         user = self._caller_account(caller)
         buckets = self.guard.buckets(Mobile(user.mobile), ip)
-        self.limits.charge(*buckets)
-        if not self.passwords.matches(user.password_hash, password):
+        with self.limits.attempt(*buckets) as attempt:
+            attempt.is_right = self.passwords.matches(user.password_hash, password)
+        if not attempt.is_right:
             self._record(user, CredentialsWrong.code, "password")
             raise CredentialsWrong
-        self.limits.refund(*buckets)
         return self._replace_session(user, caller, device, "password")
 
     def by_code(self, caller: Caller, code: str, device: Device, ip: str) -> TokenPair:

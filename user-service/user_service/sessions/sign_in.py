@@ -84,16 +84,17 @@ class SignIn:
             CredentialsWrong: there is no such account, the password is wrong, the account is banned, or there were
                 too many failures in a row. All four cases cost the same work.
             PasswordResetRequired: the password is right, but must be reset first.
-            CaptchaRequired, CaptchaWrong, CaptchaExpired, TooManyRequests: as `LoginGuard.admit`.
+            CaptchaRequired, CaptchaWrong, CaptchaExpired, TooManyRequests: as `LoginGuard.attempt`.
             DependencyUnavailable: a part is away, or too many passwords are being checked.
         """
         with self.failures.watch(_BY_PASSWORD, mobile, ip):
-            attempt = self.guard.admit(mobile, ip, captcha)
-            user = self._find_user(mobile)
-            is_right = self.passwords.matches(user.password_hash if user else None, password)
-            if user is None or not is_right or attempt.is_locked_out or not user.may_sign_in(self.clock()):
+            with self.guard.attempt(mobile, ip, captcha) as attempt:
+                user = self._find_user(mobile)
+                matches = self.passwords.matches(user.password_hash if user else None, password)
+                may_sign_in = user is not None and not attempt.is_locked_out and user.may_sign_in(self.clock())
+                attempt.is_right = matches and may_sign_in
+            if user is None or not attempt.is_right:
                 raise CredentialsWrong
-            self.guard.succeed(attempt)
             if user.must_reset_password:
                 raise PasswordResetRequired
             is_outdated = self.passwords.is_outdated(user.password_hash)
