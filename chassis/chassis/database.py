@@ -1,16 +1,18 @@
 """A database by its address: SQLite, MariaDB or PostgreSQL, with one transaction per use case and migrations."""
 
-from collections.abc import Iterator
+import threading
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from typing import Annotated
+from typing import Annotated, Any
 
 from alembic import command, context
 from alembic.config import Config
 from pydantic import AfterValidator, SecretStr
 from sqlalchemy import Connection, DateTime, Dialect, Engine, MetaData, TypeDecorator, create_engine, event, exc, text
 from sqlalchemy.dialects.mysql import DATETIME
-from sqlalchemy.engine import make_url
+from sqlalchemy.engine import ExceptionContext, make_url
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.orm import Session
 from sqlalchemy.pool import ConnectionPoolEntry
@@ -18,8 +20,8 @@ from sqlalchemy.pool import ConnectionPoolEntry
 from chassis.errors import DependencyUnavailable
 
 DRIVERS = ("sqlite", "mysql+pymysql", "postgresql+psycopg")
-_TIMEOUT_SECONDS = 5
-_STATEMENT_SECONDS = 10
+_LOCK_SECONDS = 5  # SQLite waits so long for another writer.
+_SERVER_SECONDS = 2  # For a connection, an answer, and a place in the pool.
 _MIGRATION_SECONDS = 3600  # A statement of a migration may rewrite a large table.
 
 
@@ -74,11 +76,61 @@ DatabaseUrl = Annotated[SecretStr, AfterValidator(_check_secret_url)]
 """The type of a setting that holds a database address; the address may hold a password."""
 
 
-class Database:
-    """Sessions on one database. Make it after a fork; threads may share it."""
+class ConnectionBreaker:
+    """A circuit breaker around connecting to one server, for one process.
 
-    def __init__(self, url: str, *, pool_size: int = 8, timeout_seconds: float = _TIMEOUT_SECONDS) -> None:
-        self._engine = _engine(url, pool_size=pool_size, timeout_seconds=timeout_seconds)
+    After a failure, connecting is refused at once; every ``retry_seconds`` one caller tries again. Connections that
+    exist are not touched: a server with too many clients still answers those that it has.
+    """
+
+    def __init__(self, *, retry_seconds: float = 1.0, clock: Callable[[], float] = time.monotonic) -> None:
+        self._retry_seconds = retry_seconds
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._is_open = False
+        self._retry_at = 0.0
+
+    def connect(self, connect: Callable[[], Any]) -> Any:  # Any: the connections of drivers have no common type.
+        """Return a new connection.
+
+        Raises:
+            DependencyUnavailable: another caller failed a moment ago, or is trying just now.
+        """
+        with self._lock:
+            if self._is_open and self._clock() < self._retry_at:
+                raise DependencyUnavailable("The database is away.")
+            self._retry_at = self._clock() + self._retry_seconds
+        try:
+            connection = connect()
+        except BaseException:
+            self.open()
+            raise
+        self._is_open = False
+        return connection
+
+    def open(self) -> None:
+        """Refuse connecting from now on, for ``retry_seconds``."""
+        with self._lock:
+            self._is_open, self._retry_at = True, self._clock() + self._retry_seconds
+
+
+class Database:
+    """Sessions on one database. Make it after a fork; threads may share it.
+
+    A server that is away costs the first caller two seconds and the others nothing (`ConnectionBreaker`).
+    """
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        pool_size: int = 8,
+        lock_seconds: float = _LOCK_SECONDS,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._engine = _engine(url, pool_size=pool_size, lock_seconds=lock_seconds)
+        if self._engine.dialect.name != "sqlite":
+            _install_breaker(self._engine, ConnectionBreaker(clock=clock))
         self._writing = self._engine.execution_options(sqlite_begin="IMMEDIATE")
 
     @contextmanager
@@ -125,27 +177,63 @@ def _our_errors() -> Iterator[None]:
         raise
 
 
-def _engine(url: str, *, pool_size: int, timeout_seconds: float = _TIMEOUT_SECONDS, migrating: bool = False) -> Engine:
+def _engine(url: str, *, pool_size: int, lock_seconds: float = _LOCK_SECONDS, migrating: bool = False) -> Engine:
     kind = make_url(checked_url(url)).get_backend_name()
     if kind == "sqlite":
-        engine = create_engine(url, connect_args={"timeout": timeout_seconds}, hide_parameters=True)
+        engine = create_engine(url, connect_args={"timeout": lock_seconds}, hide_parameters=True)
         event.listen(engine, "connect", _prepare_sqlite)
         event.listen(engine, "begin", _begin_sqlite)
         if migrating:
             event.listen(engine, "connect", _ignore_foreign_keys)
         return engine
-    statement_seconds = _MIGRATION_SECONDS if migrating else _STATEMENT_SECONDS
-    arguments: dict[str, object] = {"connect_timeout": max(1, round(timeout_seconds))}
+    statement_seconds = _MIGRATION_SECONDS if migrating else _SERVER_SECONDS
+    arguments: dict[str, object] = {"connect_timeout": _SERVER_SECONDS}
     if kind == "mysql":
         arguments |= {"read_timeout": statement_seconds, "write_timeout": statement_seconds, "charset": "utf8mb4"}
     else:
         arguments["options"] = f"-c statement_timeout={statement_seconds}s"
-    pool = {"pool_size": pool_size, "max_overflow": 4, "pool_timeout": timeout_seconds, "pool_recycle": 1800}
+    pool = {"pool_size": pool_size, "max_overflow": 4, "pool_timeout": _SERVER_SECONDS, "pool_recycle": 1800}
     # PostgreSQL's default, so that both behave alike: MariaDB's own locks the gaps between rows, and deadlocks on them.
     isolation = "READ COMMITTED"
-    return create_engine(
+    engine = create_engine(
         url, isolation_level=isolation, pool_pre_ping=True, connect_args=arguments, hide_parameters=True, **pool
     )
+    if kind == "postgresql" and not migrating:
+        event.listen(engine, "connect", _bound_waiting)
+    return engine
+
+
+def _install_breaker(engine: Engine, breaker: ConnectionBreaker) -> None:
+    @event.listens_for(engine, "do_connect")
+    def connect(dialect: Dialect, _entry: object, positional: Any, named: Any) -> object:
+        return breaker.connect(lambda: dialect.connect(*positional, **named))
+
+    @event.listens_for(engine, "handle_error")
+    def note_error(failure: ExceptionContext) -> None:
+        if failure.is_pre_ping and _is_time_out(failure.original_exception):
+            breaker.open()  # A server that does not answer a ping accepts no connection either: do not wait twice.
+
+
+def _is_time_out(error: BaseException | None) -> bool:
+    while error is not None and not isinstance(error, TimeoutError):
+        error = error.__cause__ or error.__context__
+    return error is not None
+
+
+def _bound_waiting(connection: Any, _entry: ConnectionPoolEntry) -> None:
+    # psycopg has no setting for a server that stays silent, but its `wait` takes a time-out (3.3).
+    wait = connection.wait
+
+    def wait_within(*arguments: Any) -> Any:
+        try:
+            return wait(*arguments, timeout=_SERVER_SECONDS)
+        except connection.OperationalError as error:
+            if connection.info.transaction_status.name != "ACTIVE":
+                raise  # The server answered.
+            connection.close()  # The answer may still come, so nobody may use this connection again.
+            raise connection.OperationalError("the server does not answer") from TimeoutError(str(error))
+
+    connection.wait = wait_within
 
 
 def _prepare_sqlite(connection: DBAPIConnection, _entry: ConnectionPoolEntry) -> None:

@@ -1,16 +1,19 @@
+import socket
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
 from sqlalchemy import create_engine, inspect, select, text
+from sqlalchemy.engine import make_url
 from sqlalchemy.exc import IntegrityError, StatementError
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
-from chassis.database import Database, UtcDateTime, checked_url, migrate, utc_now
+from chassis.database import ConnectionBreaker, Database, UtcDateTime, checked_url, migrate, utc_now
 from chassis.errors import DependencyUnavailable
 
 
@@ -161,7 +164,7 @@ def test_a_database_that_answers_is_up(database: Database) -> None:
 
 def test_a_database_locked_for_too_long_is_unavailable(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path / 'locked.db'}"
-    holder, waiter = Database(url), Database(url, timeout_seconds=0.1)
+    holder, waiter = Database(url), Database(url, lock_seconds=0.1)
     with holder.write() as session:
         session.execute(text("CREATE TABLE a (b INTEGER)"))
         with pytest.raises(DependencyUnavailable), waiter.write() as waiting:
@@ -179,6 +182,180 @@ def test_a_server_that_is_away_is_unavailable(driver: str, free_port: Callable[[
     assert "hunter2" not in raised.value.detail
     assert time.monotonic() - begun < 5
     database.close()
+
+
+class Clock:
+    """A clock that a test moves."""
+
+    now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def silent_port() -> Iterator[int]:
+    """A server that accepts and never answers."""
+    with socket.create_server(("127.0.0.1", 0), backlog=64) as server:
+        yield server.getsockname()[1]
+
+
+@pytest.mark.parametrize("driver", ["mysql+pymysql", "postgresql+psycopg"])
+def test_a_silent_server_costs_the_first_caller_two_seconds_and_the_others_nothing(
+    driver: str, silent_port: int, clock: Clock
+) -> None:
+    database = Database(f"{driver}://user:hunter2@127.0.0.1:{silent_port}/shop", clock=clock)
+    seconds = []
+    for moment in (0.0, 0.0, 0.9, 1.1):
+        clock.now, begun = 100.0 + moment, time.monotonic()
+        with pytest.raises(DependencyUnavailable):
+            database.is_up()
+        seconds.append(time.monotonic() - begun)
+    first, second, third, probing = seconds
+    assert 1.5 < first < 3
+    assert max(second, third) < 0.2
+    assert 1.5 < probing < 3
+    database.close()
+
+
+class Relay:
+    """Forwards one port to a server, until it is told to stay silent."""
+
+    def __init__(self, host: str, port: int) -> None:
+        self._server = (host, port)
+        self._is_open = threading.Event()
+        self._is_open.set()
+        self._sockets = [socket.create_server(("127.0.0.1", 0))]
+        self.port = self._sockets[0].getsockname()[1]
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def set_silent(self, *, is_silent: bool) -> None:
+        (self._is_open.clear if is_silent else self._is_open.set)()
+
+    def close(self) -> None:
+        self._is_open.set()
+        for each in self._sockets:
+            with suppress(OSError):
+                each.shutdown(socket.SHUT_RDWR)
+            each.close()
+
+    def _accept(self) -> None:
+        with suppress(OSError):
+            while True:
+                client, _ = self._sockets[0].accept()
+                upstream = socket.create_connection(self._server)
+                self._sockets += [client, upstream]
+                for pair in ((client, upstream), (upstream, client)):
+                    threading.Thread(target=self._forward, args=pair, daemon=True).start()
+
+    def _forward(self, source: socket.socket, target: socket.socket) -> None:
+        with suppress(OSError):
+            while part := source.recv(65536):
+                self._is_open.wait()
+                target.sendall(part)
+            target.shutdown(socket.SHUT_WR)
+
+
+@pytest.fixture
+def relay(empty_database_url: str) -> Iterator[Relay]:
+    url = make_url(empty_database_url)
+    if url.port is None:
+        pytest.skip("A file never stays silent.")
+    relay = Relay(url.host or "", url.port)
+    yield relay
+    relay.close()
+
+
+def seconds_of(ask: Callable[[], object]) -> float:
+    begun = time.monotonic()
+    with pytest.raises(DependencyUnavailable):
+        ask()
+    return time.monotonic() - begun
+
+
+def test_a_server_that_falls_silent_costs_two_seconds_once_and_is_back_within_two(
+    empty_database_url: str, relay: Relay
+) -> None:
+    url = make_url(empty_database_url).set(host="127.0.0.1", port=relay.port)
+    database = Database(url.render_as_string(hide_password=False))
+    assert database.is_up()
+    relay.set_silent(is_silent=True)
+    first, *others = (seconds_of(database.is_up) for _ in range(4))
+    assert 1.5 < first < 3
+    assert max(others) < 0.2
+    relay.set_silent(is_silent=False)
+    end = time.monotonic() + 2
+    while True:
+        try:
+            assert database.is_up()
+            break
+        except DependencyUnavailable:
+            assert time.monotonic() < end
+            time.sleep(0.05)
+    database.close()
+
+
+def test_a_statement_without_an_answer_ends_after_two_seconds(empty_database_url: str, relay: Relay) -> None:
+    url = make_url(empty_database_url).set(host="127.0.0.1", port=relay.port)
+    database = Database(url.render_as_string(hide_password=False))
+
+    def ask() -> None:
+        with database.read() as session:
+            session.scalar(text("SELECT 1"))
+            relay.set_silent(is_silent=True)
+            session.scalar(text("SELECT 2"))
+
+    assert 1.5 < seconds_of(ask) < 3
+    relay.set_silent(is_silent=False)
+    with database.read() as session:
+        assert session.scalar(text("SELECT 3")) == 3  # Not the answer to another statement.
+    database.close()
+
+
+def test_after_a_failure_one_caller_a_second_tries_to_connect(clock: Clock) -> None:
+    breaker, tried = ConnectionBreaker(clock=clock), []
+
+    def fail() -> None:
+        tried.append(clock.now)
+        raise OSError
+
+    for moment in (0.0, 0.5, 0.9, 1.0, 1.5, 2.0):
+        clock.now = 100.0 + moment
+        with pytest.raises((OSError, DependencyUnavailable)):
+            breaker.connect(fail)
+    assert tried == [100.0, 101.0, 102.0]
+
+
+def test_nobody_waits_beside_the_caller_who_tries(clock: Clock) -> None:
+    breaker = ConnectionBreaker(clock=clock)
+    breaker.open()
+    clock.now += 1
+
+    def refuse_the_next() -> str:
+        with pytest.raises(DependencyUnavailable):
+            breaker.connect(lambda: "too early")
+        return "connected"
+
+    assert breaker.connect(refuse_the_next) == "connected"
+
+
+def test_a_connection_that_succeeds_lets_everybody_connect_again(clock: Clock) -> None:
+    breaker = ConnectionBreaker(clock=clock)
+    breaker.open()
+    with pytest.raises(DependencyUnavailable):
+        breaker.connect(lambda: 1)
+    clock.now += 1
+    assert [breaker.connect(lambda number=number: number) for number in range(3)] == [0, 1, 2]
+
+
+def test_while_all_is_well_many_connect_at_once(clock: Clock) -> None:
+    breaker = ConnectionBreaker(clock=clock)
+    assert breaker.connect(lambda: breaker.connect(lambda: "inner")) == "inner"
 
 
 @pytest.mark.parametrize(
