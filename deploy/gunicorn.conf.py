@@ -6,11 +6,31 @@ Variables: SERVICE (``captcha-service``), BIND_HOST, PORT, METRICS_PORT, WEB_CON
 import os
 import shutil
 import tempfile
+from pathlib import Path
 
-import structlog
-from prometheus_client import multiprocess
 
-from chassis.logs import line_processors
+def _metrics_folder() -> str:
+    """Make the folder that holds one file per worker and kind of metric, in memory where the machine has /dev/shm.
+
+    It is this gunicorn's own: files of an earlier run would be counted again. What a killed gunicorn left is removed.
+    A reload (SIGHUP) runs this file again and keeps the folder.
+    """
+    root = Path("/dev/shm" if os.access("/dev/shm", os.W_OK) else tempfile.gettempdir())
+    for old in root.glob("xinjing-metrics-*"):
+        if not Path("/proc", old.name.split("-")[2]).exists() and Path("/proc/self").exists():
+            shutil.rmtree(old, ignore_errors=True)
+    present, prefix = os.environ.get("PROMETHEUS_MULTIPROC_DIR", ""), f"xinjing-metrics-{os.getpid()}-"
+    is_ours = Path(present).name.startswith(prefix) and os.path.isdir(present)
+    return present if is_ours else tempfile.mkdtemp(prefix=prefix, dir=root)
+
+
+# Whoever imports prometheus_client first (chassis does) makes it read the variable, once: above all other imports.
+os.environ["PROMETHEUS_MULTIPROC_DIR"] = _metrics_folder()
+
+import structlog  # noqa: E402
+from prometheus_client.mmap_dict import MmapedDict  # noqa: E402
+
+from chassis.logs import line_processors  # noqa: E402
 
 wsgi_app = f"{os.environ['SERVICE'].replace('-', '_')}.app:create_app()"
 _host = os.environ.get("BIND_HOST", "127.0.0.1")
@@ -46,15 +66,45 @@ logconfig_dict = {
     "loggers": {"gunicorn.error": {"level": "INFO", "handlers": ["stderr"], "propagate": False}},
 }
 
-# One file per worker and metric; a fresh folder each time, because files of dead processes would be counted.
-os.environ["PROMETHEUS_MULTIPROC_DIR"] = tempfile.mkdtemp(prefix="metrics-")
-
 
 def child_exit(server, worker):  # noqa: ARG001
-    """Stop counting a dead worker's gauges."""
-    multiprocess.mark_process_dead(worker.pid)
+    """Remove a dead worker's files; its counts stay."""
+    _fold_dead_worker(Path(os.environ["PROMETHEUS_MULTIPROC_DIR"]), worker.pid)
 
 
 def on_exit(server):  # noqa: ARG001
     """Remove the metrics folder."""
     shutil.rmtree(os.environ["PROMETHEUS_MULTIPROC_DIR"], ignore_errors=True)
+
+
+def _fold_dead_worker(folder: Path, pid: int) -> None:
+    """Remove a dead worker's files; its counts are added to those of the dead before it, so that no counter falls.
+
+    Of the gauges only the mode ``mostrecent`` outlives its worker. The library itself removes live gauges alone: every
+    restart of a worker would leave files that each later scrape reads (client_python, issues 275 and 568).
+    """
+    for path in folder.glob(f"*_{pid}.db"):
+        kind = path.name.removesuffix(f"_{pid}.db")
+        if kind == "gauge_mostrecent" or not kind.startswith("gauge"):
+            _add_values(path, folder / f"{kind}_dead.db", keep_latest=kind == "gauge_mostrecent")
+        path.unlink()
+
+
+def _add_values(path: Path, to: Path, *, keep_latest: bool) -> None:
+    values: dict[str, tuple[float, float]] = {}
+    for source in (to, path):
+        if not source.exists():
+            continue
+        for key, value, timestamp, _ in MmapedDict.read_all_values_from_file(source):
+            known, known_at = values.get(key, (0.0, 0.0))
+            if keep_latest:
+                values[key] = (value, timestamp) if timestamp >= known_at else (known, known_at)
+            else:
+                values[key] = known + value, 0.0
+    fresh = to.with_suffix(".new")  # Not read by the collector before it is complete.
+    fresh.unlink(missing_ok=True)
+    written = MmapedDict(str(fresh))
+    for key, (value, timestamp) in values.items():
+        written.write_value(key, value, timestamp)
+    written.close()
+    fresh.replace(to)

@@ -27,6 +27,7 @@ import pytest
 import requests
 from redis import Redis
 
+from local.settings import PREFIXES, LocalSettings, environment, free_ports
 from stage.processes import wait_until_ready
 from stage.tally import Tally, table
 
@@ -86,6 +87,10 @@ class Stack:
         """Run a command of user-service and return what it prints."""
         raise NotImplementedError
 
+    def metrics(self, process: str) -> str:
+        """Read `/metrics` of a service or of sms-worker."""
+        raise NotImplementedError
+
     def captcha_answer(self, captcha_id: str) -> str:
         """Read the text of a captcha."""
         answer = self.redis_command("GET", f"captcha:answer:{captcha_id}")
@@ -138,6 +143,8 @@ class EmbeddedStack(Stack):
         raised = dict.fromkeys(RAISED_LIMITS, RAISED_TO)
         self._env = {**os.environ, **raised, "PORT": str(port), "DATA_DIR": str(folder), "PYTHONUNBUFFERED": "1"}
         self._env["SMS_RECLAIM_AFTER_SECONDS"] = "10"
+        names = [f"{name}_METRICS_PORT" for name in (*PREFIXES, "SMS_WORKER")]
+        self._env |= {name: str(port) for name, port in zip(names, free_ports(len(names)), strict=True)}
         self._folder = folder
         self._log = folder / "run.log"
         self._workers: list[ProcessWorker] = []
@@ -174,8 +181,6 @@ class EmbeddedStack(Stack):
             return client.execute_command(*words)
 
     def _environment(self) -> dict[str, str]:
-        from local.settings import LocalSettings, environment
-
         settings = LocalSettings(port=1, data_dir=self._folder)
         return environment(settings, f"unix://{self._folder}/redis.sock", self._env)
 
@@ -185,6 +190,12 @@ class EmbeddedStack(Stack):
             command, env=self._environment(), cwd=ROOT, check=True, capture_output=True, text=True, timeout=60
         )
         return done.stdout
+
+    def metrics(self, process: str) -> str:
+        name = process.removesuffix("-service").replace("-", "_").upper()
+        answer = requests.get(f"http://127.0.0.1:{self._env[f'{name}_METRICS_PORT']}/metrics", timeout=ANSWER_SECONDS)
+        answer.raise_for_status()
+        return answer.text
 
     def start_worker(self) -> Worker:
         env = self._environment()
@@ -226,11 +237,20 @@ class ComposeStack(Stack):
         command = ["docker", "compose", *words]
         return subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True, timeout=120).stdout
 
+    def _docker(self, *words: str) -> str:
+        return subprocess.run(["docker", *words], check=True, capture_output=True, text=True, timeout=60).stdout
+
     def redis_command(self, *words: str) -> Any:
         return json.loads(self._compose("exec", "-T", "redis", "redis-cli", "--json", *words))
 
     def flask(self, *words: str) -> str:
         return self._compose("exec", "-T", "user-service", "flask", "--app", "user_service.app", *words)
+
+    def metrics(self, process: str) -> str:
+        read = "import urllib.request as u; print(u.urlopen('http://127.0.0.1:9100/metrics').read().decode())"
+        containers = self._compose("ps", "--quiet", process).split()
+        texts = (self._docker("exec", container, "python", "-c", read) for container in containers)
+        return "\n".join(texts)
 
     def start_worker(self) -> Worker:
         self.restore_workers()

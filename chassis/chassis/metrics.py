@@ -4,7 +4,7 @@ import os
 from collections.abc import Iterable
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
-from prometheus_client import REGISTRY, CollectorRegistry, Counter, Histogram, make_wsgi_app
+from prometheus_client import REGISTRY, CollectorRegistry, Counter, Histogram, Metric, make_wsgi_app
 from prometheus_client.multiprocess import MultiProcessCollector
 
 REQUESTS = Counter("http_requests_total", "Requests answered.", ["service", "method", "route", "status"])
@@ -24,8 +24,19 @@ def metrics_app() -> WSGIApplication:
     if "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
         return make_wsgi_app(REGISTRY)
     merged = CollectorRegistry()
-    MultiProcessCollector(merged)  # type: ignore[no-untyped-call]
+    _WorkersCollector(merged)  # type: ignore[no-untyped-call]
     return make_wsgi_app(merged)
+
+
+class _WorkersCollector(MultiProcessCollector):
+    """The library's collector, which reads the files once more when one vanished before it was read."""
+
+    def collect(self) -> Iterable[Metric]:
+        """Merge the files of all workers."""
+        try:
+            return super().collect()  # type: ignore[no-untyped-call, no-any-return]
+        except FileNotFoundError:  # gunicorn.conf.py has just removed it.
+            return super().collect()  # type: ignore[no-untyped-call, no-any-return]
 
 
 class MetricsMiddleware:

@@ -1,8 +1,11 @@
 import os
+import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+import tempfile
+import time
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -10,6 +13,7 @@ import pytest
 import requests
 from urllib3.util import Retry
 
+CONFIGURATION = Path(__file__).parents[2] / "deploy/gunicorn.conf.py"
 APP = """
 from pydantic import BaseModel
 
@@ -31,18 +35,18 @@ def create_app():
 
 
 class Gunicorn:
-    """A real gunicorn with two workers and two addresses."""
+    """A real gunicorn as it is shipped, with two workers."""
 
     def __init__(self, folder: Path, *, port: int, metrics_port: int) -> None:
         self.port, self.metrics_port = port, metrics_port
-        (folder / "shop.py").write_text(APP.format(metrics_port=metrics_port))
-        (folder / "metrics").mkdir()
-        binds = [part for number in (port, metrics_port) for part in ("--bind", f"127.0.0.1:{number}")]
+        (folder / "shop").mkdir()
+        (folder / "shop" / "app.py").write_text(APP.format(metrics_port=metrics_port))
+        shop = {"SERVICE": "shop", "PORT": str(port), "METRICS_PORT": str(metrics_port), "WEB_CONCURRENCY": "2"}
+        given = {name: value for name, value in os.environ.items() if name != "PROMETHEUS_MULTIPROC_DIR"}
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "gunicorn", *binds, "--workers", "2", "--threads", "2", "--worker-class", "gthread",
-             "--log-level", "warning", "--chdir", str(folder), "--no-control-socket", "shop:create_app()"],
-            env={**os.environ, "PROMETHEUS_MULTIPROC_DIR": str(folder / "metrics")},
-        )  # fmt: skip
+            [sys.executable, "-m", "gunicorn", "-c", str(CONFIGURATION), "--chdir", str(folder)],
+            env={**given, **shop},
+        )
 
     def get(self, path: str, *, port: int, method: str = "GET") -> requests.Response:
         """Ask on a connection of its own, so that either worker may answer; wait for the first answer."""
@@ -52,6 +56,19 @@ class Gunicorn:
 
     def metrics(self) -> str:
         return self.get("/metrics", port=self.metrics_port).text
+
+    def workers(self) -> set[int]:
+        pid = self.process.pid
+        return {int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()}
+
+    def folder(self) -> Path:
+        root = Path("/dev/shm") if os.access("/dev/shm", os.W_OK) else Path(tempfile.gettempdir())
+        (folder,) = root.glob(f"xinjing-metrics-{self.process.pid}-*")
+        return folder
+
+    def owners(self) -> set[str]:
+        """Name the processes that the files belong to."""
+        return {path.stem.rpartition("_")[2] for path in self.folder().glob("*.db")}
 
 
 @pytest.fixture(scope="module")
@@ -102,3 +119,57 @@ def test_invented_paths_and_methods_make_no_new_series(gunicorn: Gunicorn) -> No
     assert 'method="other",route="unmatched",service="shop",status="404"' in text
     assert "BREW" not in text
     assert "invented" not in text
+
+
+def test_a_dead_workers_files_go_and_its_counts_stay(gunicorn: Gunicorn) -> None:
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda _: gunicorn.get("/open/2", port=gunicorn.port), range(20)))
+    before, old = gunicorn.metrics(), gunicorn.workers()
+    for pid in old:
+        os.kill(pid, signal.SIGKILL)
+    wait_until(lambda: len(gunicorn.workers()) == 2 and not gunicorn.workers() & old)
+    wait_until(lambda: not gunicorn.owners() & {str(pid) for pid in old})
+    assert counts(gunicorn.metrics()) == counts(before)
+    gunicorn.get("/open/2", port=gunicorn.port)
+    # The dead are one entry, however many they are.
+    assert "dead" in gunicorn.owners()
+    assert len(gunicorn.owners()) <= 3
+
+
+def test_a_reload_keeps_the_counts(gunicorn: Gunicorn) -> None:
+    gunicorn.get("/open/3", port=gunicorn.port)
+    before, old = counts(gunicorn.metrics()), gunicorn.workers()
+    gunicorn.process.send_signal(signal.SIGHUP)
+    wait_until(lambda: len(gunicorn.workers()) == 2 and not gunicorn.workers() & old)
+    assert counts(gunicorn.metrics()) == before
+
+
+def test_what_a_killed_gunicorn_left_is_removed_at_the_next_start(tmp_path: Path) -> None:
+    ports = free_ports(4)
+    for number in range(2):
+        (tmp_path / str(number)).mkdir()
+    first = Gunicorn(tmp_path / "0", port=ports[0], metrics_port=ports[1])
+    first.get("/open/1", port=first.port)
+    left, workers = first.folder(), first.workers()
+    for pid in (first.process.pid, *workers):
+        os.kill(pid, signal.SIGKILL)
+    first.process.wait(20)
+    second = Gunicorn(tmp_path / "1", port=ports[2], metrics_port=ports[3])
+    second.get("/open/1", port=second.port)
+    own = second.folder()
+    assert not left.exists()
+    second.process.terminate()
+    second.process.wait(20)
+    assert not own.exists()
+
+
+def counts(text: str) -> dict[str, float]:
+    lines = (line.rpartition(" ") for line in text.splitlines() if "_total{" in line or "_count{" in line)
+    return {name: float(value) for name, _, value in lines}
+
+
+def wait_until(is_true: Callable[[], bool]) -> None:
+    end = time.monotonic() + 60
+    while not is_true():
+        assert time.monotonic() < end
+        time.sleep(0.05)

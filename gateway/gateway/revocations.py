@@ -99,9 +99,7 @@ class Revocations:
 
     def ping(self) -> None:
         """Raise unless the stream is read; the ping of ``/readyz``."""
-        age = self.age_seconds()
-        REVOCATIONS_AGE.set(min(age, 86_400.0))
-        if age > self._stale_seconds:
+        if self.age_seconds() > self._stale_seconds:
             raise DependencyUnavailable
 
     def read_once(self, *, block_milliseconds: int | None = None) -> None:
@@ -162,6 +160,8 @@ class Revocations:
             except (RedisError, IndexError, KeyError, TypeError) as error:
                 log.warning("revocations_not_read", error=type(error).__name__)
                 self._stop.wait(_RETRY_SECONDS)
+            # Here and not in `ping`: a worker that no readiness check happens to reach must be seen too.
+            REVOCATIONS_AGE.set(min(self.age_seconds(), 86_400.0))
 
 
 def _parts(entry_id: str) -> tuple[int, int]:
