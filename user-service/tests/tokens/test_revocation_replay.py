@@ -131,7 +131,7 @@ def test_a_database_that_is_away_leaves_the_debt(redis, redis_url, clock, databa
     log_out()
     redis.flushall()
     revocations = Revocations(connect_redis(redis_url), token_seconds=600)
-    away = Database("mysql+pymysql://nobody:x@127.0.0.1:9/x", timeout_seconds=1)
+    away = Database("mysql+pymysql://nobody:x@127.0.0.1:9/x")
     with pytest.raises(DependencyUnavailable):
         RevocationReplayer(away, revocations, clock=clock).replay_if_incomplete()
     away.close()
