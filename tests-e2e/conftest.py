@@ -233,36 +233,42 @@ class ContainerWorker:
 class ComposeStack(Stack):
     """A compose stack that runs already; COMPOSE_PROJECT_NAME names it."""
 
-    def _compose(self, *words: str) -> str:
-        command = ["docker", "compose", *words]
-        return subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True, timeout=120).stdout
+    def compose(self, *words: str, variables: dict[str, str] | None = None, check: bool = True) -> str:
+        """Run `docker compose` and return what it prints."""
+        command, env = ["docker", "compose", *words], os.environ | (variables or {})
+        done = subprocess.run(command, cwd=ROOT, env=env, check=check, capture_output=True, text=True, timeout=240)
+        return done.stdout
 
     def _docker(self, *words: str) -> str:
         return subprocess.run(["docker", *words], check=True, capture_output=True, text=True, timeout=60).stdout
 
     def redis_command(self, *words: str) -> Any:
-        return json.loads(self._compose("exec", "-T", "redis", "redis-cli", "--json", *words))
+        return json.loads(self.compose("exec", "-T", "redis", "redis-cli", "--json", *words))
 
     def flask(self, *words: str) -> str:
-        return self._compose("exec", "-T", "user-service", "flask", "--app", "user_service.app", *words)
+        return self.compose("exec", "-T", "user-service", "flask", "--app", "user_service.app", *words)
 
     def metrics(self, process: str) -> str:
         read = "import urllib.request as u; print(u.urlopen('http://127.0.0.1:9100/metrics').read().decode())"
-        containers = self._compose("ps", "--quiet", process).split()
+        containers = self.compose("ps", "--quiet", process).split()
         texts = (self._docker("exec", container, "python", "-c", read) for container in containers)
         return "\n".join(texts)
 
     def start_worker(self) -> Worker:
         self.restore_workers()
-        return ContainerWorker(self._compose("ps", "--quiet", "sms-worker").split()[-1])
+        return ContainerWorker(self.compose("ps", "--quiet", "sms-worker").split()[-1])
 
     def kill_and_start(self, service: str) -> None:
         """End a container with SIGKILL, start it again, and wait until the whole stack is healthy."""
-        self._compose("kill", "--signal", "SIGKILL", service)
-        self._compose("up", "--detach", "--wait", "--no-recreate", "--scale", "sms-worker=2")
+        self.compose("kill", "--signal", "SIGKILL", service)
+        self.make_whole()
+
+    def make_whole(self) -> None:
+        """Start what does not run or has other settings, and wait until the whole stack is healthy."""
+        self.compose("up", "--detach", "--wait", "--scale", "sms-worker=2")
         end = time.monotonic() + START_SECONDS
         while not self._is_ready():
-            assert time.monotonic() < end, f"not ready after {service} was killed"
+            assert time.monotonic() < end, "the stack is not ready"
             time.sleep(0.2)
 
     def _is_ready(self) -> bool:
@@ -272,7 +278,7 @@ class ComposeStack(Stack):
 
     def restore_workers(self) -> None:
         scale = ("up", "--detach", "--wait", "--no-deps", "--no-recreate", "--scale", "sms-worker=2", "sms-worker")
-        self._compose(*scale)
+        self.compose(*scale)
 
 
 @pytest.fixture(scope="session")

@@ -8,6 +8,7 @@ import requests
 from pydantic import BaseModel, Field, ValidationError
 from requests.adapters import HTTPAdapter
 from structlog import get_logger
+from urllib3.exceptions import NewConnectionError
 
 from chassis import errors
 from chassis.identity import INTERNAL_TOKEN_HEADER, Caller, InternalTokens
@@ -67,8 +68,9 @@ class ServiceClient:
         """Send one request and return the answer, whatever its status.
 
         Raises:
-            UpstreamTimeout: no connection in 1 s or no answer in 5 s.
-            UpstreamUnavailable: the service refused or broke the connection.
+            DependencyUnavailable: the service does not run: there was no connection, so it got nothing.
+            UpstreamTimeout: no answer in 5 s.
+            UpstreamUnavailable: the service broke the connection.
         """
         own = {
             INTERNAL_TOKEN_HEADER: self._tokens.write_token(options.get("caller") or self._caller, audience=self.name),
@@ -84,9 +86,14 @@ class ServiceClient:
                 timeout=self._timeouts,
                 allow_redirects=False,
             )
+        except requests.ConnectTimeout as error:
+            raise errors.DependencyUnavailable(f"{self.name} is away.") from error
         except requests.Timeout as error:
             raise errors.UpstreamTimeout(f"{self.name} did not answer in time.") from error
         except requests.RequestException as error:
+            # urllib3's reason, inside the exception that requests raises: refused, or no such host.
+            if error.args and isinstance(getattr(error.args[0], "reason", None), NewConnectionError):
+                raise errors.DependencyUnavailable(f"{self.name} is away.") from error
             raise errors.UpstreamUnavailable(f"{self.name} cannot be reached.") from error
 
     def call(self, method: str, path: str, **options: Unpack[RequestOptions]) -> Any:

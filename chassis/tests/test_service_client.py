@@ -144,11 +144,16 @@ def test_a_strange_retry_after_is_left_out(fake_service: Any, client: ServiceCli
     assert raised.value.retry_after_seconds is None
 
 
-def test_a_refused_connection_is_an_upstream_that_is_not_available(
+def test_a_service_that_refuses_the_connection_is_away(
     make_client: Callable[[str], ServiceClient], free_port: Callable[[], int]
 ) -> None:
-    with pytest.raises(errors.UpstreamUnavailable):
+    with pytest.raises(errors.DependencyUnavailable):
         make_client(f"http://127.0.0.1:{free_port()}").call("GET", "/items")
+
+
+def test_a_service_whose_name_is_not_known_is_away(make_client: Callable[[str], ServiceClient]) -> None:
+    with pytest.raises(errors.DependencyUnavailable):
+        make_client("http://stopped.invalid:8000").call("GET", "/items")
 
 
 def test_a_service_that_does_not_answer_is_a_timeout(fake_service: Any, internal_tokens: InternalTokens) -> None:

@@ -3,7 +3,13 @@
 import re
 from dataclasses import dataclass
 
-from chassis.errors import Forbidden, Unauthenticated, UpstreamTimeout, UpstreamUnavailable
+from chassis.errors import (
+    DependencyUnavailable,
+    Forbidden,
+    Unauthenticated,
+    UpstreamTimeout,
+    UpstreamUnavailable,
+)
 from chassis.web import Access
 from gateway.cookies import CookieSession, SessionCookies
 from gateway.csrf import SameSite
@@ -67,7 +73,7 @@ class Authentication:
             self.same_site.require(request)
         try:
             return self._by_cookies(session, request)
-        except (UpstreamUnavailable, UpstreamTimeout):
+        except (DependencyUnavailable, UpstreamUnavailable, UpstreamTimeout):
             if access is Access.OPTIONAL and not request.is_unsafe:
                 return AuthResult()  # While user-service is away, no session is refreshed: people read signed out.
             raise

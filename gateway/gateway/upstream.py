@@ -18,7 +18,7 @@ from urllib3.exceptions import ConnectTimeoutError, HTTPError, NewConnectionErro
 from urllib3.response import HTTPResponse
 from urllib3.util import SKIP_HEADER
 
-from chassis.errors import UpstreamTimeout, UpstreamUnavailable, XinjingError
+from chassis.errors import DependencyUnavailable, UpstreamTimeout, UpstreamUnavailable, XinjingError
 from gateway.metrics import UPSTREAM_ERRORS
 from gateway.proxy_request import SMALL_BYTES, Body, Headers
 
@@ -26,6 +26,7 @@ log = get_logger(__name__)
 _IDEMPOTENT = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE"})
 _STEP_BYTES = 64 * 1024
 _IDLE_SECONDS = 30  # Less than the 75 seconds for which the services keep an idle connection.
+_RETRY_AFTER_SECONDS = 2  # A service that restarts is back after some seconds.
 _MAX_IDLE = 64
 
 
@@ -187,8 +188,9 @@ class Upstream:
         before an answer: the service closed it while idle.
 
         Raises:
-            UpstreamTimeout: no connection, or silence for too long.
-            UpstreamUnavailable: refused, broken, or a response that is no HTTP.
+            DependencyUnavailable: no connection: the service does not run, so it got nothing.
+            UpstreamTimeout: silence for too long.
+            UpstreamUnavailable: broken, or a response that is no HTTP.
         """
         connection = self.pool.take_idle()
         if connection is not None:
@@ -198,18 +200,24 @@ class Upstream:
                 if request.method not in _IDEMPOTENT or not request.body.is_empty:
                     raise self.failure(error) from error
         try:
-            return self._exchange(self.pool.open_connection(), request)
+            connection = self.pool.open_connection()
+        except (HTTPError, OSError) as error:
+            self._count("timeout" if _is_timeout(error) else "broken", error)
+            raise DependencyUnavailable(f"{self.name} is away.", retry_after_seconds=_RETRY_AFTER_SECONDS) from error
+        try:
+            return self._exchange(connection, request)
         except (_ConnectionDied, HTTPError, OSError) as error:
             raise self.failure(error) from error
 
     def failure(self, error: BaseException) -> XinjingError:
         """Count a failure and return the error that the client sees."""
-        timed_out = isinstance(error, TimeoutError | ConnectTimeoutError | ReadTimeoutError)
-        timed_out = timed_out and not isinstance(error, NewConnectionError)  # In urllib3, a refusal is a time-out too.
-        kind = "timeout" if timed_out else "broken"
+        timed_out = _is_timeout(error)
+        self._count("timeout" if timed_out else "broken", error)
+        return UpstreamTimeout() if timed_out else UpstreamUnavailable()
+
+    def _count(self, kind: str, error: BaseException) -> None:
         UPSTREAM_ERRORS.labels(self.name, kind).inc()
         log.warning("upstream_failed", upstream=self.name, kind=kind, error=type(error).__name__)
-        return UpstreamTimeout() if timed_out else UpstreamUnavailable()
 
     def _exchange(self, connection: HTTPConnection, request: UpstreamRequest) -> UpstreamResponse:
         try:
@@ -262,3 +270,9 @@ class Upstream:
             # A service that refuses a body early responds and closes; its response may still be readable.
             if body.length is not None and body.length <= SMALL_BYTES:
                 raise
+
+
+def _is_timeout(error: BaseException) -> bool:
+    # In urllib3, a refused connection is a time-out too.
+    is_one = isinstance(error, TimeoutError | ConnectTimeoutError | ReadTimeoutError)
+    return is_one and not isinstance(error, NewConnectionError)

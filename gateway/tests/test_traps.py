@@ -378,7 +378,7 @@ def test_w54_a_client_that_leaves_frees_the_service(gateway: Any, services: Any)
     assert services.news.broken == broken + 1
 
 
-def test_w55_a_service_that_hangs_is_504_and_one_that_refuses_is_502(
+def test_w55_a_service_that_hangs_is_504_and_one_that_is_away_is_503(
     start_gateway: Callable[..., Any], gateway: Any, services: Any
 ) -> None:
     services.news.on("GET", READ, lambda connection: connection.recv(1))
@@ -388,7 +388,8 @@ def test_w55_a_service_that_hangs_is_504_and_one_that_refuses_is_502(
     assert 1.4 < time.monotonic() - begun < 3
     refusing = start_gateway(news_service_url="http://127.0.0.1:9")
     answer = refusing.ask("GET", READ)
-    assert (answer.status, answer.json["code"]) == (502, "upstream_unavailable")
+    assert (answer.status, answer.json["code"]) == (503, "service_unavailable")
+    assert int(answer.values("Retry-After")[0]) > 0
 
 
 def test_w60_a_role_with_a_line_end_is_401(gateway: Any, services: Any, sign: Callable[..., str]) -> None:

@@ -49,7 +49,7 @@ def test_T12_limits_and_sessions_hold_over_replicas_and_restarts(
     assert tries == [401] * 5
     assert {log_in(person.mobile, through=number % 2).status_code for number in range(8)} == {429}
     accounts.user.stop()
-    assert ask(accounts.gateways[0], "GET", "/api/v1/users/me", token=person.tokens["access_token"]).status_code == 502
+    assert ask(accounts.gateways[0], "GET", "/api/v1/users/me", token=person.tokens["access_token"]).status_code == 503
     accounts.user.start()
     assert log_in(person.mobile).status_code == 429
     assert ask(accounts.gateways[1], "GET", ME, token=person.tokens["access_token"]).status_code == 200

@@ -11,7 +11,7 @@ from structlog import get_logger
 from chassis.logs import configure_logs
 from chassis.redis_client import connect_redis
 from chassis.self_test import check_start
-from chassis.settings import load_settings
+from chassis.settings import fail_to_boot, load_settings
 from sms_service.codes.sms_codes import Backlog
 from sms_service.codes.templates import TemplatesMalformed
 from sms_service.providers.provider import ProviderUnusable
@@ -27,7 +27,10 @@ log = get_logger(__name__)
 
 
 def main() -> None:
-    """Run the worker until SIGTERM, or with ``--check`` ask a running one whether it is ready."""
+    """Run the worker until SIGTERM, or with ``--check`` ask a running one whether it is ready.
+
+    ``--check-settings`` ends before the first job: with 0, or with 3 if a worker cannot run on these settings.
+    """
     settings = load_settings(Settings)
     if "--check" in sys.argv[1:]:
         sys.exit(0 if is_healthy(settings.metrics_port) else 1)
@@ -37,7 +40,9 @@ def main() -> None:
     try:
         handler = make_job_handler(settings, redis, make_consumer(settings), stopping=threading.Event())
     except (TemplatesMalformed, ProviderUnusable) as error:
-        sys.exit(f"Settings are missing or wrong:\n  {error}")
+        fail_to_boot("Settings are missing or wrong:", [str(error)])
+    if "--check-settings" in sys.argv[1:]:
+        return
     backlog = Backlog(redis=redis, code_ttl_seconds=settings.code_ttl_seconds)
     REGISTRY.register(SharedState(make_inspection(settings), backlog, ProviderHealth(redis), settings.providers))
     run_worker(settings, redis, handler)

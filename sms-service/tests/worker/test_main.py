@@ -95,12 +95,17 @@ def test_the_check_fails_where_no_worker_runs(environment: dict[str, str]) -> No
     assert subprocess.run([*COMMAND, "--check"], env=environment, check=False).returncode == 1
 
 
+def test_the_check_of_the_settings_ends_before_the_first_job(environment: dict[str, str]) -> None:
+    assert subprocess.run([*COMMAND, "--check-settings"], env=environment, check=False, timeout=60).returncode == 0
+
+
 def test_a_worker_without_the_templates_of_its_provider_says_so(environment: dict[str, str]) -> None:
     needed = {"ROUTES": "aliyun", "ALIYUN_ACCESS_KEY_ID": "i", "ALIYUN_ACCESS_KEY_SECRET": "s"}
     needed |= {"ALIYUN_SIGN_NAME": "n"}
     environment |= {f"SMS_{name}": value for name, value in needed.items()}
-    ended = subprocess.run(COMMAND, env=environment, check=False, capture_output=True, text=True, timeout=30)
-    assert ended.returncode == 1
+    command = [*COMMAND, "--check-settings"]
+    ended = subprocess.run(command, env=environment, check=False, capture_output=True, text=True, timeout=60)
+    assert ended.returncode == 3
     assert ended.stderr == (
         "Settings are missing or wrong:\n"
         "  aliyun has no template id for change_mobile, login, reauthenticate, register, "
