@@ -131,6 +131,10 @@ def test_settings_and_compose_file_name_the_same_variables(root: Path) -> None:
         required = {name for name, is_required in variables.items() if is_required}
         assert given - set(variables) == set(), "the compose file names what no settings class knows"
         assert required - given - from_files == set(), "a required setting stands nowhere"
+        own = {name for name in variables if name.startswith(f"{prefix}_")}
+        values = {name: value for each in containers for name, value in each.get("environment", {}).items()}
+        fixed = {name for name in own & set(values) if values[name] is not None and f"${{{name}:-" not in values[name]}
+        assert (own - given - from_files, fixed) == (set(), set()), "a line in .env would be ignored"
 
 
 def _package_of(container: dict[str, object]) -> str:
