@@ -8,8 +8,8 @@ PACKAGES := chassis/chassis gateway/gateway captcha-service/captcha_service sms-
 LOCK := $(BIN)/pip-compile --quiet --generate-hashes --strip-extras --allow-unsafe --no-emit-index-url \
 	--no-emit-trusted-host --no-emit-find-links --no-emit-options
 STRENGTH := .venv-strength
-# conftest.py says which tests stay together; the journeys start first, because they wait most.
-SIDE_BY_SIDE := -n auto --no-loadscope-reorder
+# conftest.py says which tests stay together. The journeys start first; they mostly wait, so four processes fill two cores.
+SIDE_BY_SIDE := -n 4 --no-loadscope-reorder
 NOT_HERE := not outside and not compose and not browser
 
 help: ## list the commands

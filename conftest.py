@@ -157,8 +157,13 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "dialect" in metafunc.fixturenames:
         servers = [pytest.param(name, marks=pytest.mark.outside) for name in ("mariadb", "postgresql")]
         marks = (mark.name for mark in metafunc.definition.iter_markers())  # The closest first.
-        nearest = next((name for name in marks if name in ("any_database", "every_database")), "every_database")
-        metafunc.parametrize("dialect", ["sqlite", *(servers if nearest == "every_database" else [])], indirect=True)
+        dialects = {
+            "any_database": ["sqlite"],
+            "database_server": servers,
+            "every_database": ["sqlite", *servers],
+        }
+        nearest = next((name for name in marks if name in dialects), "every_database")
+        metafunc.parametrize("dialect", dialects[nearest], indirect=True)
 
 
 @pytest.fixture

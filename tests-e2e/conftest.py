@@ -12,7 +12,6 @@ import re
 import secrets
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -136,9 +135,7 @@ class EmbeddedStack(Stack):
     """What `make run` starts."""
 
     def __init__(self, folder: Path) -> None:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port = probe.getsockname()[1]
+        [port] = free_ports(1)
         super().__init__(f"http://127.0.0.1:{port}")
         raised = dict.fromkeys(RAISED_LIMITS, RAISED_TO)
         self._env = {**os.environ, **raised, "PORT": str(port), "DATA_DIR": str(folder), "PYTHONUNBUFFERED": "1"}
@@ -199,7 +196,7 @@ class EmbeddedStack(Stack):
 
     def start_worker(self) -> Worker:
         env = self._environment()
-        worker = ProcessWorker({**env, "METRICS_PORT": env["SMS_WORKER_METRICS_PORT"]}, self._folder / "workers.log")
+        worker = ProcessWorker({**env, "METRICS_PORT": str(free_ports(1)[0])}, self._folder / "workers.log")
         self._workers.append(worker)
         end = time.monotonic() + START_SECONDS
         while self._waiting_workers() < 2:

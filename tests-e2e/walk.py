@@ -218,7 +218,12 @@ def walk_everything(folder: Path, recorder: Recorder) -> dict[str, Walk]:
     server = RedisServer(folder / "redis", folder / "redis.sock")
     server.start()
     settings = LocalSettings(port=free_ports(1)[0], data_dir=folder)
-    with Vendor() as vendor, Redis.from_url(server.url, decode_responses=True) as redis:
+    with (
+        contextlib.ExitStack() as ends,
+        Vendor() as vendor,
+        Redis.from_url(server.url, decode_responses=True) as redis,
+    ):
+        ends.callback(server.stop)
         account = dict.fromkeys((f"SMS_YUNTONGXUN_{name}" for name in ("ACCOUNT_SID", "AUTH_TOKEN", "APP_ID")), "walk")
         vendor_settings = {"SMS_ROUTES": "yuntongxun", "SMS_YUNTONGXUN_URL": vendor.url, **account}
         os.environ.update(environment(settings, server.url, {**os.environ, **vendor_settings}))
@@ -228,6 +233,7 @@ def walk_everything(folder: Path, recorder: Recorder) -> dict[str, Walk]:
             try:
                 walks.update(walk_all(recorder, client))
             finally:
+                _wait_for(lambda: callable(signal.getsignal(signal.SIGTERM)), "the worker handles SIGTERM")
                 os.kill(os.getpid(), signal.SIGTERM)
 
         with serve_all(os.environ):
@@ -238,7 +244,6 @@ def walk_everything(folder: Path, recorder: Recorder) -> dict[str, Walk]:
             driver.start()
             run_worker()
             driver.join()
-    server.stop()
     return walks
 
 

@@ -4,12 +4,14 @@ import os
 import secrets
 import socket
 from collections.abc import Mapping
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 PREFIXES = ("CAPTCHA", "SMS", "USER", "NEWS", "GATEWAY")
+_SERVER_PORTS = range(10_000, 32_000)
 SERVICES = ("CAPTCHA", "SMS", "USER", "NEWS")
 
 
@@ -34,14 +36,18 @@ def secret(folder: Path, name: str) -> str:
 
 
 def free_ports(count: int) -> list[int]:
-    """Find TCP ports on 127.0.0.1 that nobody uses."""
-    sockets = [socket.socket() for _ in range(count)]
-    for each in sockets:
-        each.bind(("127.0.0.1", 0))
-    ports = [each.getsockname()[1] for each in sockets]
-    for each in sockets:
-        each.close()
-    return ports
+    """Find TCP ports on 127.0.0.1 that nobody uses, in random order.
+
+    They lie below the range from which the kernel gives ports to clients, so that no connection takes one meanwhile.
+    """
+    with ExitStack() as probes:
+        ports: list[int] = []
+        while len(ports) < count:
+            probe = probes.enter_context(socket.socket())
+            with suppress(OSError):
+                probe.bind(("127.0.0.1", secrets.choice(_SERVER_PORTS)))
+                ports.append(probe.getsockname()[1])
+        return ports
 
 
 def environment(settings: LocalSettings, redis_url: str, given: Mapping[str, str]) -> dict[str, str]:
