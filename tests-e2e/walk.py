@@ -225,8 +225,8 @@ def walk_everything(folder: Path, recorder: Recorder) -> dict[str, Walk]:
     ):
         ends.callback(server.stop)
         account = dict.fromkeys((f"SMS_YUNTONGXUN_{name}" for name in ("ACCOUNT_SID", "AUTH_TOKEN", "APP_ID")), "walk")
-        vendor_settings = {"SMS_ROUTES": "yuntongxun", "SMS_YUNTONGXUN_URL": vendor.url, **account}
-        os.environ.update(environment(settings, server.url, {**os.environ, **vendor_settings}))
+        own = {"PORT": str(settings.port), "SMS_ROUTES": "yuntongxun", "SMS_YUNTONGXUN_URL": vendor.url, **account}
+        os.environ.update(environment(settings, server.url, {**os.environ, **own}))
         client = Client(f"http://127.0.0.1:{settings.port}", redis, vendor)
 
         def drive() -> None:
