@@ -47,6 +47,10 @@ class Broker:
         given = urlsplit(url)
         named = container or os.environ.get("TEST_BROKER_CONTAINER")
         self._container = named or run(*_SERVERS, "ps", "-q", "rabbitmq").strip()
+        if not self._container:
+            raise RuntimeError(
+                "The container of RabbitMQ is unknown: set TEST_BROKER_CONTAINER or unset TEST_AMQP_URL."
+            )
         self.url = given._replace(path=f"/{_VHOST}").geturl()
         self.url_with_wrong_password = self.url.replace(f":{given.password}@", ":not-the-password@")
         self._user = given.username or ""
