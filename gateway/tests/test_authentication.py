@@ -220,6 +220,20 @@ def test_signing_out_that_did_not_happen_leaves_the_session_alone(
     assert gateway.ask("GET", "/api/v1/users/me", headers=with_cookies(token)).status == 200
 
 
+@pytest.mark.parametrize("headers", [{"Sec-Fetch-Site": "cross-site"}, {"Origin": "https://evil.example"}])
+def test_another_site_cannot_refresh_with_the_cookie_of_a_browser(
+    gateway: Any,
+    services: Any,
+    tokens_of: Callable[..., Any],
+    answering_json: Callable[..., bytes],
+    headers: dict[str, str],
+) -> None:
+    services.user.on("POST", "/api/v1/tokens/refresh", answering_json(tokens_of()))
+    answer = gateway.ask("POST", "/api/v1/tokens/refresh", headers={**with_cookies("", "refresh-1"), **headers})
+    assert answer.status == 403
+    assert services.user.count("POST", "/api/v1/tokens/refresh") == 0
+
+
 def test_a_browser_refreshes_with_its_cookie_and_an_empty_body(
     gateway: Any, services: Any, tokens_of: Callable[..., Any], answering_json: Callable[..., bytes]
 ) -> None:
