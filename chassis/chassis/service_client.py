@@ -102,7 +102,8 @@ class ServiceClient:
         Raises:
             XinjingError: the error of our tree whose code the service's problem names; `Unauthenticated` is about the
                 user. If the service refuses our internal token, the user gets `UpstreamUnavailable`.
-            UpstreamUnavailable, UpstreamTimeout: as in `request`, and for every answer that is neither.
+            DependencyUnavailable, UpstreamTimeout: as in `request`.
+            UpstreamUnavailable: as in `request`, and for every answer that is neither.
         """
         answer = self.request(method, path, **options)
         if answer.status_code == 204:
@@ -119,7 +120,7 @@ class ServiceClient:
         """Return True if the service's process answers at all (its ``/healthz``), else raise, as svcs pings must.
 
         Raises:
-            UpstreamUnavailable, UpstreamTimeout: it does not.
+            DependencyUnavailable, UpstreamUnavailable, UpstreamTimeout: it does not.
         """
         if not self.request("GET", "/healthz").ok:
             raise errors.UpstreamUnavailable(f"{self.name} is not up.")

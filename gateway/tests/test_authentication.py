@@ -220,8 +220,8 @@ def test_signing_out_that_did_not_happen_leaves_the_session_alone(
     assert gateway.ask("GET", "/api/v1/users/me", headers=with_cookies(token)).status == 200
 
 
-@pytest.mark.parametrize("headers", [{"Sec-Fetch-Site": "cross-site"}, {"Origin": "https://evil.example"}])
-def test_another_site_cannot_refresh_with_the_cookie_of_a_browser(
+@pytest.mark.parametrize("headers", [{}, {"Sec-Fetch-Site": "cross-site"}, {"Origin": "https://evil.example"}])
+def test_only_our_pages_refresh_with_the_cookie_of_a_browser(
     gateway: Any,
     services: Any,
     tokens_of: Callable[..., Any],
