@@ -155,7 +155,7 @@ def _sessions(settings: Settings, database: Database, redis: Redis, clock: Clock
     lifetimes = Lifetimes(
         absolute=timedelta(days=settings.session_absolute_days),
         idle=timedelta(days=settings.session_idle_days),
-        grace=timedelta(seconds=settings.refresh_grace_seconds),
+        repeatable=timedelta(seconds=settings.access_token_seconds),
     )
     return Sessions(
         database=database,

@@ -46,7 +46,6 @@ class Settings(BaseSettings):
 
     session_idle_days: int = Field(default=14, ge=1, le=30)
     session_absolute_days: int = Field(default=30, ge=1, le=30)
-    refresh_grace_seconds: int = Field(default=10, ge=0, le=30)
 
     argon2_profile: Literal["owasp", "weak_only_for_tests"] = "owasp"
     # Of one process. None: `passwords.hashing.parallel_hashes` divides the cores among gunicorn's processes.

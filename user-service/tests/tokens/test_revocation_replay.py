@@ -73,10 +73,28 @@ def test_what_ended_long_ago_is_not_repeated(replayer, log_out, revoked, redis, 
     assert revoked() == []
 
 
+def test_a_session_whose_token_came_by_a_repetition_is_told_as_long_as_that_token_lives(
+    app, log_in, refresh, visitor, revoked, redis, clock, claims_of, register
+):
+    """A repeated refresh does not count as a use, yet its access token lives for another ten minutes."""
+    phone = register().json
+    assert refresh(phone["refresh_token"]).status_code == 200
+    clock.move(seconds=599)
+    assert refresh(phone["refresh_token"]).status_code == 200
+    clock.move(seconds=500)
+    answer = visitor.signed_in(log_in()).call("DELETE", "/api/v1/sessions?scope=others")
+    assert answer.status_code == 204
+    ended = ("session", claims_of(phone["access_token"])["sid"])
+    assert entries_of(revoked) == [ended]
+    redis.flushall()
+    svcs.Container(svcs.flask.get_registry(app)).get(RevocationReplayer).replay_if_incomplete()
+    assert entries_of(revoked) == [ended]
+
+
 def test_a_session_without_a_living_token_is_not_repeated(app, database, log_out, owner, revoked, redis, clock):
     with database.write() as db:
         session = db.get_one(UserSession, owner.user["session_id"])
-        session.last_used_at = clock.now - timedelta(seconds=901)
+        session.last_used_at = clock.now - timedelta(seconds=1501)
     log_out()
     redis.flushall()
     svcs.Container(svcs.flask.get_registry(app)).get(RevocationReplayer).replay_if_incomplete()

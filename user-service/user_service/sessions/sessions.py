@@ -150,7 +150,7 @@ class Sessions:
         db.get(User, user_id, with_for_update=True)
         others = (UserSession.user_id == user_id, UserSession.id != but)
         # Ended sessions with a valid token are among them, as in `end`: the gateways may have missed their end.
-        may_have_token = UserSession.last_used_at > now - self.revocations.retention
+        may_have_token = UserSession.last_used_at > now - self.revocations.tokens_outlive_use
         ids = db.scalars(select(UserSession.id).where(*others, may_have_token)).all()
         _revoke(db, now, *others)
         entry = AuditEntry("sessions_ended", user_id=user_id, actor_id=user_id, detail="others")

@@ -48,19 +48,23 @@ class RefreshToken:
 
 @dataclass(frozen=True)
 class Lifetimes:
-    """The longest life of a session, its longest life unused, and how long a used token still gets its successor."""
+    """The longest life of a session, its longest life unused, and how long a used token still gets its successor.
+
+    The last is the life of an access token: a phone whose answer was lost asks again when it has a network again, at
+    the latest when its access token expires.
+    """
 
     absolute: timedelta
     idle: timedelta
-    grace: timedelta
+    repeatable: timedelta
 
 
 class Verdict(enum.Enum):
     """What a presented token means."""
 
     CURRENT = enum.auto()  # The newest token of a live session: rotate it.
-    REPEATED = enum.auto()  # The one before, moments ago: answer the same successor again.
-    REUSED = enum.auto()  # An older one: it was copied.
+    REPEATED = enum.auto()  # The one before, and its successor was never used: answer that successor again.
+    REUSED = enum.auto()  # Its successor was used, or much time has passed: it was copied.
     REFUSED = enum.auto()  # Not genuine, or the session is over.
 
 
@@ -92,7 +96,7 @@ class RefreshTokens:
         age = session.refresh_generation - token.generation
         if not self._is_genuine(token, age, session.refresh_hash):
             return Verdict.REFUSED
-        if age > 1 or (age == 1 and now > session.last_used_at + self._lifetimes.grace):
+        if age > 1 or (age == 1 and now > session.last_used_at + self._lifetimes.repeatable):
             return Verdict.REUSED
         unused_until = session.last_used_at + self._lifetimes.idle
         if session.revoked_at is not None or now >= session.expires_at or now >= unused_until:

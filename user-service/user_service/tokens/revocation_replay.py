@@ -55,11 +55,11 @@ class RevocationReplayer:
             return
         now = self._clock()
         since = now - self._revocations.retention
+        used_since = now - self._revocations.tokens_outlive_use
         try:
             with self._database.read() as db:
                 session_ids = db.scalars(
-                    # A session that was unused for so long has no valid token.
-                    select(UserSession.id).where(UserSession.revoked_at > since, UserSession.last_used_at > since)
+                    select(UserSession.id).where(UserSession.revoked_at > since, UserSession.last_used_at > used_since)
                 ).all()
         except DependencyUnavailable:
             self._revocations.mark_incomplete()

@@ -30,6 +30,9 @@ class Revocations:
 
     def __init__(self, redis: Redis, *, token_seconds: int) -> None:
         self.retention = timedelta(seconds=token_seconds + _MARGIN_SECONDS)
+        # A session that was last used longer ago has no valid token: a repeated refresh is no use of it, and is
+        # answered for one token's life.
+        self.tokens_outlive_use = self.retention + timedelta(seconds=token_seconds)
         self._redis = redis
         self._newest: str | None = None
         self._run_id: str | None = None
@@ -74,8 +77,12 @@ class Revocations:
 
     def _publish(self, entries: list[dict[str, str]], now: datetime) -> None:
         until = int((now + self.retention).timestamp())
-        oldest = f"{int((now - self.retention).timestamp() * 1000)}-0"
         try:
+            with redis_errors():
+                # By the clock of Redis, which the ids of the entries come from: by ours, if it were fast, the new
+                # entries would be cut off at once.
+                redis_seconds = self._redis.time()[0]
+            oldest = f"{int((redis_seconds - self.retention.total_seconds()) * 1000)}-0"
             for start in range(0, len(entries), _PAGE):
                 with redis_errors(), self._redis.pipeline(transaction=False) as pipe:
                     for entry in entries[start : start + _PAGE]:
