@@ -87,7 +87,7 @@ def test_logging_out_ends_the_session(
 ) -> None:
     person = register()
     call("login", mobile=person.mobile, password=person.password)
-    token = browser_client.http.cookies.get("at")
+    token = browser_client.http.cookies.get("xinjing_at")
     answer = browser_client(method, "/passport/logout", **options)
     assert (answer.status_code, answer.json()) == (200, {"errno": "0", "errmsg": "退出成功"})
     assert not is_signed_in(browser_client)

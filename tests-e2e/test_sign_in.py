@@ -194,7 +194,7 @@ def test_a_bearer_token_wins_over_the_cookies_of_a_client_that_asked_for_them(
     first, second = register(), register()
     login = {"mobile": first.mobile, "password": first.password}
     jar_client.post(f"{stack.url}/api/v1/sessions?cookies=true", json=login)
-    assert set(jar_client.cookies.keys()) == {"at", "rt"}
+    assert set(jar_client.cookies.keys()) == {"xinjing_at", "xinjing_rt"}
     me = f"{stack.url}/api/v1/users/me"
     assert jar_client.get(me).json()["id"] == first.user["id"]
     bearer = {"Authorization": f"Bearer {second.access_token}"}

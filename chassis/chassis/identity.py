@@ -15,7 +15,11 @@ from chassis.errors import InternalTokenRefused, Unauthenticated
 
 INTERNAL_TOKEN_HEADER = "X-Internal-Token"
 LIFETIME_SECONDS = 60
-_LEEWAY_SECONDS = 5
+# The clocks of two services may be 60 seconds apart. A token is in use for at most half of its life, as the gateway
+# keeps them for so long. So a reader with a fast clock sees one up to 30 seconds after its end, and one with a slow
+# clock sees an end up to 60 seconds later than it could be.
+_FAST_CLOCK_SECONDS = 30
+_SLOW_CLOCK_SECONDS = 60
 _TYPE = "internal+jwt"  # RFC 8725 3.11: no other token can be taken for one of these.
 GATEWAY = "gateway"
 
@@ -76,7 +80,7 @@ class InternalTokens:
         if decoded["header"].get("typ") != _TYPE:
             raise InternalTokenRefused("The internal token is of another type.")
         claims, now = decoded["payload"], self._clock()
-        if not now - _LEEWAY_SECONDS <= claims["exp"] <= now + LIFETIME_SECONDS + _LEEWAY_SECONDS:
+        if not now - _FAST_CLOCK_SECONDS <= claims["exp"] <= now + LIFETIME_SECONDS + _SLOW_CLOCK_SECONDS:
             raise InternalTokenRefused("The internal token is expired.")
         if "sid" not in claims:
             return Caller(claims["iss"])

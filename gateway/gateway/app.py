@@ -1,6 +1,7 @@
 """Puts the gateway together: the Flask app with the gateway's own endpoints, and the proxy in front of it."""
 
 from dataclasses import dataclass
+from typing import Any  # JSON of another service.
 
 import svcs
 from flask import Flask
@@ -19,6 +20,7 @@ from gateway import routes
 from gateway.authentication import Authentication
 from gateway.classic import routes as classic
 from gateway.classic.api import ClassicApi
+from gateway.clocks import UserServiceClock
 from gateway.cookies import SessionCookies
 from gateway.csrf import SameSite
 from gateway.limits import AddressLimits
@@ -26,6 +28,7 @@ from gateway.openapi import MergedDocument
 from gateway.proxy import Forwarder, InternalTokenCache, Proxy
 from gateway.proxy_request import RequestReader
 from gateway.public_keys import PublicKeys
+from gateway.responses import ResponsePolicy
 from gateway.revocations import Revocations
 from gateway.rules import RuleTable, Service
 from gateway.settings import Settings
@@ -70,7 +73,8 @@ def create_app(settings: Settings | None = None) -> Flask:
     tokens = InternalTokens(settings.internal_token_key.get_secret_value())
     redis = connect_redis(settings.redis_url.get_secret_value(), timeout_seconds=_FEED_TIMEOUT_SECONDS)
     clients = _service_clients(settings, tokens)
-    keys = PublicKeys(lambda: clients[Service.USER].call("GET", "/.well-known/jwks.json"))
+    user_service_clock = UserServiceClock()
+    keys = PublicKeys(lambda: _fetch_keys(clients[Service.USER], user_service_clock))
     revocations = Revocations(
         redis,
         stale_seconds=settings.revocations_stale_seconds,
@@ -85,6 +89,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     svcs.flask.register_value(app, Redis, redis, ping=Redis.ping)
     proxy = Proxy(
         flask=app.wsgi_app,
+        policy=ResponsePolicy(strict_transport=settings.cookies_secure),
         rules=RuleTable(),
         reader=RequestReader(settings.trusted_proxies),
         forwarder=forwarder,
@@ -151,6 +156,12 @@ def _service_clients(settings: Settings, tokens: InternalTokens) -> dict[Service
         )
         for service, address in _addresses(settings).items()
     }
+
+
+def _fetch_keys(users: ServiceClient, clock: UserServiceClock) -> Any:
+    response = users.request("GET", "/.well-known/jwks.json")
+    clock.note_date(response.headers.get("Date"))
+    return response.json()
 
 
 def _addresses(settings: Settings) -> dict[Service, str]:

@@ -16,7 +16,7 @@ from gateway.csrf import SameSite
 from gateway.proxy_request import ProxyRequest
 from gateway.revocations import Revocations
 from gateway.token_refresh import RefreshRefused, TokenRefresh
-from gateway.verifier import Identity, TokenVerifier
+from gateway.verifier import Identity, IssuedInFuture, TokenVerifier
 
 _BEARER = re.compile(r"Bearer +(\S+)", re.IGNORECASE)
 
@@ -92,16 +92,21 @@ class Authentication:
         if session.access_token:
             try:
                 return AuthResult(self._valid_identity(session.access_token, request))
+            except IssuedInFuture:
+                return AuthResult()  # The clocks are wrong, not the session. A new token would be refused as well.
             except Unauthenticated:
                 pass  # Expired, revoked or garbled: the refresh token decides.
         if not session.refresh_token:
-            return AuthResult(None, tuple(self.cookies.clear_session()))
+            return AuthResult(None, tuple(self.cookies.clear_session(request)))
         try:
             tokens = self.token_refresh.refresh(session.refresh_token, request)
-            identity = self._valid_identity(tokens.access_token, request)
-            return AuthResult(identity, tuple(self.cookies.write_session(tokens)))
-        except (RefreshRefused, Unauthenticated):
-            return AuthResult(None, tuple(self.cookies.clear_session()))
+        except RefreshRefused:
+            return AuthResult(None, tuple(self.cookies.clear_session(request)))
+        cookies = tuple(self.cookies.write_session(tokens, request))
+        try:
+            return AuthResult(self._valid_identity(tokens.access_token, request), cookies)
+        except Unauthenticated:
+            return AuthResult(None, cookies)  # Clocks again, or a session that ended this moment.
 
     def _valid_identity(self, token: str, request: ProxyRequest) -> Identity:
         identity = self.verifier.verify_token(token)

@@ -1,5 +1,6 @@
 """The cookies of a browser's session: names, reading, setting, clearing."""
 
+import re
 from dataclasses import dataclass
 from urllib.parse import parse_qs
 
@@ -9,6 +10,10 @@ from werkzeug.http import dump_cookie
 from gateway.proxy_request import ProxyRequest
 
 ASKING_PARAMETER = "cookies"
+# The name and the form of refresh cookies before they were called after us. Another program of the same host may have
+# an ``rt`` too, of another form.
+_OLD_REFRESH_NAME = "rt"
+_OLD_REFRESH_FORM = re.compile(r"[0-9a-f]{32}\.[0-9]{1,9}\.[A-Za-z0-9_-]{43}")
 
 
 class Tokens(BaseModel):
@@ -25,6 +30,7 @@ class CookieSession:
 
     access_token: str
     refresh_token: str
+    is_old: bool = False  # It came under the names of before.
 
     @property
     def is_present(self) -> bool:
@@ -35,14 +41,17 @@ class CookieSession:
 class SessionCookies:
     """Both cookies are HttpOnly and ``SameSite=Lax``, so that a user who follows a link from elsewhere is signed in.
 
+    Their names are our own, because all programs on all ports of a host share one cookie jar (RFC 6265 8.5). A session
+    under the names of before, ``at`` and ``rt``, goes on by its refresh token and then stands under the new names.
     With ``is_secure`` they carry the prefix ``__Host-`` (RFC 6265bis 4.1.3): no other host can set them. The access
     cookie goes when its token expires, because nobody can use an expired token.
     """
 
     def __init__(self, *, is_secure: bool, session_days: int) -> None:
         prefix = "__Host-" if is_secure else ""
-        self.access_name = prefix + "at"
-        self.refresh_name = prefix + "rt"
+        self.access_name = prefix + "xinjing_at"
+        self.refresh_name = prefix + "xinjing_rt"
+        self._old_refresh_name = prefix + _OLD_REFRESH_NAME
         self.is_secure = is_secure
         self._session_seconds = session_days * 86_400
 
@@ -52,7 +61,11 @@ class SessionCookies:
         for part in header.split(";"):
             name, _, value = part.strip().partition("=")
             values.setdefault(name, value)
-        return CookieSession(values.get(self.access_name, ""), values.get(self.refresh_name, ""))
+        session = CookieSession(values.get(self.access_name, ""), values.get(self.refresh_name, ""))
+        old_refresh_token = values.get(self._old_refresh_name, "")
+        if not session.is_present and _OLD_REFRESH_FORM.fullmatch(old_refresh_token):
+            return CookieSession("", old_refresh_token, is_old=True)
+        return session
 
     def are_wanted(self, request: ProxyRequest) -> bool:
         """Say whether an answer to this request may set or clear the cookies of a session.
@@ -69,20 +82,29 @@ class SessionCookies:
 
     def without_session(self, header: str) -> str:
         """Return a Cookie header without the session."""
-        ours = (self.access_name, self.refresh_name)
-        parts = [part.strip() for part in header.split(";")]
-        return "; ".join(part for part in parts if part and part.partition("=")[0] not in ours)
+        return "; ".join(part for part in map(str.strip, header.split(";")) if part and not self._is_ours(part))
 
-    def write_session(self, tokens: Tokens) -> list[str]:
-        """Write the Set-Cookie values of a session that starts or goes on."""
+    def write_session(self, tokens: Tokens, request: ProxyRequest) -> list[str]:
+        """Write the Set-Cookie values of a session that starts or goes on, in answer to a request."""
         return [
             self._write_cookie(self.access_name, tokens.access_token, tokens.expires_in),
             self._write_cookie(self.refresh_name, tokens.refresh_token, self._session_seconds),
+            *self._clear_old(request),
         ]
 
-    def clear_session(self) -> list[str]:
-        """Write the Set-Cookie values that end a session in the browser."""
-        return [self._write_cookie(self.access_name, "", 0), self._write_cookie(self.refresh_name, "", 0)]
+    def clear_session(self, request: ProxyRequest) -> list[str]:
+        """Write the Set-Cookie values that end a session in the browser, in answer to a request."""
+        names = (self.access_name, self.refresh_name)
+        return [*(self._write_cookie(name, "", 0) for name in names), *self._clear_old(request)]
+
+    def _is_ours(self, part: str) -> bool:
+        name, _, value = part.partition("=")
+        is_old = name == self._old_refresh_name and _OLD_REFRESH_FORM.fullmatch(value) is not None
+        return is_old or name in (self.access_name, self.refresh_name)
+
+    def _clear_old(self, request: ProxyRequest) -> list[str]:
+        is_old = self.read_session(request.header("Cookie")).is_old
+        return [self._write_cookie(self._old_refresh_name, "", 0)] if is_old else []
 
     def _write_cookie(self, name: str, value: str, max_age_seconds: int) -> str:
         return dump_cookie(

@@ -43,6 +43,18 @@ class SameSite:
             return
         raise CrossSiteRefused
 
+    def require_page(self, request: ProxyRequest) -> None:
+        """Refuse a request that changes something by GET, unless its headers show that one of our pages sent it.
+
+        Over plain HTTP a browser sends a GET with cookies and without `Origin` and `Sec-Fetch-Site`. Then the Referer
+        decides; a page of another site can leave it out, so that a request without it is refused.
+
+        Raises:
+            CrossSiteRefused: the headers name another site, or none.
+        """
+        if not self._is_from_our_pages(request) and _origin_of(request.header("Referer")) != request.own_origin:
+            raise CrossSiteRefused
+
     def _is_from_our_pages(self, request: ProxyRequest) -> bool:
         origin = request.header("Origin").lower()
         return (

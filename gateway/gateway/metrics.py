@@ -7,6 +7,11 @@ LIMITED = Counter("gateway_limited_total", "Requests refused by a limit per addr
 LIMITS_UNREACHABLE = Counter("gateway_limits_unreachable_total", "Requests let through because Redis was away.")
 REFRESHES = Counter("gateway_cookie_refreshes_total", "Cookie sessions renewed on the way.", ["outcome"])
 VERIFIED = Counter("gateway_tokens_verified_total", "Access tokens looked at.", ["outcome"])
+CLOCK_DIFFERENCE = Gauge(
+    "gateway_clock_difference_seconds",
+    "How far user-service's clock is ahead of this gateway's; beyond 60, fresh tokens are refused.",
+    multiprocess_mode="mostrecent",
+)
 REVOCATIONS_AGE = Gauge(
     "gateway_revocations_age_seconds",
     "Time since the revocation feed was last read, in the worker that is furthest behind.",

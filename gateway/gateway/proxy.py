@@ -7,7 +7,7 @@ sends the request to its service. The Flask app answers what no rule names; it a
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any  # PEP 3333 leaves open what a server's `start_response` returns.
 
 from pydantic import ValidationError
 from structlog import get_logger
@@ -27,13 +27,14 @@ from gateway.proxy_request import (
     ENVIRON_KEY,
     SMALL_BYTES,
     Body,
+    Headers,
     ProxyRequest,
     RequestReader,
     read_body,
     request_headers,
     request_id_of,
 )
-from gateway.responses import ProxyResponse, problem_response, response_headers
+from gateway.responses import ProxyResponse, ResponsePolicy, problem_response, response_headers
 from gateway.rules import Effect, Rule, RuleTable, Service
 from gateway.token_refresh import with_cookie_token
 from gateway.upstream import Upstream, UpstreamRequest, UpstreamResponse
@@ -149,7 +150,7 @@ class Forwarder:
         return response
 
     def _to_response(self, received: UpstreamResponse) -> ProxyResponse:
-        headers = response_headers(received.headers, status=received.status, strict_transport=self.cookies.is_secure)
+        headers = response_headers(received.headers, status=received.status)
         response = ProxyResponse(received.status, headers, received, received.reason)
         # A short body is read before the status is sent, so that one that breaks off can still become a 502.
         if received.content_length is not None and received.content_length <= SMALL_BYTES:
@@ -164,13 +165,13 @@ class Forwarder:
         if rule.effect is Effect.ENDS:
             if response.status < 300 and auth.identity is not None:
                 self.authentication.end_session(auth.identity)
-                cookies = self.cookies.clear_session()
+                cookies = self.cookies.clear_session(request)
         elif rule.effect is not Effect.NONE and response.status in (200, 201):
-            cookies = self.cookies.write_session(_read_tokens(response))
+            cookies = self.cookies.write_session(_read_tokens(response), request)
             if auth.identity is not None:
                 self.authentication.end_session(auth.identity)
         elif rule.effect is Effect.REFRESHES and response.status == 401:
-            cookies = self.cookies.clear_session()
+            cookies = self.cookies.clear_session(request)
         if cookies and self.cookies.are_wanted(request):
             response.set_cookies.extend(cookies)
 
@@ -180,6 +181,7 @@ class Proxy:
     """Answers what a rule names through the `Forwarder`, and passes everything else to the Flask app."""
 
     flask: "WSGIApplication"
+    policy: ResponsePolicy
     rules: RuleTable
     reader: RequestReader
     forwarder: Forwarder
@@ -195,7 +197,7 @@ class Proxy:
             rule = self._find_rule(request)
             if rule is None:
                 environ[ENVIRON_KEY] = request
-                return self.flask(environ, start_response)
+                return self.flask(environ, self._completing(start_response))
             response = self.forwarder.forward(rule, request, request_id)
         except _MethodRefused as error:
             response = problem_response(errors.MethodNotAllowed(), [("Allow", error.allow)])
@@ -206,11 +208,20 @@ class Proxy:
             response = problem_response(errors.InternalError())
         _log_and_count(environ, rule, response, self.clock() - begun_at)
         try:
-            start_response(response.status_line, response.all_headers(request_id))
+            headers = self.policy.complete(response.all_headers(request_id), is_own=response.is_own)
+            start_response(response.status_line, headers)
         except BaseException:
             response.close()
             raise
         return response.body
+
+    def _completing(self, start_response: "StartResponse") -> "StartResponse":
+        """Let the Flask app's answers get the headers that every answer has."""
+
+        def start(status: str, headers: Headers, exc_info: Any = None, /) -> Any:
+            return start_response(status, self.policy.complete(headers, is_own=True), exc_info)
+
+        return start
 
     def _find_rule(self, request: ProxyRequest) -> Rule | None:
         by_method = self.rules.find_rules(request.target)

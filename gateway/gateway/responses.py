@@ -11,6 +11,8 @@ from chassis.problems import MEDIA_TYPE, problem, problem_headers
 from gateway.proxy_request import HOP_BY_HOP, Headers, listed_headers
 
 _NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
+# For what is no page: whatever it is taken for, it may load nothing and stand in no frame.
+_NO_CONTENT_POLICY = "default-src 'none'; frame-ancestors 'none'"
 _VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
 
 
@@ -23,6 +25,7 @@ class ProxyResponse:
     body: Iterable[bytes]
     reason: str = ""
     set_cookies: list[str] = field(default_factory=list)
+    is_own: bool = False  # The gateway wrote it itself.
 
     @property
     def status_line(self) -> str:
@@ -40,8 +43,32 @@ class ProxyResponse:
             close()
 
 
-def response_headers(headers: Iterable[tuple[str, str]], *, status: int, strict_transport: bool) -> Headers:
-    """Write the head for the client: the service's headers, each line as it came, and those that every response has.
+@dataclass(frozen=True)
+class ResponsePolicy:
+    """The headers that every answer has, those of the gateway's own and those that it passes on."""
+
+    strict_transport: bool
+
+    def complete(self, headers: Headers, *, is_own: bool) -> Headers:
+        """Add what is missing, and let no cache keep an answer that sets cookies (RFC 9111 7.3).
+
+        ``is_own``: the gateway wrote the answer itself. What a service says of its own pages stays as it is.
+        """
+        names = {name.lower() for name, _ in headers}
+        if "set-cookie" in names:
+            headers = [(name, value) for name, value in headers if name.lower() not in ("cache-control", "expires")]
+            headers.append(("Cache-Control", "private, no-store"))
+        if "x-content-type-options" not in names:
+            headers.append(("X-Content-Type-Options", "nosniff"))
+        if is_own and "content-security-policy" not in names:
+            headers.append(("Content-Security-Policy", _NO_CONTENT_POLICY))
+        if self.strict_transport and "strict-transport-security" not in names:
+            headers.append(("Strict-Transport-Security", "max-age=31536000; includeSubDomains"))
+        return headers
+
+
+def response_headers(headers: Iterable[tuple[str, str]], *, status: int) -> Headers:
+    """Write the head for the client: the service's headers, each line as it came.
 
     Raises:
         UpstreamUnavailable: two programs could read a name, a value or the body's length differently.
@@ -51,12 +78,7 @@ def response_headers(headers: Iterable[tuple[str, str]], *, status: int, strict_
     listed = listed_headers(",".join(value for name, value in received if name.lower() == "connection"))
     drop = HOP_BY_HOP | listed | {"x-request-id"} | ({"content-length"} if status == 204 else set())
     kept = [(name, value) for name, value in received if name.lower() not in drop]
-    kept = [(name, value) for name, value in kept if not name.lower().startswith("x-internal-")]
-    if not any(name.lower() == "x-content-type-options" for name, _ in kept):
-        kept.append(("X-Content-Type-Options", "nosniff"))
-    if strict_transport:
-        kept.append(("Strict-Transport-Security", "max-age=31536000"))
-    return kept
+    return [(name, value) for name, value in kept if not name.lower().startswith("x-internal-")]
 
 
 def problem_response(error: XinjingError, extra: Headers | None = None) -> ProxyResponse:
@@ -65,11 +87,10 @@ def problem_response(error: XinjingError, extra: Headers | None = None) -> Proxy
     headers = [
         ("Content-Type", MEDIA_TYPE),
         ("Content-Length", str(len(body))),
-        ("X-Content-Type-Options", "nosniff"),
         *problem_headers(error).items(),
         *(extra or []),
     ]
-    return ProxyResponse(error.status, headers, [body])
+    return ProxyResponse(error.status, headers, [body], is_own=True)
 
 
 def _reason(status: int) -> str:

@@ -22,13 +22,19 @@ from gateway.metrics import VERIFIED
 from gateway.public_keys import PublicKeys
 
 MAX_TOKEN_CHARACTERS = 4096
-LEEWAY_SECONDS = 5
+# How far the clocks of the gateway and of user-service may be apart before fresh tokens are refused. An expired token
+# has no such leeway: a gateway whose clock is fast makes sessions refresh early, and nothing worse.
+CLOCK_LEEWAY_SECONDS = 60
 # The longest life that user-service can be set to: a stolen key must not make tokens that are valid for years.
 LONGEST_LIFE_SECONDS = 3600
 _FORM = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+")
 _KEY_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _INERT = re.compile(r"[A-Za-z0-9_.:@/+=-]{1,128}")
 _REQUIRED = ["iss", "aud", "sub", "sid", "jti", "iat", "exp", "auth_time", "roles"]
+
+
+class IssuedInFuture(Unauthenticated):
+    """The token is genuine, and by this gateway's clock it is not valid yet: the clocks are apart."""
 
 
 @dataclass(frozen=True)
@@ -79,7 +85,8 @@ class TokenVerifier:
         """Return who the token belongs to.
 
         Raises:
-            Unauthenticated: the token is not valid; the error does not say why.
+            Unauthenticated: the token is not valid; the error does not say why to clients.
+            IssuedInFuture: it is genuine, but not valid yet.
             DependencyUnavailable: the keys are not known.
         """
         # By digest, so that the cache holds no bearer tokens.
@@ -89,13 +96,16 @@ class TokenVerifier:
             known = self._verify_anew(token)
             self._cache(digest, known)
             VERIFIED.labels("verified").inc()
-        if known.identity.expires_at + LEEWAY_SECONDS <= self._clock():
+        if known.identity.expires_at <= self._clock():
             raise Unauthenticated
         return known.identity
 
     def _verify_anew(self, token: str) -> _Verified:
         try:
             return self._verified(token)
+        except IssuedInFuture:
+            VERIFIED.labels("in_future").inc()
+            raise
         except (jwt.PyJWTError, ValueError, KeyError, TypeError, RecursionError) as error:
             VERIFIED.labels("refused").inc()
             raise Unauthenticated from error
@@ -114,20 +124,26 @@ class TokenVerifier:
             algorithms=["ES256"],
             audience=self._audience,
             issuer=self._issuer,
-            leeway=LEEWAY_SECONDS,
-            options={"require": _REQUIRED, "verify_exp": False, "verify_iat": False, "strict_aud": True},
+            # The times are ours to check: PyJWT has one leeway for all of them, and a clock of its own.
+            options={
+                "require": _REQUIRED,
+                "verify_exp": False,
+                "verify_iat": False,
+                "verify_nbf": False,
+                "strict_aud": True,
+            },
         )
         return _Verified(self._identity(_read_object(payload)), key_id)
 
     def _identity(self, claims: dict[str, Any]) -> Identity:
         roles = claims["roles"]
-        self._check_times(claims)
         if not re.fullmatch(r"[1-9][0-9]{0,18}", claims["sub"]):
             raise ValueError("unacceptable subject")
         if not _INERT.fullmatch(claims["sid"]) or not _INERT.fullmatch(claims["jti"]):
             raise ValueError("unacceptable session or token id")
         if type(roles) is not list or not all(isinstance(role, str) and _INERT.fullmatch(role) for role in roles):
             raise ValueError("unacceptable roles")
+        self._check_times(claims)  # At the end: the times of another program's token say nothing about clocks.
         return Identity(
             user_id=int(claims["sub"]),
             session_id=claims["sid"],
@@ -139,10 +155,10 @@ class TokenVerifier:
     def _check_times(self, claims: dict[str, Any]) -> None:
         if any(type(claims[name]) is not int for name in ("iat", "exp", "auth_time", "nbf") if name in claims):
             raise ValueError("times must be whole numbers")
-        if max(claims["iat"], claims["auth_time"]) > self._clock() + LEEWAY_SECONDS:
-            raise ValueError("issued, or its user's identity proved, in the future")
         if claims["exp"] - claims["iat"] > LONGEST_LIFE_SECONDS:
             raise ValueError("too long-lived to be ours")
+        if max(claims["iat"], claims["auth_time"], claims.get("nbf", 0)) > self._clock() + CLOCK_LEEWAY_SECONDS:
+            raise IssuedInFuture
 
     def _cache(self, digest: bytes, verified: _Verified) -> None:
         if len(self._young) >= self._cached_per_generation:
@@ -176,12 +192,13 @@ def _decode_segment(segment: str) -> bytes:
 
 
 def _read_object(text: bytes) -> dict[str, Any]:
-    """Parse a JSON object in which no member stands twice.
+    """Parse a JSON object in UTF-8 (RFC 7515 4 and RFC 7519 7.2) in which no member stands twice.
 
     Raises:
         ValueError: it is no such object.
     """
-    value = json.loads(text, object_pairs_hook=_without_duplicates)
+    # From bytes, `json.loads` would also read UTF-16 and UTF-32, and skip a byte order mark.
+    value = json.loads(text.decode("utf-8"), object_pairs_hook=_without_duplicates)
     if not isinstance(value, dict):
         raise ValueError("not a JSON object")  # noqa: TRY004 - one kind of error for every malformed token.
     return value

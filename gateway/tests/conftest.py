@@ -199,15 +199,21 @@ def encoded(data: bytes) -> str:
 
 
 @pytest.fixture
-def sign_text(signing_key: ec.EllipticCurvePrivateKey) -> Callable[[str, str], str]:
-    """Sign any header and payload texts, correctly."""
+def sign_bytes(signing_key: ec.EllipticCurvePrivateKey) -> Callable[[bytes, bytes], str]:
+    """Sign any header and payload, correctly."""
 
-    def sign(header: str, payload: str) -> str:
-        signed = f"{encoded(header.encode())}.{encoded(payload.encode())}"
+    def sign(header: bytes, payload: bytes) -> str:
+        signed = f"{encoded(header)}.{encoded(payload)}"
         r, s = decode_dss_signature(signing_key.sign(signed.encode(), ec.ECDSA(hashes.SHA256())))
         return f"{signed}.{encoded(r.to_bytes(32, 'big') + s.to_bytes(32, 'big'))}"
 
     return sign
+
+
+@pytest.fixture
+def sign_text(sign_bytes: Callable[[bytes, bytes], str]) -> Callable[[str, str], str]:
+    """Sign any header and payload texts, correctly."""
+    return lambda header, payload: sign_bytes(header.encode(), payload.encode())
 
 
 @pytest.fixture(scope="session")

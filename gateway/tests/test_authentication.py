@@ -31,7 +31,7 @@ def cookies_of(answer: Any) -> dict[str, str]:
 
 
 def with_cookies(access: str = "", refresh: str = "", **headers: str) -> dict[str, str]:
-    pairs = [f"__Host-at={access}"] * bool(access) + [f"__Host-rt={refresh}"] * bool(refresh)
+    pairs = [f"__Host-xinjing_at={access}"] * bool(access) + [f"__Host-xinjing_rt={refresh}"] * bool(refresh)
     return {"Cookie": "; ".join(pairs), **{name.replace("_", "-"): value for name, value in headers.items()}}
 
 
@@ -45,8 +45,8 @@ def test_T39_starting_a_session_sets_both_cookies(
     assert (answer.status, answer.json) == (201, tokens)
     attributes = "Secure; HttpOnly; Path=/; SameSite=Lax"
     assert answer.values("Set-Cookie") == [
-        f"__Host-at={tokens['access_token']}; Max-Age=600; {attributes}",
-        f"__Host-rt=refresh-2; Max-Age=2592000; {attributes}",
+        f"__Host-xinjing_at={tokens['access_token']}; Max-Age=600; {attributes}",
+        f"__Host-xinjing_rt=refresh-2; Max-Age=2592000; {attributes}",
     ]
 
 
@@ -70,7 +70,7 @@ def test_a_proof_of_identity_by_cookie_sets_both_cookies_anew_and_ends_the_old_s
     elsewhere = {**with_cookies(old, "r"), "Sec-Fetch-Site": "cross-site", "Content-Type": "application/json"}
     assert gateway.ask("POST", path, headers=elsewhere, body=b"{}").status == 403
     answer = gateway.send_json("POST", path, body, **with_cookies(old, "r"), Sec_Fetch_Site="same-origin")
-    assert (answer.status, set(cookies_of(answer))) == (200, {"__Host-at", "__Host-rt"})
+    assert (answer.status, set(cookies_of(answer))) == (200, {"__Host-xinjing_at", "__Host-xinjing_rt"})
     assert gateway.ask("GET", "/api/v1/users/me", headers=with_cookies(old)).status == 401
     assert gateway.ask("GET", "/api/v1/users/me", headers=with_cookies(tokens["access_token"])).status == 200
 
@@ -132,8 +132,8 @@ def test_a_session_is_renewed_on_the_way(
     services.user.on("POST", "/api/v1/tokens/refresh", answering_json(renewed))
     answer = gateway.ask("GET", "/api/v1/users/me", headers=with_cookies(access, "refresh-1"))
     assert answer.status == 200
-    assert cookies_of(answer)["__Host-rt"].startswith("__Host-rt=refresh-2;")
-    assert cookies_of(answer)["__Host-at"].startswith(f"__Host-at={renewed['access_token']};")
+    assert cookies_of(answer)["__Host-xinjing_rt"].startswith("__Host-xinjing_rt=refresh-2;")
+    assert cookies_of(answer)["__Host-xinjing_at"].startswith(f"__Host-xinjing_at={renewed['access_token']};")
     exchange, request = services.user.requests
     assert (exchange.body, exchange.values("X-Forwarded-For")) == (b'{"refresh_token": "refresh-1"}', ["127.0.0.1"])
     assert request.target == "/api/v1/users/me"
@@ -186,6 +186,55 @@ def test_a_change_does_not_go_on_signed_out_during_an_outage(
     assert (answer.status, answer.json["code"]) == (502, "upstream_unavailable")
     assert answer.values("Set-Cookie") == []
     assert services.sms.requests == []
+
+
+@pytest.mark.parametrize(("path", "status"), [("/api/v1/users/me", 401), ("/", 200)])
+def test_a_fresh_token_of_a_fast_clock_ends_no_session(
+    gateway: Any, services: Any, sign: Callable[..., str], path: str, status: int
+) -> None:
+    now = int(time.time())
+    token = sign(iat=now + 90, auth_time=now + 90, exp=now + 690)
+    answer = gateway.ask("GET", path, headers=with_cookies(token, "refresh-1"))
+    assert (answer.status, answer.values("Set-Cookie")) == (status, [])
+    assert services.user.count("POST", "/api/v1/tokens/refresh") == 0
+
+
+@pytest.mark.parametrize(
+    "times", [{"iat": 90, "auth_time": 90, "exp": 690}, {"iat": -700, "auth_time": -700, "exp": -100}]
+)
+def test_a_renewal_that_clocks_make_useless_keeps_the_session(
+    gateway: Any,
+    services: Any,
+    tokens_of: Callable[..., dict[str, Any]],
+    answering_json: Callable[..., bytes],
+    times: dict[str, int],
+) -> None:
+    now = int(time.time())
+    tokens = tokens_of(**{name: now + seconds for name, seconds in times.items()})
+    services.user.on("POST", "/api/v1/tokens/refresh", answering_json(tokens))
+    answer = gateway.ask("GET", "/api/v1/users/me", headers=with_cookies("", "refresh-1"))
+    assert answer.status == 401
+    assert cookies_of(answer)["__Host-xinjing_rt"].startswith("__Host-xinjing_rt=refresh-2; Max-Age=2592000;")
+
+
+@pytest.mark.parametrize("path", ["/", "/news/5", "/api/v1/news/5"])
+@pytest.mark.parametrize("is_renewed", [True, False])
+def test_an_answer_that_sets_cookies_is_kept_by_no_cache(
+    gateway: Any,
+    services: Any,
+    tokens_of: Callable[..., dict[str, Any]],
+    answering_json: Callable[..., bytes],
+    path: str,
+    is_renewed: bool,
+) -> None:
+    public = answering_json({}, "200 OK", "Cache-Control: public, max-age=30", "Expires: Thu, 01 Jan 2099 00:00:00 GMT")
+    services.news.on("GET", path, public)
+    refusal = answering_json({"code": "unauthenticated"}, "401 UNAUTHORIZED")
+    services.user.on("POST", "/api/v1/tokens/refresh", answering_json(tokens_of()) if is_renewed else refusal)
+    answer = gateway.ask("GET", path, headers=with_cookies("", "refresh-1"))
+    assert (answer.status, len(answer.values("Set-Cookie"))) == (200, 2)
+    assert (answer.value("Cache-Control"), answer.values("Expires")) == ("private, no-store", [])
+    assert gateway.ask("GET", path).value("Cache-Control") == "public, max-age=30"
 
 
 @pytest.mark.parametrize(("path", "status"), [("/api/v1/users/me", 502), ("/", 200)])
@@ -242,7 +291,7 @@ def test_a_browser_refreshes_with_its_cookie_and_an_empty_body(
     assert answer.status == 200
     assert services.user.last.body == b'{"refresh_token": "refresh-1"}'
     assert services.user.last.values("Content-Type") == ["application/json"]
-    assert set(cookies_of(answer)) == {"__Host-at", "__Host-rt"}
+    assert set(cookies_of(answer)) == {"__Host-xinjing_at", "__Host-xinjing_rt"}
 
 
 def test_an_app_refreshes_with_its_own_body(
@@ -311,7 +360,7 @@ def test_a_wrong_bearer_token_is_401_beside_good_cookies(gateway: Any, sign: Cal
 SETTING = [rule for rule in RULES if rule.effect is not Effect.NONE]
 BROWSERS: list[dict[str, str]] = [{"Sec-Fetch-Site": "same-origin"}, {"Origin": "https://app.example.com"}]
 JSON = {"Content-Type": "application/json"}
-ASKING, OLD_COOKIE = "?cookies=true", {"Cookie": "__Host-rt=old"}
+ASKING, OLD_COOKIE = "?cookies=true", {"Cookie": "__Host-xinjing_rt=old"}
 
 
 @pytest.mark.parametrize("rule", SETTING, ids=lambda rule: rule.name)

@@ -19,7 +19,7 @@ def test_a_picture_is_bound_to_the_frontends_id(
     answer = gateway.ask("GET", f"{path}?{name}={PICTURE_ID}")
     assert (answer.status, answer.body) == (200, b"jpeg")
     assert answer.value("Content-Type") == "image/jpeg"
-    assert answer.value("Cache-Control") == "no-store"
+    assert answer.value("Cache-Control") == "private, no-store"
     assert services.captcha.last.values("X-Forwarded-For") == ["127.0.0.1"]
 
 
@@ -71,7 +71,7 @@ def test_registering_signs_in(
     assert (answer.status, answer.json) == (200, {"errno": "0", "errmsg": "注册成功"})
     assert services.user.last.body == b'{"mobile": "1", "sms_code": "123456", "password": "secret-1"}'
     names = [value.partition("=")[0] for value in answer.values("Set-Cookie")]
-    assert sorted(names) == ["__Host-at", "__Host-rt", "csrf_token"]
+    assert sorted(names) == ["__Host-xinjing_at", "__Host-xinjing_rt", "csrf_token"]
 
 
 @pytest.mark.parametrize("name", ["password", "passport"])
@@ -84,17 +84,40 @@ def test_logging_in_signs_in(
     assert services.user.last.body == b'{"mobile": "1", "password": "secret-1"}'
 
 
-@pytest.mark.parametrize("method", ["GET", "POST"])
+@pytest.mark.parametrize(
+    ("method", "proof"),
+    [
+        ("GET", {"Referer": "http://127.0.0.1:{port}/news"}),
+        ("GET", {"Sec-Fetch-Site": "same-origin"}),
+        ("POST", {}),
+        ("POST", {"Origin": "http://127.0.0.1:{port}"}),
+    ],
+    ids=["old-browser-get", "get", "no-browser-post", "post"],
+)
 def test_logging_out_ends_the_session_and_clears_the_cookies(
-    gateway: Any, services: Any, sign: Callable[..., str], method: str
+    gateway: Any, services: Any, sign: Callable[..., str], method: str, proof: dict[str, str]
 ) -> None:
     services.user.on("DELETE", "/api/v1/sessions/current", b"HTTP/1.1 204 NO CONTENT\r\n\r\n")
-    cookie = f"__Host-at={sign(sid='classic-' + method)}; csrf_token=ab"
-    answer = gateway.ask(method, "/passport/logout", headers={"Cookie": cookie})
+    proof = {name: value.replace("{port}", str(gateway.port)) for name, value in proof.items()}
+    cookie = f"__Host-xinjing_at={sign(sid='classic' + method + '-'.join(proof))}; csrf_token=ab"
+    answer = gateway.ask(method, "/passport/logout", headers={"Cookie": cookie, **proof})
     assert (answer.status, answer.json) == (200, {"errno": "0", "errmsg": "退出成功"})
     assert services.user.count("DELETE", "/api/v1/sessions/current") == 1
     assert all("Max-Age=0" in value for value in answer.values("Set-Cookie"))
     assert gateway.ask("GET", "/api/v1/users/me", headers={"Cookie": cookie}).status == 401
+
+
+@pytest.mark.parametrize(
+    "headers", [{}, {"Referer": "http://evil.example/"}, {"Referer": "http://127.0.0.1.evil.example/"}]
+)
+def test_a_link_on_another_site_signs_nobody_out(
+    gateway: Any, services: Any, sign: Callable[..., str], headers: dict[str, str]
+) -> None:
+    """Over plain HTTP a browser says of a link at most its Referer, and the page with the link can forbid that."""
+    cookie = f"__Host-xinjing_at={sign(sid='stays')}; __Host-xinjing_rt=r; csrf_token=ab"
+    answer = gateway.ask("GET", "/passport/logout", headers={"Cookie": cookie, **headers})
+    assert (answer.status, answer.json["errno"]) == (200, "4201")
+    assert (services.user.requests, answer.values("Set-Cookie")) == ([], [])
 
 
 def test_logging_out_without_a_session_is_fine(gateway: Any, services: Any) -> None:

@@ -138,10 +138,33 @@ def test_the_request_id_travels_and_stands_on_the_answer(gateway: Any, services:
     assert garbled.value("X-Request-Id") == services.news.last.values("X-Request-Id")[0] != "a b"
 
 
-def test_answers_carry_security_headers(gateway: Any) -> None:
-    answer = gateway.ask("GET", "/api/v1/categories")
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("GET", "/api/v1/categories"),
+        ("DELETE", "/api/v1/categories"),
+        ("GET", "/nothing"),
+        ("GET", "/api/v1/users/me"),
+        ("GET", "/internal/x"),
+        ("GET", "/healthz"),
+        ("GET", "/docs"),
+        ("POST", "/passport/login"),
+        ("GET", "/a%2fb"),
+    ],
+)
+def test_every_answer_carries_the_security_headers(gateway: Any, method: str, path: str) -> None:
+    answer = gateway.ask(method, path)
     assert answer.value("X-Content-Type-Options") == "nosniff"
-    assert answer.value("Strict-Transport-Security") == "max-age=31536000"
+    assert answer.value("Strict-Transport-Security") == "max-age=31536000; includeSubDomains"
+    is_passed_on = (method, path) == ("GET", "/api/v1/categories")
+    assert len(answer.values("Content-Security-Policy")) == (0 if is_passed_on else 1)
+
+
+def test_a_service_s_own_policy_stays_as_it_is(
+    gateway: Any, services: Any, answering_json: Callable[..., bytes]
+) -> None:
+    services.news.on("GET", "/", answering_json({}, "200 OK", "Content-Security-Policy: default-src 'self'"))
+    assert gateway.ask("GET", "/").value("Content-Security-Policy") == "default-src 'self'"
 
 
 def test_a_body_over_the_cap_is_413_and_never_reaches_the_service(gateway: Any, services: Any) -> None:
@@ -170,7 +193,7 @@ def test_a_streamed_body_over_the_cap_is_413_and_the_service_sees_no_whole_reque
 
 
 def test_only_other_cookies_travel_to_services(gateway: Any, services: Any) -> None:
-    gateway.ask("GET", "/api/v1/categories", headers={"Cookie": "__Host-at=x; theme=dark; __Host-rt=y"})
+    gateway.ask("GET", "/api/v1/categories", headers={"Cookie": "__Host-xinjing_at=x; theme=dark; __Host-xinjing_rt=y"})
     assert services.news.last.values("Cookie") == ["theme=dark"]
 
 

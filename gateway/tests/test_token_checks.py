@@ -130,6 +130,31 @@ def test_T31_an_access_token_is_no_service_token(sign: Callable[..., str], inter
         tokens.read_token(jwt.encode(claims, internal_token_key, algorithm="HS256"), audience="user-service")
 
 
+@pytest.mark.parametrize("name", ["iat", "nbf", "auth_time"])
+@pytest.mark.parametrize(("ahead_seconds", "status"), [(50, 200), (70, 401)])
+def test_T32_the_clocks_may_be_a_minute_apart(
+    refusal: Any, sign_text: Any, name: str, ahead_seconds: int, status: int
+) -> None:
+    claims = {**CLAIMS, name: int(time.time()) + ahead_seconds}
+    assert refusal(sign_text(json.dumps(HEADER), json.dumps(claims)))[0] == status
+
+
+def test_T32_an_expired_token_has_no_leeway(refusal: Any, sign_text: Any) -> None:
+    claims = {**CLAIMS, "exp": int(time.time())}
+    assert refusal(sign_text(json.dumps(HEADER), json.dumps(claims))) == REFUSED
+
+
+@pytest.mark.parametrize("coding", ["utf-16", "utf-16-le", "utf-32", "utf-8-sig"])
+@pytest.mark.parametrize("part", ["header", "payload"])
+def test_T32_a_signed_token_in_another_coding_than_utf_8_is_refused(
+    refusal: Any, sign_bytes: Any, coding: str, part: str
+) -> None:
+    """RFC 7515 4 and RFC 7519 7.2: both are UTF-8; a byte order mark is not allowed (RFC 8259 8.1)."""
+    texts = {"header": json.dumps(HEADER).encode(), "payload": json.dumps(CLAIMS).encode()}
+    texts[part] = texts[part].decode().encode(coding)
+    assert refusal(sign_bytes(**texts)) == REFUSED
+
+
 @pytest.mark.parametrize(
     "changed",
     [
@@ -239,6 +264,6 @@ def test_T41_a_token_for_one_service_opens_no_other(internal_token_key: str) -> 
     token = tokens.write_token(Caller("gateway"), audience="news-service")
     with pytest.raises(InternalTokenRefused):
         tokens.read_token(token, audience="user-service")
-    late = InternalTokens(internal_token_key, clock=lambda: time.time() + 66)
+    late = InternalTokens(internal_token_key, clock=lambda: time.time() + 91)
     with pytest.raises(InternalTokenRefused):
         late.read_token(token, audience="news-service")

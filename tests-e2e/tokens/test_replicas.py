@@ -16,26 +16,26 @@ def cookies_of(answer: Any) -> dict[str, str]:
 
 
 def test_T35_one_refresh_cookie_at_two_gateways_gets_one_successor(accounts: Any, ask: Get, register: Get) -> None:
-    headers = {"Cookie": f"rt={register().tokens['refresh_token']}"}
+    headers = {"Cookie": f"xinjing_rt={register().tokens['refresh_token']}"}
     with ThreadPoolExecutor(8) as pool:
         asked = [pool.submit(ask, accounts.gateways[i % 2], "GET", ME, headers=headers) for i in range(8)]
         answers = [future.result() for future in asked]
     assert {answer.status_code for answer in answers} == {200}
-    assert len({cookies_of(answer)["rt"] for answer in answers}) == 1
-    successor = cookies_of(answers[0])["rt"]
-    assert ask(accounts.gateways[1], "GET", ME, headers={"Cookie": f"rt={successor}"}).status_code == 200
+    assert len({cookies_of(answer)["xinjing_rt"] for answer in answers}) == 1
+    successor = cookies_of(answers[0])["xinjing_rt"]
+    assert ask(accounts.gateways[1], "GET", ME, headers={"Cookie": f"xinjing_rt={successor}"}).status_code == 200
 
 
 def test_T37_a_proof_by_cookie_sets_the_cookies_of_a_new_session(
     accounts: Any, ask: Get, register: Get, seconds_until_refused: Get
 ) -> None:
     tokens = register().tokens
-    cookies = {"Cookie": f"at={tokens['access_token']}; rt={tokens['refresh_token']}"}
+    cookies = {"Cookie": f"xinjing_at={tokens['access_token']}; xinjing_rt={tokens['refresh_token']}"}
     path, body = "/api/v1/reauthentications", {"password": "correct horse battery"}
     assert ask(accounts.gateways[0], "POST", path, headers=cookies, json=body).status_code == 403
     answer = ask(accounts.gateways[0], "POST", path, headers={**cookies, **OURS}, json=body)
-    assert (answer.status_code, set(cookies_of(answer))) == (200, {"at", "rt"})
-    assert cookies_of(answer)["at"] == answer.json()["access_token"] != tokens["access_token"]
+    assert (answer.status_code, set(cookies_of(answer))) == (200, {"xinjing_at", "xinjing_rt"})
+    assert cookies_of(answer)["xinjing_at"] == answer.json()["access_token"] != tokens["access_token"]
     for gateway in accounts.gateways:
         assert seconds_until_refused(gateway, tokens["access_token"], time.monotonic()) < 5
         assert ask(gateway, "GET", ME, token=answer.json()["access_token"]).status_code == 200
@@ -87,5 +87,5 @@ def test_no_request_fails_while_keys_rotate_and_a_dropped_key_opens_nothing(
     retired_at = time.monotonic()
     for gateway in accounts.gateways:
         assert seconds_until_refused(gateway, old, retired_at) < 5
-        cookies = {"Cookie": f"at={old}; rt={person.tokens['refresh_token']}"}
+        cookies = {"Cookie": f"xinjing_at={old}; xinjing_rt={person.tokens['refresh_token']}"}
         assert ask(gateway, "GET", ME, headers=cookies).status_code == 200

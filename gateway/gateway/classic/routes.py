@@ -85,12 +85,14 @@ def login() -> Response:
 def logout() -> Response:
     """End the session; signed out already is fine."""
     proxy_request = _accepted(None)
-    authentication = svcs.flask.get(Authentication)
+    authentication, cookies = svcs.flask.get(Authentication), svcs.flask.get(SessionCookies)
+    if not proxy_request.is_unsafe and cookies.read_session(proxy_request.header("Cookie")).is_present:
+        svcs.flask.get(SameSite).require_page(proxy_request)
     auth = authentication.authenticate(proxy_request, Access.OPTIONAL, is_checked_for_csrf=True)
     if auth.identity is not None:
         svcs.flask.get(ClassicApi).log_out(auth.identity.caller, proxy_request)
         authentication.end_session(auth.identity)
-    return _with_cookies(classic_response("0", "退出成功"), svcs.flask.get(SessionCookies).clear_session())
+    return _with_cookies(classic_response("0", "退出成功"), cookies.clear_session(proxy_request))
 
 
 def _proxy_request() -> ProxyRequest:
@@ -123,7 +125,8 @@ def _fields() -> dict[str, str]:
 
 
 def _signed_in(tokens: Tokens, errmsg: str) -> Response:
-    return _with_cookies(classic_response("0", errmsg), svcs.flask.get(SessionCookies).write_session(tokens))
+    cookies = svcs.flask.get(SessionCookies).write_session(tokens, _proxy_request())
+    return _with_cookies(classic_response("0", errmsg), cookies)
 
 
 def _with_cookies(response: Response, cookies: list[str]) -> Response:
