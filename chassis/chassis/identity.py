@@ -14,6 +14,7 @@ from flask import g, request
 from chassis.errors import InternalTokenRefused, Unauthenticated
 
 INTERNAL_TOKEN_HEADER = "X-Internal-Token"
+FORWARDED_FOR_HEADER = "X-Forwarded-For"
 LIFETIME_SECONDS = 60
 _LEEWAY_SECONDS = 5
 _TYPE = "internal+jwt"  # RFC 8725 3.11: no other token can be taken for one of these.
@@ -106,5 +107,5 @@ def client_ip() -> str:
 
     Only the gateway and our services reach a service, and the gateway replaces what a client sends here.
     """
-    forwarded = request.headers.get("X-Forwarded-For", "")
+    forwarded = request.headers.get(FORWARDED_FOR_HEADER, "")
     return forwarded.rpartition(",")[2].strip() or request.remote_addr or ""
