@@ -104,8 +104,9 @@ def test_what_passes_the_gateways_bounds_passes_the_service(pair: Any, more: str
     [
         "".join(f"X-Number-{number}:1\r\n" for number in range(97)),
         f"X-Long:{'a' * (8190 - len('X-Long:') - 1)}\r\n",
+        f"X-Twice:{'a' * 4200}\r\nX-Twice:{'b' * 4200}\r\n",
     ],
-    ids=["number", "length"],
+    ids=["number", "length", "repeated"],
 )
 def test_what_is_beyond_them_is_refused_by_the_gateway(pair: Any, more: str) -> None:
     status, _, body = exchange(pair.port, f"{ISSUE}{more}\r\n{{}}".encode())
