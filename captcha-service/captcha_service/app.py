@@ -31,7 +31,7 @@ def create_app(settings: Settings | None = None) -> OpenAPI:
     is_served = settings is None
     if settings is None:
         settings = load_settings(Settings)
-        configure_logs(SERVICE, settings.log_level)
+        configure_logs(SERVICE, settings.log_level, client_addresses=settings.log_client_addresses)
         check_start(settings, redis_url=settings.redis_url)
     key = settings.internal_token_key.get_secret_value()
     app = create_api(

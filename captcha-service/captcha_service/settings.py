@@ -5,7 +5,7 @@ from pydantic_settings import BaseSettings
 
 from captcha_service.atlas import PERIOD_SECONDS
 from captcha_service.questions import Content
-from chassis.settings import Key, LogLevel, settings_config
+from chassis.settings import ClientAddresses, Key, LogLevel, settings_config
 
 
 class Settings(BaseSettings):
@@ -16,6 +16,7 @@ class Settings(BaseSettings):
     redis_url: str
     internal_token_key: Key
     log_level: LogLevel = "INFO"
+    log_client_addresses: ClientAddresses = "masked"
     metrics_port: int = Field(default=9100, validation_alias="METRICS_PORT")
     content: Content = Content.TEXT
     ttl_seconds: int = Field(default=180, gt=0, le=PERIOD_SECONDS)

@@ -82,6 +82,34 @@ class RequestRefused(XinjingError):
     text = "The request is not acceptable."
 
 
+class AddressTooLong(XinjingError):
+    """The request line is longer than the server reads."""
+
+    status, code, errno, errmsg = 414, "address_too_long", "4201", "请求地址过长"
+    text = "The address is too long."
+
+
+class HeadersTooLarge(XinjingError):
+    """The request has too many headers, or one that is too long."""
+
+    status, code, errno, errmsg = 431, "headers_too_large", "4201", "请求头过大"
+    text = "The headers are too many or too long."
+
+
+class ExpectationFailed(XinjingError):
+    """The header Expect asks for something else than 100-continue."""
+
+    status, code, errno, errmsg = 417, "expectation_failed", "4201", "非法请求"
+    text = "The only expectation that is met is 100-continue."
+
+
+class TransferCodingUnsupported(XinjingError):
+    """The body comes in a transfer coding other than chunked."""
+
+    status, code, errno, errmsg = 501, "transfer_coding_unsupported", "4201", "非法请求"
+    text = "The only transfer coding that is read is chunked."
+
+
 class NotFound(XinjingError):
     """There is no such thing, or the caller may not know that it exists."""
 

@@ -14,6 +14,7 @@ from flask import g, request
 from chassis.errors import InternalTokenRefused, Unauthenticated
 
 INTERNAL_TOKEN_HEADER = "X-Internal-Token"
+FORWARDED_FOR_HEADER = "X-Forwarded-For"
 LIFETIME_SECONDS = 60
 # The clocks of two services may be 60 seconds apart. A token is in use for at most half of its life, as the gateway
 # keeps them for so long. So a reader with a fast clock sees one up to 30 seconds after its end, and one with a slow
@@ -110,5 +111,5 @@ def client_ip() -> str:
 
     Only the gateway and our services reach a service, and the gateway replaces what a client sends here.
     """
-    forwarded = request.headers.get("X-Forwarded-For", "")
+    forwarded = request.headers.get(FORWARDED_FOR_HEADER, "")
     return forwarded.rpartition(",")[2].strip() or request.remote_addr or ""

@@ -8,6 +8,8 @@ from typing import Any  # structlog's event dictionary holds anything.
 
 import structlog
 
+from chassis.addresses import stored_prefix
+
 _SECRET_NAMES = re.compile(
     r"password|passwd|secret|token|authorization|cookie|api.?key|private.?key|(^|[_-])(code|key|text|answer)$", re.I
 )
@@ -53,27 +55,32 @@ def mask_event(_logger: object, _method: str, event: MutableMapping[str, Any]) -
     return {name: value if name.startswith("_") else _mask(name, value) for name, value in event.items()}
 
 
-def line_processors(service: str) -> list[Any]:
-    """List the processors of every log line of a service, masking last."""
+def line_processors(service: str, *, whole_addresses: bool = False) -> list[Any]:
+    """List the processors of every log line of a service, masking last.
 
-    def name_service(_logger: object, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    The address of a client, ``client_ip``, becomes its network: the last 8 bits of IPv4, the last 80 of IPv6 are gone.
+    """
+
+    def complete(_logger: object, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
         event["service"] = service
+        if "client_ip" in event and not whole_addresses:
+            event["client_ip"] = stored_prefix(event["client_ip"])
         return event
 
     return [
         structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
-        name_service,
+        complete,
         structlog.processors.format_exc_info,  # The plain form: the pretty ones print local variables, also secrets.
         mask_event,
     ]
 
 
-def configure_logs(service: str, level: str = "INFO") -> None:
+def configure_logs(service: str, level: str = "INFO", *, client_addresses: str = "masked") -> None:
     """Write one JSON object per line to stderr, also for the libraries' own logs."""
-    shared = line_processors(service)
-    renderer = structlog.processors.JSONRenderer(ensure_ascii=False)
+    shared = line_processors(service, whole_addresses=client_addresses == "whole")
+    renderer = structlog.processors.JSONRenderer(ensure_ascii=False, separators=(",", ":"))
     threshold = logging.getLevelNamesMapping()[level]
     structlog.configure(
         processors=[*shared, renderer],

@@ -21,11 +21,16 @@ def metrics_app() -> WSGIApplication:
 
     The library keeps the workers' files in the folder PROMETHEUS_MULTIPROC_DIR, which deploy/gunicorn.conf.py sets.
     """
+    return make_wsgi_app(registry())
+
+
+def registry() -> CollectorRegistry:
+    """Return what reads the samples of all workers of this service; see `metrics_app`."""
     if "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
-        return make_wsgi_app(REGISTRY)
+        return REGISTRY
     merged = CollectorRegistry()
     _WorkersCollector(merged)  # type: ignore[no-untyped-call]
-    return make_wsgi_app(merged)
+    return merged
 
 
 class _WorkersCollector(MultiProcessCollector):

@@ -8,9 +8,9 @@ import logging
 import sys
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated, NoReturn, TypeVar
+from typing import Annotated, Literal, NoReturn, TypeVar
 
-from pydantic import AfterValidator, BeforeValidator, SecretStr, ValidationError
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict, SettingsError
 
 SECRETS_DIR = "/run/secrets"
@@ -44,6 +44,9 @@ Commas = Annotated[tuple[Item, ...], NoDecode, BeforeValidator(_split_at_commas)
 """A list that is written with commas: ``names: Commas[str] = ()``."""
 
 LogLevel = Annotated[str, AfterValidator(_check_log_level)]
+
+ClientAddresses = Annotated[Literal["masked", "whole"], Field(validation_alias="LOG_CLIENT_ADDRESSES")]
+"""How logs show addresses of clients; one variable for all services."""
 
 
 def settings_config(prefix: str) -> SettingsConfigDict:

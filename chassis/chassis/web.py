@@ -14,9 +14,10 @@ from flask.json.provider import DefaultJSONProvider
 from flask_openapi3 import APIBlueprint, Info, OpenAPI
 from pydantic import BaseModel
 from structlog import get_logger
+from structlog.contextvars import bind_contextvars
 
 from chassis import errors
-from chassis.identity import GATEWAY, INTERNAL_TOKEN_HEADER, InternalTokens
+from chassis.identity import FORWARDED_FOR_HEADER, GATEWAY, INTERNAL_TOKEN_HEADER, InternalTokens, client_ip
 from chassis.metrics import REQUESTS, SECONDS, MetricsMiddleware
 from chassis.problems import MEDIA_TYPE, Problem, install_problems, validation_response
 from chassis.tracing import REQUEST_ID_HEADER, begin_request
@@ -155,6 +156,8 @@ def install_observation(app: Flask, service: str, clock: Callable[[], float] = t
     def begin() -> None:
         g.begun_at = clock()
         g.request_id = begin_request(request.headers.get(REQUEST_ID_HEADER))
+        if FORWARDED_FOR_HEADER in request.headers:  # Another service calls without: then nobody knows the client.
+            bind_contextvars(client_ip=client_ip())
 
     @app.after_request
     def end(response: Response) -> Response:
@@ -166,7 +169,7 @@ def install_observation(app: Flask, service: str, clock: Callable[[], float] = t
         REQUESTS.labels(service, method, route, response.status_code).inc()
         SECONDS.labels(service, route).observe(seconds)
         if route not in ("/healthz", "/readyz"):
-            log.info("request", method=method, route=route, status=response.status_code, seconds=round(seconds, 6))
+            log.info("request", method=method, route=route, status=response.status_code, seconds=round(seconds, 4))
         return response
 
 
@@ -208,8 +211,11 @@ def _check_json() -> None:
         raise errors.BodyMalformed
 
 
-def install_health(app: Flask) -> None:
-    """Add ``/healthz`` and ``/readyz``; the latter calls the pings of the values registered with `svcs.flask`."""
+def install_health(app: Flask, remarks: Callable[[], dict[str, str]] = dict) -> None:
+    """Add ``/healthz`` and ``/readyz``; the latter calls the pings of the values registered with `svcs.flask`.
+
+    ``remarks`` are texts by name that ``/readyz`` answers too, and that make nothing unready.
+    """
 
     def healthz() -> dict[str, str]:
         return {"status": "up"}
@@ -217,7 +223,8 @@ def install_health(app: Flask) -> None:
     def readyz() -> tuple[dict[str, Any], int]:
         checks = {ping.name: _check_readiness(ping) for ping in svcs.flask.get_pings()}
         ready = all(state == "up" for state in checks.values())
-        return {"status": "ready" if ready else "not ready", "checks": checks}, 200 if ready else 503
+        answer = {"status": "ready" if ready else "not ready", "checks": checks}
+        return answer | ({"remarks": found} if (found := remarks()) else {}), 200 if ready else 503
 
     for path, view in (("/healthz", healthz), ("/readyz", readyz)):
         _allow(view, Access.UNAUTHENTICATED)

@@ -140,13 +140,13 @@ def test_mobiles_are_found_wherever_they_stand() -> None:
 Lines = Callable[[], list[dict[str, Any]]]
 
 
-@pytest.fixture
-def lines() -> Iterator[Lines]:
+@pytest.fixture(params=["masked"])
+def lines(request: pytest.FixtureRequest) -> Iterator[Lines]:
     """Configure the logs as a service does, and read what was written to stderr."""
     root = logging.getLogger()
     handlers, level, written = root.handlers[:], root.level, io.StringIO()
     with contextlib.redirect_stderr(written):
-        configure_logs("shop-service")
+        configure_logs("shop-service", client_addresses=request.param)
     yield lambda: [json.loads(line) for line in written.getvalue().splitlines()]
     root.handlers[:], root.level = handlers, level
     structlog.reset_defaults()
@@ -166,6 +166,22 @@ def test_a_line_is_one_json_object_with_time_service_and_request(lines: Lines) -
         "sms_code": MASK,
         "name": "新闻",
     }
+
+
+ADDRESSES = ("203.0.113.9", "2001:db8:1:2:3:4:5:6", "::ffff:203.0.113.9", "nonsense")
+
+
+def test_of_a_clients_address_the_network_is_logged(lines: Lines) -> None:
+    for address in ADDRESSES:
+        structlog.get_logger().info("request", client_ip=address)
+    assert [line["client_ip"] for line in lines()] == ["203.0.113.0/24", "2001:db8:1::/48", "203.0.113.0/24", ""]
+
+
+@pytest.mark.parametrize("lines", ["whole"], indirect=True)
+def test_addresses_may_be_logged_whole(lines: Lines) -> None:
+    for address in ADDRESSES:
+        structlog.get_logger().info("request", client_ip=address)
+    assert [line["client_ip"] for line in lines()] == list(ADDRESSES)
 
 
 def test_the_logs_of_libraries_look_the_same(lines: Lines) -> None:

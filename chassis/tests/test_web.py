@@ -3,13 +3,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import structlog
 import svcs
+from flask import Flask
 from flask.testing import FlaskClient
 from flask_openapi3 import OpenAPI
 
 from chassis.identity import INTERNAL_TOKEN_HEADER, Caller, InternalTokens
 from chassis.service_client import ServiceClient
-from chassis.web import Access, create_api, openapi_document
+from chassis.web import Access, create_api, install_health, openapi_document
 
 SERVICE = "news-service"
 Headers = Callable[..., dict[str, str]]
@@ -135,6 +137,25 @@ def test_one_part_that_fails_makes_a_service_unready(api: OpenAPI, client: Flask
     answer = client.get("/readyz")
     assert answer.status_code == 503
     assert answer.json == {"status": "not ready", "checks": {"builtins.dict": "up", "builtins.list": "down"}}
+
+
+def test_a_remark_makes_nothing_unready() -> None:
+    app = Flask(__name__)
+    svcs.flask.init_app(app)
+    install_health(app, lambda: {"proxies": "one is unknown"})
+    answer = app.test_client().get("/readyz")
+    expected = {"status": "ready", "checks": {}, "remarks": {"proxies": "one is unknown"}}
+    assert (answer.status_code, answer.json) == (200, expected)
+
+
+def test_one_line_tells_of_a_request_and_none_of_a_health_check(client: FlaskClient, called_by: Headers) -> None:
+    with structlog.testing.capture_logs([structlog.contextvars.merge_contextvars]) as lines:
+        client.get("/public", headers=called_by(SERVICE) | {"X-Forwarded-For": "203.0.113.9", "X-Request-Id": "one"})
+        client.get("/internal/things", headers=called_by(SERVICE, "sms-service") | {"X-Request-Id": "two"})
+        client.get("/healthz", headers={"X-Request-Id": "three"})
+        client.head("/readyz", headers={"X-Request-Id": "four"})
+    told = [(line["event"], line["request_id"], line["route"], line.get("client_ip")) for line in lines]
+    assert told == [("request", "one", "/public", "203.0.113.9"), ("request", "two", "/internal/things", None)]
 
 
 def test_a_service_that_is_away_makes_a_service_unready(

@@ -1,16 +1,27 @@
-"""What the boundary tests read: projects, imports, settings."""
+"""What the boundary tests read: projects, imports, settings; and services under the gunicorn that is shipped."""
 
 import ast
+import os
 import re
+import subprocess
+import sys
+import time
 import tomllib
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
+import requests
 
+from local.settings import LocalSettings, environment, free_ports
+
+Counts = dict[str, float]
 ROOT = Path(__file__).parents[2]
 SERVICES = ("gateway", "captcha-service", "sms-service", "user-service", "news-service")
 PROJECTS = ("chassis", *SERVICES)
+
+WAIT_SECONDS = 60
 
 
 def package_of(project: str) -> Path:
@@ -61,3 +72,68 @@ def declared_by() -> Callable[[str], set[str]]:
 def root() -> Path:
     """The repository."""
     return ROOT
+
+
+class Running:
+    """A service under the shipped gunicorn.conf.py, with nothing behind it but Redis."""
+
+    def __init__(self, service: str, variables: dict[str, str], log: Path) -> None:
+        port, metrics_port = free_ports(2)
+        self.port = port
+        self.url, self.metrics_url = f"http://127.0.0.1:{port}", f"http://127.0.0.1:{metrics_port}/metrics"
+        self.log = log
+        own = {"SERVICE": service, "PORT": str(port), "METRICS_PORT": str(metrics_port)}
+        with log.open("wb") as output:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "gunicorn", "-c", "deploy/gunicorn.conf.py"],
+                env=variables | own,
+                cwd=ROOT,
+                stdout=output,
+                stderr=output,
+            )
+
+    def wait(self) -> None:
+        end = time.monotonic() + WAIT_SECONDS
+        while True:
+            try:
+                requests.get(f"{self.url}/healthz", timeout=WAIT_SECONDS)
+            except requests.ConnectionError:
+                assert self.process.poll() is None, self.log.read_text()
+                assert time.monotonic() < end, self.log.read_text()
+                time.sleep(0.1)
+            else:
+                return
+
+    def counts(self) -> Counts:
+        """Read every sample, by its name with its labels."""
+        samples = (line.rpartition(" ") for line in self.text().splitlines() if not line.startswith("#"))
+        return {name: float(value) for name, _, value in samples}
+
+    def text(self) -> str:
+        answer = requests.get(self.metrics_url, timeout=WAIT_SECONDS)
+        assert answer.status_code == 200
+        return answer.text
+
+
+@pytest.fixture
+def start_service(tmp_path: Path, redis_url: str) -> Iterator[Callable[..., Running]]:
+    """Start a service with the variables of the embedded run, changed as a test says, and nothing set for metrics."""
+    with ExitStack() as ends:
+
+        def start(service: str, **changed: str) -> Running:
+            given = {name: os.environ[name] for name in ("PATH", "PYTHONPATH") if name in os.environ}
+            variables = environment(LocalSettings(data_dir=tmp_path), redis_url, given) | changed
+            assert "PROMETHEUS_MULTIPROC_DIR" not in variables
+            running = Running(service, variables, tmp_path / f"{service}.log")
+            ends.enter_context(_stopped_later(running.process))
+            running.wait()
+            return running
+
+        yield start
+
+
+@contextmanager
+def _stopped_later(process: "subprocess.Popen[bytes]") -> Iterator[None]:
+    yield
+    process.terminate()
+    process.wait(WAIT_SECONDS)

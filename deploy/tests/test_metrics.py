@@ -1,90 +1,18 @@
 """Every service counts on the configuration of gunicorn that is shipped, and the documents name metrics that exist."""
 
-import os
 import re
-import subprocess
-import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
-import pytest
 import requests
 
-from local.settings import LocalSettings, environment, free_ports
-
-ROOT = Path(__file__).parents[2]
 WAIT_SECONDS = 60
-Counts = dict[str, float]
 
 
-class Running:
-    """A service under the shipped gunicorn.conf.py, with nothing behind it but Redis."""
-
-    def __init__(self, service: str, variables: dict[str, str], log: Path) -> None:
-        port, metrics_port = free_ports(2)
-        self.url, self.metrics_url = f"http://127.0.0.1:{port}", f"http://127.0.0.1:{metrics_port}/metrics"
-        self._log = log
-        own = {"SERVICE": service, "PORT": str(port), "METRICS_PORT": str(metrics_port)}
-        with log.open("wb") as output:
-            self.process = subprocess.Popen(
-                [sys.executable, "-m", "gunicorn", "-c", "deploy/gunicorn.conf.py"],
-                env=variables | own,
-                cwd=ROOT,
-                stdout=output,
-                stderr=output,
-            )
-
-    def wait(self) -> None:
-        end = time.monotonic() + WAIT_SECONDS
-        while True:
-            try:
-                requests.get(f"{self.url}/healthz", timeout=WAIT_SECONDS)
-            except requests.ConnectionError:
-                assert self.process.poll() is None, self._log.read_text()
-                assert time.monotonic() < end, self._log.read_text()
-                time.sleep(0.1)
-            else:
-                return
-
-    def counts(self) -> Counts:
-        """Read every sample, by its name with its labels."""
-        samples = (line.rpartition(" ") for line in self.text().splitlines() if not line.startswith("#"))
-        return {name: float(value) for name, _, value in samples}
-
-    def text(self) -> str:
-        answer = requests.get(self.metrics_url, timeout=WAIT_SECONDS)
-        assert answer.status_code == 200
-        return answer.text
-
-
-@pytest.fixture
-def run(tmp_path: Path, redis_url: str) -> Iterator[Callable[..., Running]]:
-    """Start a service with the variables of the embedded run, changed as a test says, and nothing set for metrics."""
-    with ExitStack() as ends:
-
-        def start(service: str, **changed: str) -> Running:
-            given = {name: os.environ[name] for name in ("PATH", "PYTHONPATH") if name in os.environ}
-            variables = environment(LocalSettings(data_dir=tmp_path), redis_url, given) | changed
-            assert "PROMETHEUS_MULTIPROC_DIR" not in variables
-            running = Running(service, variables, tmp_path / f"{service}.log")
-            ends.enter_context(_stopped_later(running.process))
-            running.wait()
-            return running
-
-        yield start
-
-
-@contextmanager
-def _stopped_later(process: "subprocess.Popen[bytes]") -> Iterator[None]:
-    yield
-    process.terminate()
-    process.wait(WAIT_SECONDS)
-
-
-def test_one_request_is_counted_once(service: str, run: Callable[..., Running]) -> None:
-    running = run(service)
+def test_one_request_is_counted_once(service: str, start_service: Callable[..., Any]) -> None:
+    running = start_service(service)
     count = f'http_requests_total{{method="GET",route="/healthz",service="{service}",status="200"}}'
     seconds = f'http_request_seconds_count{{route="/healthz",service="{service}"}}'
     before = running.counts()
@@ -93,8 +21,8 @@ def test_one_request_is_counted_once(service: str, run: Callable[..., Running]) 
     assert [after[name] - before[name] for name in (count, seconds)] == [1, 1]
 
 
-def test_the_gateways_own_metrics_move(run: Callable[..., Running]) -> None:
-    gateway = run("gateway", GATEWAY_CAPTCHAS_PER_IP_PER_MINUTE="1")
+def test_the_gateways_own_metrics_move(start_service: Callable[..., Any]) -> None:
+    gateway = start_service("gateway", GATEWAY_CAPTCHAS_PER_IP_PER_MINUTE="1")
     before = gateway.counts()
     for _ in range(2):
         requests.post(f"{gateway.url}/api/v1/captchas", json={}, timeout=WAIT_SECONDS)
@@ -107,15 +35,15 @@ def test_the_gateways_own_metrics_move(run: Callable[..., Running]) -> None:
     assert 0 <= after["gateway_revocations_age_seconds"] < 5
 
 
-def test_the_gateway_counts_what_it_lets_through_without_redis(run: Callable[..., Running]) -> None:
-    gateway = run("gateway", GATEWAY_REDIS_URL="redis://127.0.0.1:1")
+def test_the_gateway_counts_what_it_lets_through_without_redis(start_service: Callable[..., Any]) -> None:
+    gateway = start_service("gateway", GATEWAY_REDIS_URL="redis://127.0.0.1:1")
     before = gateway.counts()["gateway_limits_unreachable_total"]
     requests.post(f"{gateway.url}/api/v1/captchas", json={}, timeout=WAIT_SECONDS)
     assert gateway.counts()["gateway_limits_unreachable_total"] == before + 1
 
 
-def test_the_gateway_shows_the_age_of_revocations_without_a_readiness_check(run: Callable[..., Running]) -> None:
-    gateway = run("gateway", GATEWAY_REDIS_URL="redis://127.0.0.1:1")
+def test_the_gateway_shows_the_age_of_revocations_without_a_readiness_check(start_service: Callable[..., Any]) -> None:
+    gateway = start_service("gateway", GATEWAY_REDIS_URL="redis://127.0.0.1:1")
     end = time.monotonic() + WAIT_SECONDS
     while gateway.counts()["gateway_revocations_age_seconds"] < 30:
         assert time.monotonic() < end

@@ -23,10 +23,10 @@ from gateway.classic.api import ClassicApi
 from gateway.clocks import UserServiceClock
 from gateway.cookies import SessionCookies
 from gateway.csrf import SameSite
+from gateway.forwarded import TrustedProxies
 from gateway.limits import AddressLimits
 from gateway.openapi import MergedDocument
 from gateway.proxy import Forwarder, InternalTokenCache, Proxy
-from gateway.proxy_request import RequestReader
 from gateway.public_keys import PublicKeys
 from gateway.responses import ResponsePolicy
 from gateway.revocations import Revocations
@@ -67,9 +67,10 @@ def create_app(settings: Settings | None = None) -> Flask:
     """
     if settings is None:
         settings = load_settings(Settings)
-        configure_logs(GATEWAY, settings.log_level)
+        configure_logs(GATEWAY, settings.log_level, client_addresses=settings.log_client_addresses)
         check_start(settings, redis_url=settings.redis_url.get_secret_value())
-    app = _flask_app()
+    proxies = TrustedProxies(settings.trusted_proxies)
+    app = _flask_app(proxies)
     tokens = InternalTokens(settings.internal_token_key.get_secret_value())
     redis = connect_redis(settings.redis_url.get_secret_value(), timeout_seconds=_FEED_TIMEOUT_SECONDS)
     clients = _service_clients(settings, tokens)
@@ -91,7 +92,7 @@ def create_app(settings: Settings | None = None) -> Flask:
         flask=app.wsgi_app,
         policy=ResponsePolicy(strict_transport=settings.cookies_secure),
         rules=RuleTable(),
-        reader=RequestReader(settings.trusted_proxies),
+        proxies=proxies,
         forwarder=forwarder,
     )
     app.wsgi_app = MetricsMiddleware(proxy, settings.metrics_port)  # type: ignore[method-assign]
@@ -100,7 +101,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     return app
 
 
-def _flask_app() -> Flask:
+def _flask_app(proxies: TrustedProxies) -> Flask:
     app = Flask(__name__, static_folder=None, template_folder="pages")
     app.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES
     app.json.ensure_ascii = False  # type: ignore[attr-defined]
@@ -110,7 +111,7 @@ def _flask_app() -> Flask:
     svcs.flask.init_app(app)
     install_problems(app)
     install_observation(app, GATEWAY)
-    install_health(app)
+    install_health(app, proxies.remarks)
     app.register_blueprint(routes.api)
     app.register_blueprint(classic.api)
     return app

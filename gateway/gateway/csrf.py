@@ -1,10 +1,9 @@
 """Refuses requests that a page of another site makes a browser send with the user's cookies."""
 
 from dataclasses import dataclass
-from urllib.parse import urlsplit
 
 from chassis.errors import CrossSiteRefused
-from gateway.proxy_request import ProxyRequest
+from gateway.proxy_request import ProxyRequest, read_origin
 
 
 @dataclass(frozen=True)
@@ -14,7 +13,7 @@ class SameSite:
     The browser writes both, and no script of a page can set them. No token is needed beside them.
     """
 
-    allowed_origins: tuple[str, ...] = ()  # In lower case, as `Settings` has them.
+    allowed_origins: tuple[str, ...] = ()
 
     def require(self, request: ProxyRequest) -> None:
         """Refuse a request with a cookie session unless its headers show that it comes from our pages.
@@ -39,7 +38,7 @@ class SameSite:
             return
         site, origin, referer = headers
         # An address typed by the user has no other origin; an old browser may send the Referer alone.
-        if site == "none" or (not site and not origin and _origin_of(referer) == request.own_origin):
+        if site == "none" or (not site and not origin and read_origin(referer) in request.own_origins):
             return
         raise CrossSiteRefused
 
@@ -56,17 +55,10 @@ class SameSite:
             raise CrossSiteRefused
 
     def _is_from_our_pages(self, request: ProxyRequest) -> bool:
-        origin = request.header("Origin").lower()
-        return (
-            request.header("Sec-Fetch-Site") == "same-origin"
-            or origin == request.own_origin
-            or origin in self.allowed_origins
-        )
-
-
-def _origin_of(address: str) -> str:
-    try:
-        parts = urlsplit(address)
-    except ValueError:
-        return ""  # A Referer is the client's text; one that is no address names no origin of ours.
-    return f"{parts.scheme}://{parts.netloc}".lower()
+        if request.header("Sec-Fetch-Site") == "same-origin":
+            return True
+        if request.header("Sec-Fetch-Site") == "same-origin":
+            return True
+        origin = read_origin(request.header("Origin"))  # A client's text; one that is no origin is none of ours.
+        allowed = [read_origin(known) for known in self.allowed_origins]
+        return origin is not None and (origin in request.own_origins or origin in allowed)

@@ -5,6 +5,14 @@ from prometheus_client import Counter, Gauge
 UPSTREAM_ERRORS = Counter("gateway_upstream_errors_total", "Requests a service did not answer.", ["upstream", "kind"])
 LIMITED = Counter("gateway_limited_total", "Requests refused by a limit per address.", ["limit"])
 LIMITS_UNREACHABLE = Counter("gateway_limits_unreachable_total", "Requests let through because Redis was away.")
+FORWARDED_IGNORED = Counter(
+    "gateway_forwarded_ignored_total", "Requests whose forwarded headers were not believed or not readable.", ["reason"]
+)
+FORWARDED_IGNORED_AT = Gauge(
+    "gateway_forwarded_ignored_timestamp_seconds",
+    "When forwarded headers were ignored last.",
+    multiprocess_mode="mostrecent",
+)
 REFRESHES = Counter("gateway_cookie_refreshes_total", "Cookie sessions renewed on the way.", ["outcome"])
 VERIFIED = Counter("gateway_tokens_verified_total", "Access tokens looked at.", ["outcome"])
 CLOCK_DIFFERENCE = Gauge(

@@ -22,6 +22,7 @@ from chassis.web import Access
 from gateway.authentication import Authentication, AuthResult
 from gateway.cookies import SessionCookies, Tokens
 from gateway.csrf import SameSite
+from gateway.forwarded import TrustedProxies
 from gateway.limits import AddressLimits
 from gateway.proxy_request import (
     ENVIRON_KEY,
@@ -29,8 +30,8 @@ from gateway.proxy_request import (
     Body,
     Headers,
     ProxyRequest,
-    RequestReader,
     read_body,
+    read_request,
     request_headers,
     request_id_of,
 )
@@ -45,6 +46,7 @@ if TYPE_CHECKING:
 
 log = get_logger(__name__)
 _NO_RULE = "no rule"
+_FORWARDED_FOR = "HTTP_X_FORWARDED_FOR"
 # A service that refuses the gateway has not refused the user: the client gets neither this 401 nor this 403.
 _BETWEEN_SERVICES = tuple(f'"{kind.code}"'.encode() for kind in (InternalTokenRefused, ServiceRefused))
 _REUSE_SECONDS = LIFETIME_SECONDS / 2
@@ -112,7 +114,7 @@ class Forwarder:
         try:
             auth.require(rule.access)
             if rule.limit is not None:
-                self.limits.charge(rule.limit, request.client_ip)
+                self.limits.charge(rule.limit, request.client.ip)
             if rule.effect is Effect.REFRESHES:
                 body, request = with_cookie_token(body, request, self.cookies, self.same_site)
             response = self._exchange(rule, request, auth, body, request_id)
@@ -183,7 +185,7 @@ class Proxy:
     flask: "WSGIApplication"
     policy: ResponsePolicy
     rules: RuleTable
-    reader: RequestReader
+    proxies: TrustedProxies
     forwarder: Forwarder
     clock: Callable[[], float] = time.perf_counter
 
@@ -191,9 +193,12 @@ class Proxy:
         """Answer one request."""
         begun_at = self.clock()
         request_id = begin_request(request_id_of(environ))
+        client = self.proxies.read_client(environ)
+        environ[_FORWARDED_FOR] = client.ip  # The Flask app reads it as the services do.
+        bind_contextvars(client_ip=client.ip)
         rule: Rule | None = None
         try:
-            request = self.reader.read_request(environ)
+            request = read_request(environ, client)
             rule = self._find_rule(request)
             if rule is None:
                 environ[ENVIRON_KEY] = request
@@ -243,10 +248,9 @@ def _read_tokens(response: ProxyResponse) -> Tokens:
 
 def _log_and_count(environ: "WSGIEnvironment", rule: Rule | None, response: ProxyResponse, seconds: float) -> None:
     method = str(environ["REQUEST_METHOD"])
-    route = rule.name if rule else _NO_RULE
+    route, path = (rule.name, rule.path) if rule else (_NO_RULE, _NO_RULE)
     # A method is the client's text; only those of the rules are labels.
     label = method if rule else "other"
     REQUESTS.labels("gateway", label, route, response.status).inc()
     SECONDS.labels("gateway", route).observe(seconds)
-    bind_contextvars(client_ip=environ.get("REMOTE_ADDR", ""))
-    log.info("request", method=method[:16], route=route, status=response.status, seconds=round(seconds, 6))
+    log.info("request", method=method[:16], route=path, status=response.status, seconds=round(seconds, 4))

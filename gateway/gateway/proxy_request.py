@@ -8,14 +8,13 @@ steps, none beyond the cap.
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import IO, TYPE_CHECKING
-from urllib.parse import unquote_to_bytes
+from urllib.parse import unquote_to_bytes, urlsplit
 
-from chassis.errors import BodyTooLarge, NotFound, RequestRefused
-from chassis.identity import INTERNAL_TOKEN_HEADER
+from chassis.errors import BodyTooLarge, HeadersTooLarge, NotFound, RequestRefused
+from chassis.identity import FORWARDED_FOR_HEADER, INTERNAL_TOKEN_HEADER
 from chassis.tracing import accept_request_id
-from gateway.settings import Network
+from gateway.forwarded import Client, is_host
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
@@ -28,7 +27,10 @@ _TARGET = re.compile(r"/[A-Za-z0-9\-._~!$&'()*+,;=:@/%|^`{}\[\]\"<>]*(?:\?[\x21-
 _BAD_PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2})")
 # An encoded slash or backslash, and encoded control bytes, mean one thing to us and another to the service.
 _BAD_ENCODED = re.compile(r"%(?:2f|5c|[01][0-9a-f]|7f)", re.IGNORECASE)
-_HOST = re.compile(r"(?:[A-Za-z0-9._~!$&'()*+;=%-]+|\[[0-9A-Fa-f:.]+\])(?::\d{0,5})?")
+_ABSOLUTE = re.compile(r"(https?://[^/?#]*)(.*)", re.IGNORECASE)
+_DEFAULT_PORTS = {"http": 80, "https": 443}
+# gunicorn bounds each line; lines of one name arrive joined, and a service's bound is for the joined one.
+_LONGEST_HEADER = 8190
 # RFC 9110 7.6.1.
 HOP_BY_HOP = frozenset(
     ["connection", "keep-alive", "proxy-connection", "transfer-encoding", "te", "trailer", "upgrade"]
@@ -40,6 +42,9 @@ _NEVER_FROM_CLIENTS = frozenset(
 _NEVER_PREFIXES = ("x-internal-", "x-user-", "x-forwarded-")
 # A body up to this size is complete before the service is called, so a client that breaks off costs it nothing.
 SMALL_BYTES = 64 * 1024
+
+
+Origin = tuple[str, str, int]
 
 
 @dataclass(frozen=True)
@@ -67,9 +72,7 @@ class ProxyRequest:
     environ: "WSGIEnvironment"
     method: str
     target: Target
-    host: str
-    scheme: str
-    client_ip: str
+    client: Client
 
     @property
     def is_unsafe(self) -> bool:
@@ -77,9 +80,11 @@ class ProxyRequest:
         return self.method not in SAFE_METHODS
 
     @property
-    def own_origin(self) -> str:
-        """The origin of our pages as this client sees it."""
-        return f"{self.scheme}://{self.host}".lower()
+    def own_origins(self) -> set[Origin]:
+        """The origin of our pages as this client sees it, and the same with the port that a proxy names."""
+        host, port = self.client.host, self.client.port
+        texts = [host, f"{host}:{port}"] if port and not re.search(r":[0-9]+$", host) else [host]
+        return {origin for text in texts if (origin := read_origin(f"{self.client.scheme}://{text}"))}
 
     def header(self, name: str) -> str:
         """Return a header's value, or an empty text."""
@@ -87,7 +92,7 @@ class ProxyRequest:
 
     def client_headers(self) -> dict[str, str]:
         """Return what a service is told about the client when the gateway calls the service itself."""
-        return {"X-Forwarded-For": self.client_ip, "User-Agent": self.header("User-Agent")}
+        return {FORWARDED_FOR_HEADER: self.client.ip, "User-Agent": self.header("User-Agent")}
 
 
 @dataclass(frozen=True)
@@ -103,49 +108,22 @@ class Body:
         return self.length == 0
 
 
-@dataclass(frozen=True)
-class RequestReader:
-    """Reads requests. ``trusted_proxies`` are the networks of our own load balancers."""
+def read_request(environ: "WSGIEnvironment", client: Client) -> ProxyRequest:
+    """Read the head of one request.
 
-    trusted_proxies: tuple[Network, ...] = ()
-
-    def read_request(self, environ: "WSGIEnvironment") -> ProxyRequest:
-        """Read the head of one request.
-
-        Raises:
-            RequestRefused: the request target or the Host header is not acceptable.
-            NotFound: the path is internal.
-        """
-        target = read_target(environ.get("RAW_URI") or environ.get("REQUEST_URI") or "")
-        host = environ.get("HTTP_HOST", "")
-        if not _HOST.fullmatch(host):
-            raise RequestRefused("The Host header is missing or not acceptable.")
-        peer = str(environ.get("REMOTE_ADDR", ""))
-        is_trusted = self._is_trusted(peer)
-        forwarded_for = str(environ.get("HTTP_X_FORWARDED_FOR", "")) if is_trusted else ""
-        forwarded_scheme = str(environ.get("HTTP_X_FORWARDED_PROTO", "")) if is_trusted else ""
-        return ProxyRequest(
-            environ=environ,
-            method=str(environ["REQUEST_METHOD"]),
-            target=target,
-            host=host,
-            scheme=forwarded_scheme if forwarded_scheme in ("http", "https") else str(environ["wsgi.url_scheme"]),
-            client_ip=self._client_ip(peer, forwarded_for),
-        )
-
-    def _client_ip(self, peer: str, forwarded_for: str) -> str:
-        # From right to left: each trusted proxy vouches for the address before its own.
-        for address in reversed([part.strip() for part in forwarded_for.split(",") if part.strip()]):
-            if _parsed(address) is None:
-                raise RequestRefused("The X-Forwarded-For header is not acceptable.")
-            peer = address
-            if not self._is_trusted(address):
-                break
-        return peer
-
-    def _is_trusted(self, address: str) -> bool:
-        parsed = _parsed(address)
-        return parsed is not None and any(parsed in network for network in self.trusted_proxies)
+    Raises:
+        RequestRefused: the request target or the Host header is not acceptable.
+        NotFound: the path is internal.
+        HeadersTooLarge: a header is longer than the services behind read.
+    """
+    if any(len(value) > _LONGEST_HEADER for key, value in environ.items() if key.startswith("HTTP_")):
+        raise HeadersTooLarge
+    host = str(environ.get("HTTP_HOST", ""))
+    if not is_host(host) or not is_host(client.host):
+        raise RequestRefused("The Host header is missing or not acceptable.")
+    raw = str(environ.get("RAW_URI") or environ.get("REQUEST_URI") or "")
+    target = read_target(_origin_form(raw, {host, client.host}))
+    return ProxyRequest(environ=environ, method=str(environ["REQUEST_METHOD"]), target=target, client=client)
 
 
 def read_body(environ: "WSGIEnvironment", *, cap_bytes: int) -> Body:
@@ -185,9 +163,9 @@ def request_headers(request: ProxyRequest, *, internal_token: str, request_id: s
         kept.append(("Cookie", other_cookies))
     return [
         *kept,
-        ("X-Forwarded-For", request.client_ip),
-        ("X-Forwarded-Proto", request.scheme),
-        ("X-Forwarded-Host", request.host),
+        (FORWARDED_FOR_HEADER, request.client.ip),
+        ("X-Forwarded-Proto", request.client.scheme),
+        ("X-Forwarded-Host", request.client.host),
         ("Via", "1.1 xinjing"),
         ("X-Request-Id", request_id),
         (INTERNAL_TOKEN_HEADER, internal_token),
@@ -197,6 +175,21 @@ def request_headers(request: ProxyRequest, *, internal_token: str, request_id: s
 def listed_headers(connection: str) -> frozenset[str]:
     """Return the names in a Connection header, which are hop-by-hop as well."""
     return frozenset(name.strip().lower() for name in connection.split(",") if name.strip())
+
+
+def read_origin(address: str) -> Origin | None:
+    """Read scheme, host and port of an address (RFC 6454 4); None if it has none that can be read.
+
+    A port that is not named is the scheme's own, so that `http://h` and `http://h:80` are one origin.
+    """
+    try:
+        parts = urlsplit(address.lower())
+        port = parts.port
+    except ValueError:
+        return None
+    if parts.scheme not in _DEFAULT_PORTS or not parts.hostname or "@" in parts.netloc:
+        return None
+    return parts.scheme, parts.hostname, port or _DEFAULT_PORTS[parts.scheme]
 
 
 def read_target(raw: str) -> Target:
@@ -217,6 +210,18 @@ def read_target(raw: str) -> Target:
     return Target(raw, path)
 
 
+def _origin_form(raw: str, hosts: set[str]) -> str:
+    """Take scheme and host off a target that is a whole address (RFC 9112 3.2.2); they must be those of the request."""
+    absolute = _ABSOLUTE.fullmatch(raw)
+    if absolute is None:
+        return raw
+    address, rest = absolute.groups()
+    scheme = address.partition(":")[0]
+    if read_origin(address) not in [read_origin(f"{scheme}://{host}") or "" for host in hosts]:
+        raise RequestRefused("The address is that of another host.")
+    return rest if rest.startswith("/") else f"/{rest}"
+
+
 def _decode(path: str) -> str:
     return unquote_to_bytes(path.encode("latin-1")).decode("utf-8", "replace")
 
@@ -228,13 +233,6 @@ def _is_internal(path: str) -> bool:
         previous, decoded = decoded, unquote_to_bytes(decoded.encode("utf-8", "replace")).decode("utf-8", "replace")
     segments = [part.partition(";")[0].strip().casefold() for part in decoded.replace("\\", "/").split("/")]
     return next((part for part in segments if part not in ("", ".", "..")), "") == "internal"
-
-
-def _parsed(address: str) -> IPv4Address | IPv6Address | None:
-    try:
-        return ip_address(address)
-    except ValueError:
-        return None
 
 
 def _client_headers(request: ProxyRequest) -> Iterator[tuple[str, str]]:

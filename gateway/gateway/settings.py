@@ -6,7 +6,7 @@ from typing import Annotated
 from pydantic import Field, SecretStr, StringConstraints
 from pydantic_settings import BaseSettings
 
-from chassis.settings import Commas, Key, LogLevel, settings_config
+from chassis.settings import ClientAddresses, Commas, Key, LogLevel, settings_config
 
 Address = Annotated[str, StringConstraints(pattern=r"^http://[A-Za-z0-9.\-\[\]:]+/?$")]
 Network = IPv4Network | IPv6Network
@@ -22,6 +22,7 @@ class Settings(BaseSettings):
     redis_url: SecretStr
     internal_token_key: Key
     log_level: LogLevel = "INFO"
+    log_client_addresses: ClientAddresses = "masked"
     metrics_port: int = Field(default=9100, validation_alias="METRICS_PORT")
 
     captcha_service_url: Address
@@ -45,7 +46,7 @@ class Settings(BaseSettings):
     session_days: int = Field(default=30, ge=1, le=30)
     # Other origins whose pages may use a cookie session, for example https://app.example.com.
     allowed_origins: Commas[Origin] = ()
-    # Networks of the load balancers whose X-Forwarded-For and X-Forwarded-Proto are believed.
+    # Addresses and networks of the proxies in front whose X-Forwarded-For, -Proto, -Host and -Port are believed.
     trusted_proxies: Commas[Network] = ()
 
     captchas_per_ip_per_minute: PerMinute = 20

@@ -23,10 +23,12 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from redis import Redis
 
-from gateway.proxy_request import ProxyRequest, RequestReader
+from gateway.forwarded import TrustedProxies
+from gateway.proxy_request import ProxyRequest, read_request
 from gateway.public_keys import PublicKeys, read_jwk_set
 from gateway.settings import Settings
 from gateway.verifier import TokenVerifier
+from local.settings import free_ports
 
 KEY_ID = "test-key-1"
 # Drawn, because the gateway does not start on a key that anybody can read here.
@@ -283,6 +285,7 @@ class Gateway:
     """The gateway's port, with a plain client and a raw one."""
 
     port: int
+    log: Path
 
     def ask(
         self, method: str, target: str, *, headers: dict[str, str] | None = None, body: bytes | None = None
@@ -319,10 +322,7 @@ class Gateway:
             return received
 
 
-_GUNICORN = """
-worker_class, workers, threads, keepalive = "gthread", 1, 16, 5
-http_parser, header_map, forwarded_allow_ips, control_socket_disable = "python", "refuse", "", True
-"""
+_CONFIGURATION = Path(__file__).parents[2] / "deploy/gunicorn.conf.py"
 
 
 @pytest.fixture(scope="session")
@@ -332,15 +332,13 @@ def start_gateway(
     """Start the gateway under gunicorn as in production; settings are given without their prefix."""
     processes: list[subprocess.Popen[bytes]] = []
     folder = tmp_path_factory.mktemp("gateway")
-    config = folder / "gunicorn.conf.py"
-    config.write_text(_GUNICORN)
 
     def start(**settings: str) -> Gateway:
         running_services.user.on("GET", "/.well-known/jwks.json", json_answer(jwks))
-        port = _free_port()
-        process = _spawn(port, config, {**_settings(redis_url, running_services), **settings})
+        port, metrics_port = free_ports(2)
+        process = _spawn((port, metrics_port), folder, {**_settings(redis_url, running_services), **settings})
         processes.append(process)
-        found = Gateway(port)
+        found = Gateway(port, folder / f"{port}.log")
         _await_ready(found, process)
         return found
 
@@ -365,21 +363,13 @@ def _settings(redis_url: str, services: Services) -> dict[str, str]:
     }
 
 
-def _spawn(port: int, config: Path, settings: dict[str, str]) -> subprocess.Popen[bytes]:
+def _spawn(ports: tuple[int, int], folder: Path, settings: dict[str, str]) -> subprocess.Popen[bytes]:
     variables = {f"GATEWAY_{name.upper()}": value for name, value in settings.items()}
-    command = [sys.executable, "-m", "gunicorn", "-c", str(config), "-b", f"127.0.0.1:{port}"]
-    with (config.parent / f"{port}.log").open("wb") as log:
-        return subprocess.Popen(
-            [*command, "gateway.app:create_app()"],
-            env={**os.environ, **variables, "METRICS_PORT": "1"},
-            stderr=log,
-        )
-
-
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port: int = free.getsockname()[1]
-        return port
+    given = {name: value for name, value in os.environ.items() if name != "PROMETHEUS_MULTIPROC_DIR"}
+    own = {"SERVICE": "gateway", "PORT": str(ports[0]), "METRICS_PORT": str(ports[1]), "THREADS": "16"}
+    command = [sys.executable, "-m", "gunicorn", "-c", str(_CONFIGURATION)]
+    with (folder / f"{ports[0]}.log").open("wb") as log:
+        return subprocess.Popen(command, env={**given, **variables, **own}, stderr=log)
 
 
 def _await_ready(gateway: Gateway, process: subprocess.Popen[bytes]) -> None:
@@ -476,6 +466,6 @@ def make_request() -> Callable[..., ProxyRequest]:
             **{"HTTP_HOST": "shop.example"},
             **{f"HTTP_{name.upper()}": value for name, value in headers.items()},
         }
-        return RequestReader().read_request(environ)
+        return read_request(environ, TrustedProxies().read_client(environ))
 
     return make

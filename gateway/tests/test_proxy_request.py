@@ -1,36 +1,11 @@
 from io import BytesIO
-from ipaddress import ip_network
 from typing import Any
 
 import pytest
 
-from chassis.errors import BodyTooLarge, RequestRefused
-from gateway.proxy_request import SMALL_BYTES, Body, RequestReader, read_body
-
-
-@pytest.mark.parametrize(
-    ("peer", "forwarded", "expected"),
-    [
-        ("9.9.9.9", "6.6.6.6", "9.9.9.9"),
-        ("10.0.0.1", "6.6.6.6", "6.6.6.6"),
-        ("10.0.0.1", "1.1.1.1, 6.6.6.6", "6.6.6.6"),
-        ("10.0.0.1", "1.1.1.1, 6.6.6.6, 10.0.0.2", "6.6.6.6"),
-        ("10.0.0.1", "", "10.0.0.1"),
-        ("10.0.0.1", "2001:db8::1", "2001:db8::1"),
-    ],
-)
-def test_w04_only_our_proxies_say_who_the_client_is(peer: str, forwarded: str, expected: str) -> None:
-    environ = environ_of(peer, HTTP_X_FORWARDED_FOR=forwarded, HTTP_X_FORWARDED_PROTO="https")
-    request = RequestReader((ip_network("10.0.0.0/8"),)).read_request(environ)
-    assert request.client_ip == expected
-    assert request.scheme == ("https" if peer == "10.0.0.1" else "http")
-
-
-def test_a_proxy_that_names_no_address_is_refused() -> None:
-    with pytest.raises(RequestRefused):
-        RequestReader((ip_network("10.0.0.0/8"),)).read_request(
-            environ_of("10.0.0.1", HTTP_X_FORWARDED_FOR="6.6.6.6, unknown")
-        )
+from chassis.errors import BodyTooLarge, HeadersTooLarge, NotFound, RequestRefused
+from gateway.forwarded import TrustedProxies
+from gateway.proxy_request import SMALL_BYTES, Body, ProxyRequest, read_body, read_origin, read_request
 
 
 @pytest.mark.parametrize(
@@ -38,7 +13,7 @@ def test_a_proxy_that_names_no_address_is_refused() -> None:
     ["h", "shop.example:80", "shop.example:", "127.0.0.1:8000", "[::1]", "[2001:db8::1]:8000", "[::ffff:1.2.3.4]"],
 )
 def test_a_host_may_have_a_port(host: str) -> None:
-    assert RequestReader().read_request(environ_of("9.9.9.9", HTTP_HOST=host)).host == host
+    assert read(environ_of("9.9.9.9", HTTP_HOST=host)).client.host == host
 
 
 @pytest.mark.parametrize(
@@ -46,7 +21,78 @@ def test_a_host_may_have_a_port(host: str) -> None:
 )
 def test_a_malformed_host_is_refused(host: str) -> None:
     with pytest.raises(RequestRefused):
-        RequestReader().read_request(environ_of("9.9.9.9", HTTP_HOST=host))
+        read(environ_of("9.9.9.9", HTTP_HOST=host))
+
+
+@pytest.mark.parametrize(
+    ("raw", "host", "forwarded"),
+    [
+        ("http://news.example.com/a?b=c", "news.example.com", "/a?b=c"),
+        ("HTTP://News.Example.com:80/a", "news.example.com", "/a"),
+        ("https://news.example.com/a", "news.example.com:443", "/a"),
+        ("http://[2001:db8::1]:8000/a", "[2001:db8::1]:8000", "/a"),
+        ("http://news.example.com", "news.example.com", "/"),
+        ("http://news.example.com?a=b", "news.example.com", "/?a=b"),
+    ],
+)
+def test_a_target_may_be_a_whole_address_of_ours(raw: str, host: str, forwarded: str) -> None:
+    assert read(environ_of("9.9.9.9", HTTP_HOST=host, RAW_URI=raw)).target.raw == forwarded
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        "http://evil.example/a",
+        "http://news.example.com:8080/a",
+        "http://news.example.com@evil.example/a",
+        "http://user@news.example.com/a",
+        "http://news.example.com#/a",
+        "http:///a",
+        "http://news.example.com:x/a",
+        "ftp://news.example.com/a",
+        "news.example.com/a",
+        "http://news.example.com/../a",
+    ],
+)
+def test_a_whole_address_of_another_kind_or_host_is_refused(raw: str) -> None:
+    with pytest.raises(RequestRefused):
+        read(environ_of("9.9.9.9", HTTP_HOST="news.example.com", RAW_URI=raw))
+
+
+def test_a_whole_address_leads_to_nothing_internal() -> None:
+    with pytest.raises(NotFound):
+        read(environ_of("9.9.9.9", HTTP_HOST="h", RAW_URI="http://h/%69nternal/openapi.json"))
+
+
+def test_a_header_that_no_service_would_read_is_refused() -> None:
+    read(environ_of("9.9.9.9", HTTP_X_TWICE="a" * 8190))
+    with pytest.raises(HeadersTooLarge):
+        read(environ_of("9.9.9.9", HTTP_X_TWICE="a" * 8191))
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("http://h", "http://h:80"),
+        ("https://h:443", "HTTPS://H"),
+        ("http://h:", "http://h/path?query"),
+        ("http://[::1]:80", "http://[::1]"),
+    ],
+)
+def test_the_port_of_the_scheme_is_no_port(one: str, other: str) -> None:
+    assert read_origin(one) == read_origin(other) is not None
+
+
+@pytest.mark.parametrize("other", ["http://h:443", "https://h:80", "https://h", "http://h:8000", "http://h.example"])
+def test_another_port_scheme_or_host_is_another_origin(other: str) -> None:
+    assert read_origin(other) not in (None, read_origin("http://h"))
+
+
+@pytest.mark.parametrize(
+    "text", ["", "null", "h", "h:80", "about:blank", "http://", "http://h:x", "http://[h", "http://u@h"]
+)
+def test_what_is_no_origin_is_none(text: str) -> None:
+    assert read_origin(text) is None
 
 
 @pytest.mark.parametrize("length", [0, 1, SMALL_BYTES - 1, SMALL_BYTES])
@@ -104,6 +150,10 @@ def body_of(sent: bytes, **headers: str) -> dict[str, Any]:
 
 def whole(body: Body) -> bytes:
     return body.chunks if isinstance(body.chunks, bytes) else b"".join(body.chunks)
+
+
+def read(environ: dict[str, Any]) -> ProxyRequest:
+    return read_request(environ, TrustedProxies().read_client(environ))
 
 
 def environ_of(peer: str, **headers: str) -> dict[str, Any]:

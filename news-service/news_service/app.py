@@ -28,7 +28,7 @@ def create_app(settings: Settings | None = None) -> OpenAPI:
     """Build the app; without settings it reads them from the environment and configures the logs."""
     if settings is None:
         settings = load_settings(Settings)
-        configure_logs(SERVICE, settings.log_level)
+        configure_logs(SERVICE, settings.log_level, client_addresses=settings.log_client_addresses)
         check_start(settings, redis_url=settings.redis_url)
     tokens = InternalTokens(settings.internal_token_key.get_secret_value())
     # The pages serve their static files themselves, under names with a content hash.

@@ -4,7 +4,7 @@ from pydantic import Field
 from pydantic_settings import BaseSettings
 
 from chassis.database import DatabaseUrl
-from chassis.settings import Key, LogLevel, settings_config
+from chassis.settings import ClientAddresses, Key, LogLevel, settings_config
 
 
 class Settings(BaseSettings):
@@ -19,4 +19,5 @@ class Settings(BaseSettings):
     view_counts_once_per_seconds: int = Field(default=1800, ge=1)
     view_flush_seconds: float = Field(default=10.0, gt=0)
     log_level: LogLevel = "INFO"
+    log_client_addresses: ClientAddresses = "masked"
     metrics_port: int = Field(default=9100, validation_alias="METRICS_PORT")

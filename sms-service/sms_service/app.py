@@ -34,7 +34,7 @@ def create_app(settings: Settings | None = None, *, publisher: JobPublisher | No
     """Make the app; without settings they are read from the environment, without a publisher from the settings."""
     if settings is None:
         settings = load_settings(Settings)
-        configure_logs(SERVICE, settings.log_level)
+        configure_logs(SERVICE, settings.log_level, client_addresses=settings.log_client_addresses)
         check_start(settings, redis_url=settings.redis_url)
     tokens = InternalTokens(settings.internal_token_key.get_secret_value())
     app = create_api(__name__, service=SERVICE, tokens=tokens, metrics_port=settings.metrics_port, static_folder=None)

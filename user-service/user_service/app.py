@@ -70,7 +70,7 @@ def create_app(
     is_served = settings is None
     if settings is None:
         settings = load_settings(Settings)
-        configure_logs(SERVICE, settings.log_level)
+        configure_logs(SERVICE, settings.log_level, client_addresses=settings.log_client_addresses)
         check_start(settings)
     tokens = InternalTokens(settings.internal_token_key.get_secret_value())
     app = create_api(__name__, service=SERVICE, tokens=tokens, metrics_port=settings.metrics_port)

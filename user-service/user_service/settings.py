@@ -7,7 +7,7 @@ from pydantic import AfterValidator, Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings
 
 from chassis.database import DatabaseUrl
-from chassis.settings import Key, LogLevel, settings_config
+from chassis.settings import ClientAddresses, Key, LogLevel, settings_config
 from user_service.passwords.hashing import PasswordKeys
 
 
@@ -34,6 +34,7 @@ class Settings(BaseSettings):
     # id:secret[,id:secret…]; new hashes use the first key, the others check old hashes.
     password_keys: Annotated[SecretStr, AfterValidator(_password_keys)]
     log_level: LogLevel = "INFO"
+    log_client_addresses: ClientAddresses = "masked"
     metrics_port: int = Field(default=9100, validation_alias="METRICS_PORT")
     processes: int = Field(default=1, ge=1, validation_alias="WEB_CONCURRENCY")
 

@@ -25,7 +25,7 @@ def image_code() -> Response:
     """Answer a captcha picture for the frontend's own id; the one classic call with real HTTP statuses."""
     classic, proxy_request = svcs.flask.get(ClassicApi), _proxy_request()
     try:
-        svcs.flask.get(AddressLimits).charge(Limit.CAPTCHAS, proxy_request.client_ip)
+        svcs.flask.get(AddressLimits).charge(Limit.CAPTCHAS, proxy_request.client.ip)
         picture_id = next((request.args[name] for name in _PICTURE_ID_NAMES if request.args.get(name)), "")
         picture, media_type = classic.bind_picture(picture_id, proxy_request)
         if request.args.get("pre_id"):
@@ -104,7 +104,7 @@ def _accepted(limit: Limit | None) -> ProxyRequest:
     proxy_request = _proxy_request()
     svcs.flask.get(SameSite).refuse_other_sites(proxy_request)
     if limit is not None:
-        svcs.flask.get(AddressLimits).charge(limit, proxy_request.client_ip)
+        svcs.flask.get(AddressLimits).charge(limit, proxy_request.client.ip)
     return proxy_request
 
 

@@ -23,6 +23,11 @@ class _QuietHandler(WSGIRequestHandler):
     def log(self, *_arguments: object) -> None:
         """Write no access log, because only health checks and Prometheus call."""
 
+    def send_header(self, keyword: str, value: str) -> None:
+        """Write a header, but none that names the server's software."""
+        if keyword.lower() != "server":
+            super().send_header(keyword, value)
+
 
 def create_health_app(loop: WorkerLoop, consumer: JobConsumer, redis: Redis) -> Flask:
     """Make the app: ``/healthz`` says whether the loop turns, ``/readyz`` whether jobs would come in."""
