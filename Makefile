@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PROJECTS := chassis gateway captcha-service sms-service user-service news-service
 PACKAGES := chassis/chassis gateway/gateway captcha-service/captcha_service sms-service/sms_service \
-	user-service/user_service news-service/news_service deploy/local
+	user-service/user_service news-service/news_service deploy/local deploy/serving
 LOCK := $(BIN)/pip-compile --quiet --generate-hashes --strip-extras --allow-unsafe --no-emit-index-url \
 	--no-emit-trusted-host --no-emit-find-links --no-emit-options
 STRENGTH := .venv-strength

@@ -10,6 +10,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import pytest
 from redis import Redis
 from sqlalchemy import Engine, create_engine, inspect, make_url, text
@@ -21,6 +22,9 @@ from chassis.identity import GATEWAY, INTERNAL_TOKEN_HEADER, Caller, InternalTok
 from local.redis_server import RedisServer
 
 ROOT = Path(__file__).parent
+# How long an example takes says nothing on a busy machine.
+hypothesis.settings.register_profile("tests", deadline=None)
+hypothesis.settings.load_profile("tests")
 # Journeys whose long waits run beside the other journeys.
 SYSTEMS_OF_THEIR_OWN = ("test_scaling.py",)
 INTERNAL_TOKEN_KEY = "a key of the tests, never used elsewhere"

@@ -6,7 +6,6 @@ Variables: SERVICE (``captcha-service``), BIND_HOST, PORT, METRICS_PORT, WEB_CON
 import os
 import shutil
 import tempfile
-from contextlib import suppress
 from pathlib import Path
 
 
@@ -29,72 +28,15 @@ def _metrics_folder() -> str:
 os.environ["PROMETHEUS_MULTIPROC_DIR"] = _metrics_folder()
 
 import structlog  # noqa: E402
-from gunicorn import util  # noqa: E402
-from gunicorn.http import errors as http_errors  # noqa: E402
-from gunicorn.http import wsgi  # noqa: E402
-from gunicorn.workers.gthread import ThreadWorker  # noqa: E402
 from prometheus_client.mmap_dict import MmapedDict  # noqa: E402
 
 from chassis.logs import line_processors  # noqa: E402
 
-
-class ProblemWorker(ThreadWorker):
-    """gthread that answers what it refuses itself with a problem as every service does, and logs and counts it."""
-
-    def handle_error(self, req, client, addr, exc):
-        """Answer a request that is no HTTP, is too long, or broke inside gunicorn; the connection ends with it."""
-        # Imported in the worker: after a reload (SIGHUP) the master must not hold old modules of the app.
-        from chassis.metrics import REQUESTS
-        from chassis.problems import problem_response
-        from chassis.tracing import REQUEST_ID_HEADER, begin_request
-
-        request_id = begin_request(dict(getattr(req, "headers", ())).get(REQUEST_ID_HEADER.upper()))
-        error, log = _refusal_of(exc), structlog.get_logger("gunicorn")
-        peer = addr[0] if isinstance(addr, tuple) else ""
-        line = {"route": "unreadable", "status": error.status, "client_ip": peer}
-        if error.status == 500:
-            log.error("request", **line, exc_info=exc)
-        else:
-            log.info("request", **line, error=type(exc).__name__)  # Its text holds what the client sent.
-        REQUESTS.labels(os.environ["SERVICE"], "other", "unreadable", error.status).inc()
-        answer = problem_response(error)
-        answer.headers.extend({REQUEST_ID_HEADER: request_id, "X-Content-Type-Options": "nosniff"})
-        answer.headers.extend({"Date": util.http_date(), "Connection": "close"})
-        body = b"" if getattr(req, "method", "") == "HEAD" else answer.data
-        with suppress(OSError):  # The client is gone.
-            util.write_nonblock(client, f"HTTP/1.1 {answer.status}\r\n{answer.headers}".encode() + body)
-
-
-def _refusal_of(exc):
-    from chassis import errors
-
-    kinds = {
-        http_errors.LimitRequestLine: errors.AddressTooLong,
-        http_errors.LimitRequestHeaders: errors.HeadersTooLarge,
-        http_errors.ExpectationFailed: errors.ExpectationFailed,
-        http_errors.UnsupportedTransferCoding: errors.TransferCodingUnsupported,
-        # The application's own header is at fault.
-        http_errors.InvalidResponseHeader: errors.InternalError,
-        http_errors.InvalidResponseHeaderName: errors.InternalError,
-        http_errors.ConfigurationProblem: errors.InternalError,
-        http_errors.ParseException: errors.RequestRefused,
-    }
-    return next((error for kind, error in kinds.items() if isinstance(exc, kind)), errors.InternalError)()
-
-
-class _Response(wsgi.Response):
-    """A response that does not name the server's software."""
-
-    def default_headers(self):
-        return [line for line in super().default_headers() if not line.startswith("Server:")]
-
-
-wsgi.Response = _Response  # gunicorn has no setting for it.
-
 wsgi_app = f"{os.environ['SERVICE'].replace('-', '_')}.app:create_app()"
 _host = os.environ.get("BIND_HOST", "127.0.0.1")
 bind = [f"{_host}:{os.environ.get('PORT', '8000')}", f"{_host}:{os.environ.get('METRICS_PORT', '9100')}"]
-worker_class = ProblemWorker
+worker_class = "serving.worker.Worker"
+worker_connections = 8192
 workers = int(os.environ.get("WEB_CONCURRENCY", "1"))
 threads = int(os.environ.get("THREADS", "8"))
 

@@ -75,6 +75,13 @@ class RequestInvalid(XinjingError):
     text = "Some fields are missing or wrong."
 
 
+class RequestTimeout(XinjingError):
+    """The client did not send its whole request in time."""
+
+    status, code, errno, errmsg = 408, "request_timeout", "4201", "请求超时"
+    text = "The request did not arrive in time."
+
+
 class RequestRefused(XinjingError):
     """The request line or its headers are not acceptable."""
 

@@ -51,12 +51,10 @@ class SameSite:
         Raises:
             CrossSiteRefused: the headers name another site, or none.
         """
-        if not self._is_from_our_pages(request) and _origin_of(request.header("Referer")) != request.own_origin:
+        if not self._is_from_our_pages(request) and read_origin(request.header("Referer")) not in request.own_origins:
             raise CrossSiteRefused
 
     def _is_from_our_pages(self, request: ProxyRequest) -> bool:
-        if request.header("Sec-Fetch-Site") == "same-origin":
-            return True
         if request.header("Sec-Fetch-Site") == "same-origin":
             return True
         origin = read_origin(request.header("Origin"))  # A client's text; one that is no origin is none of ours.

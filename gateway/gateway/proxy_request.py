@@ -1,8 +1,8 @@
 """One request as the gateway reads and forwards it, head and body; ambiguous requests are refused.
 
 A request is ambiguous if two programs could understand it differently. A path is checked on a decoded copy; the bytes
-that are forwarded are those that the client sent. A small body is read before the service is called, a larger one in
-steps, none beyond the cap.
+that are forwarded are those that the client sent. A body is read before the service is called. Only an upload, which
+may be larger than `MAX_BODY_BYTES`, is passed on in steps.
 """
 
 import re
@@ -11,9 +11,10 @@ from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING
 from urllib.parse import unquote_to_bytes, urlsplit
 
-from chassis.errors import BodyTooLarge, HeadersTooLarge, NotFound, RequestRefused
+from chassis.errors import BodyTooLarge, HeadersTooLarge, NotFound, RequestRefused, RequestTimeout
 from chassis.identity import FORWARDED_FOR_HEADER, INTERNAL_TOKEN_HEADER
 from chassis.tracing import accept_request_id
+from chassis.web import MAX_BODY_BYTES
 from gateway.forwarded import Client, is_host
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ _NEVER_FROM_CLIENTS = frozenset(
     ["authorization", "cookie", "expect", "host", "content-length", "forwarded", "x-real-ip", "via", "x-request-id"]
 )
 _NEVER_PREFIXES = ("x-internal-", "x-user-", "x-forwarded-")
-# A body up to this size is complete before the service is called, so a client that breaks off costs it nothing.
+# The steps of an upload, and of a response.
 SMALL_BYTES = 64 * 1024
 
 
@@ -127,24 +128,30 @@ def read_request(environ: "WSGIEnvironment", client: Client) -> ProxyRequest:
 
 
 def read_body(environ: "WSGIEnvironment", *, cap_bytes: int) -> Body:
-    """Read a small body whole, or prepare a larger one for streaming.
+    """Read a body whole before any service hears of it, or prepare an upload for streaming.
+
+    An upload is what has a cap above `MAX_BODY_BYTES`; its first `SMALL_BYTES` are read here.
 
     Raises:
-        BodyTooLarge: the declared length is over the cap; while streaming, the iterator raises it.
+        BodyTooLarge: the body is over the cap; while streaming, the iterator raises it.
         RequestRefused: the client broke off, or its chunks are malformed.
+        RequestTimeout: it sends too slowly; while streaming, the iterator raises it.
     """
+    whole_bytes = cap_bytes if cap_bytes <= MAX_BODY_BYTES else SMALL_BYTES
     declared = _declared_length(environ)
     if declared is not None and declared > cap_bytes:
         raise BodyTooLarge
     if declared is None and "HTTP_TRANSFER_ENCODING" not in environ:
         return Body(b"", 0)
     stream: IO[bytes] = environ["wsgi.input"]
-    first = _read_up_to(stream, SMALL_BYTES if declared is None else min(declared, SMALL_BYTES))
-    if declared is None and len(first) < SMALL_BYTES:
+    first = _read_up_to(stream, whole_bytes + 1 if declared is None else min(declared, whole_bytes))
+    if declared is None and len(first) <= whole_bytes:
         return Body(first, len(first))
-    if declared is not None and declared <= SMALL_BYTES:
+    if declared is not None and declared <= whole_bytes:
         _check_whole(len(first), declared)
         return Body(first, declared)
+    if whole_bytes == cap_bytes:
+        raise BodyTooLarge
     return Body(_stream_rest(stream, first, declared=declared, cap_bytes=cap_bytes), declared)
 
 
@@ -275,6 +282,8 @@ def _read_up_to(stream: IO[bytes], size: int) -> bytes:
     while left:
         try:
             part = stream.read(left)
+        except TimeoutError as error:
+            raise RequestTimeout from error
         except Exception as error:  # The server's parser raises many kinds for malformed chunks or a lost client.
             raise RequestRefused("The body broke off or is malformed.") from error
         if not part:

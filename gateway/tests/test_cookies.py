@@ -3,6 +3,7 @@
 import pytest
 
 from gateway.cookies import CookieSession, SessionCookies, Tokens
+from gateway.forwarded import Client
 from gateway.proxy_request import ProxyRequest, Target
 
 COOKIES = SessionCookies(is_secure=True, session_days=30)
@@ -50,7 +51,7 @@ OLD_TOKEN = "0" * 32 + ".12." + "A" * 43
 
 def request_with(cookie: str) -> ProxyRequest:
     environ = {"HTTP_COOKIE": cookie}
-    return ProxyRequest(environ, "GET", Target("/", "/"), "news.example.com", "https", "203.0.113.9")
+    return ProxyRequest(environ, "GET", Target("/", "/"), Client("203.0.113.9", "https", "news.example.com"))
 
 
 def test_without_https_the_cookies_carry_no_prefix() -> None:

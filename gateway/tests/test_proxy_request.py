@@ -3,9 +3,12 @@ from typing import Any
 
 import pytest
 
-from chassis.errors import BodyTooLarge, HeadersTooLarge, NotFound, RequestRefused
+from chassis.errors import BodyTooLarge, HeadersTooLarge, NotFound, RequestRefused, RequestTimeout
+from chassis.web import MAX_BODY_BYTES
 from gateway.forwarded import TrustedProxies
 from gateway.proxy_request import SMALL_BYTES, Body, ProxyRequest, read_body, read_origin, read_request
+
+UPLOAD_CAP = 5 * MAX_BODY_BYTES
 
 
 @pytest.mark.parametrize(
@@ -95,15 +98,17 @@ def test_what_is_no_origin_is_none(text: str) -> None:
     assert read_origin(text) is None
 
 
-@pytest.mark.parametrize("length", [0, 1, SMALL_BYTES - 1, SMALL_BYTES])
-def test_a_small_body_is_read_whole(length: int) -> None:
-    body = read_body(body_of(b"x" * length, CONTENT_LENGTH=str(length)), cap_bytes=SMALL_BYTES)
+@pytest.mark.parametrize("length", [0, 1, SMALL_BYTES, MAX_BODY_BYTES])
+@pytest.mark.parametrize("is_declared", [True, False])
+def test_a_body_is_read_whole_before_a_service_hears_of_it(length: int, is_declared: bool) -> None:
+    headers = {"CONTENT_LENGTH": str(length)} if is_declared else {"HTTP_TRANSFER_ENCODING": "chunked"}
+    body = read_body(body_of(b"x" * length, **headers), cap_bytes=MAX_BODY_BYTES)
     assert (body.chunks, body.length, body.is_empty) == (b"x" * length, length, length == 0)
 
 
-def test_a_larger_body_comes_in_steps() -> None:
+def test_an_upload_comes_in_steps() -> None:
     sent = b"x" * (2 * SMALL_BYTES + 1)
-    body = read_body(body_of(sent, CONTENT_LENGTH=str(len(sent))), cap_bytes=len(sent))
+    body = read_body(body_of(sent, CONTENT_LENGTH=str(len(sent))), cap_bytes=UPLOAD_CAP)
     assert not isinstance(body.chunks, bytes)
     assert [len(chunk) for chunk in body.chunks] == [SMALL_BYTES, SMALL_BYTES, 1]
     assert body.length == len(sent)
@@ -112,30 +117,43 @@ def test_a_larger_body_comes_in_steps() -> None:
 @pytest.mark.parametrize("length", [5, SMALL_BYTES + 1])
 def test_a_body_ends_at_its_declared_length(length: int) -> None:
     environ = body_of(b"x" * length + b"GET / HTTP/1.1", CONTENT_LENGTH=str(length))
-    body = read_body(environ, cap_bytes=10 * SMALL_BYTES)
+    body = read_body(environ, cap_bytes=UPLOAD_CAP)
     assert whole(body) == b"x" * length
     assert environ["wsgi.input"].read() == b"GET / HTTP/1.1"
 
 
 def test_a_body_without_a_declared_length_ends_with_the_stream() -> None:
     sent = b"x" * (SMALL_BYTES + 1)
-    body = read_body(body_of(sent, HTTP_TRANSFER_ENCODING="chunked"), cap_bytes=len(sent))
+    body = read_body(body_of(sent, HTTP_TRANSFER_ENCODING="chunked"), cap_bytes=UPLOAD_CAP)
     assert (whole(body), body.length) == (sent, None)
+
+
+@pytest.mark.parametrize("cap_bytes", [MAX_BODY_BYTES, UPLOAD_CAP])
+def test_a_body_that_comes_too_slowly_is_a_time_out(cap_bytes: int) -> None:
+    class Slow(BytesIO):
+        def read(self, size: int | None = -1) -> bytes:
+            if self.tell() >= 2 * SMALL_BYTES:
+                raise TimeoutError
+            return super().read(SMALL_BYTES)
+
+    environ = {"wsgi.input": Slow(b"x" * MAX_BODY_BYTES), "CONTENT_LENGTH": str(MAX_BODY_BYTES)}
+    with pytest.raises(RequestTimeout):
+        whole(read_body(environ, cap_bytes=cap_bytes))
 
 
 @pytest.mark.parametrize("length", [5, 2 * SMALL_BYTES])
 def test_a_body_shorter_than_declared_is_refused(length: int) -> None:
     environ = body_of(b"x" * (length - 1), CONTENT_LENGTH=str(length))
     with pytest.raises(RequestRefused):
-        whole(read_body(environ, cap_bytes=length))
+        whole(read_body(environ, cap_bytes=UPLOAD_CAP))
 
 
-@pytest.mark.parametrize(
-    "headers", [{"CONTENT_LENGTH": str(SMALL_BYTES + 2)}, {"HTTP_TRANSFER_ENCODING": "chunked"}], ids=str
-)
-def test_a_body_over_the_cap_is_refused(headers: dict[str, str]) -> None:
+@pytest.mark.parametrize("cap_bytes", [SMALL_BYTES + 1, UPLOAD_CAP])
+@pytest.mark.parametrize("is_declared", [True, False])
+def test_a_body_over_the_cap_is_refused(cap_bytes: int, is_declared: bool) -> None:
+    headers = {"CONTENT_LENGTH": str(cap_bytes + 1)} if is_declared else {"HTTP_TRANSFER_ENCODING": "chunked"}
     with pytest.raises(BodyTooLarge):
-        whole(read_body(body_of(b"x" * (SMALL_BYTES + 2), **headers), cap_bytes=SMALL_BYTES + 1))
+        whole(read_body(body_of(b"x" * (cap_bytes + 1), **headers), cap_bytes=cap_bytes))
 
 
 @pytest.mark.parametrize("length", ["-1", "+5", " 5", "5,5", "0x5", "5.0", "\u0665"])

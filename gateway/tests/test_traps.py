@@ -4,6 +4,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from typing import Any
 
 import pytest
@@ -391,6 +392,42 @@ def test_w55_a_service_that_hangs_is_504_and_one_that_is_away_is_503(
     answer = refusing.ask("GET", READ)
     assert (answer.status, answer.json["code"]) == (503, "service_unavailable")
     assert int(answer.values("Retry-After")[0]) > 0
+
+
+def test_w56_half_a_head_holds_nobody_up(gateway: Any) -> None:
+    with ExitStack() as ends:
+        for _ in range(40):
+            ends.enter_context(gateway.connect()).sendall(f"GET {READ} HTTP/1.1\r\nHost: h\r\nX-a".encode())
+        assert gateway.ask("GET", READ).status == 200
+
+
+@pytest.mark.parametrize("sent_bytes", [1, 70_000])
+def test_w57_half_a_body_holds_nobody_up_and_reaches_no_service(gateway: Any, services: Any, sent_bytes: int) -> None:
+    half = head("POST", "/api/v1/sessions", "Content-Length: 900000") + b"a" * sent_bytes
+    with ExitStack() as ends:
+        for _ in range(40):
+            ends.enter_context(gateway.connect()).sendall(half)
+        assert gateway.send_json("POST", "/api/v1/captchas", {}).status == 200
+        assert services.user.requests == []
+
+
+def test_w58_clients_that_read_nothing_hold_nobody_up_and_free_the_service(gateway: Any, services: Any) -> None:
+    def endless(connection: socket.socket) -> None:
+        connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 200000000000\r\n\r\n")
+        while True:
+            connection.sendall(b"x" * 1_000_000)
+
+    services.news.on("GET", "/news/5", endless)
+    with ExitStack() as ends:
+        for _ in range(20):
+            client = ends.enter_context(gateway.connect())
+            client.sendall(head("GET", "/news/5"))
+        assert gateway.ask("GET", READ).status == 200
+        end = time.monotonic() + 20
+        while services.news.open_connections > 9:  # Half of the sixteen threads may wait, and one is idle.
+            assert time.monotonic() < end
+            time.sleep(0.05)
+        assert gateway.ask("GET", READ).status == 200
 
 
 def test_w60_a_role_with_a_line_end_is_401(gateway: Any, services: Any, sign: Callable[..., str]) -> None:

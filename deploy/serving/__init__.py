@@ -1,0 +1,1 @@
+"""How gunicorn serves every HTTP service: its worker class."""

@@ -1,0 +1,271 @@
+"""gunicorn's gthread worker, changed so that no client can hold a thread by being slow.
+
+The main thread collects each request, head and body, and a thread gets it when it is complete. What a client does not
+read at once is sent by the main thread too. So a client that sends half a head or half a body, or reads nothing, holds
+a socket and some memory until its deadline, and never a thread.
+
+Bodies of more than `COLLECTED_BYTES` are not collected; a thread reads them, with a deadline that each byte puts off,
+and only a part of the threads do so at once. A response of more than `OUTBOX_BYTES` that its client does not read makes
+its thread wait; only half of the threads wait so at once, and the next slow reader is cut off.
+
+gunicorn's own gthread gives a thread to each connection that sent one byte, without any time-out.
+"""
+
+import errno
+import selectors
+import socket
+import sys
+import threading
+import time
+from collections import deque
+from concurrent.futures import Future
+from functools import partial
+from typing import Any  # gunicorn has no types.
+
+from gunicorn.http import wsgi  # type: ignore[import-untyped]
+from gunicorn.workers.gthread import TConn, ThreadWorker  # type: ignore[import-untyped]
+
+from chassis.errors import DependencyUnavailable, RequestTimeout, XinjingError
+from serving.client_socket import SEND_SECONDS, ClientSocket
+from serving.refusals import answer_refusal, refusal_of
+from serving.request_parts import HEAD_BYTES, RequestParts
+
+HEAD_SECONDS = 10.0
+BODY_SECONDS = 15.0
+LINGER_SECONDS = 2.0
+# What a process keeps of half requests and of unread responses; beyond it, the oldest of them is cut off.
+HELD_BYTES = 64 * 1024 * 1024
+_SMALL_BYTES = 4096
+_REST_SECONDS = 0.1
+_SWEEP_SECONDS = 1.0
+
+
+class Response(wsgi.Response):  # type: ignore[misc]
+    """A response that does not name the server's software, and passes each byte through `ClientSocket`."""
+
+    def default_headers(self) -> list[str]:
+        """Write the lines that every response begins with."""
+        return [line for line in super().default_headers() if not line.startswith("Server:")]
+
+    def can_sendfile(self) -> bool:
+        """Refuse: the kernel would wait for the client, in a thread."""
+        return False
+
+
+wsgi.Response = Response  # gunicorn has no setting for it.
+
+
+class Connection(TConn):  # type: ignore[misc]
+    """One connection, with what its next request has sent so far."""
+
+    def __init__(self, cfg: Any, sock: ClientSocket, client: Any, server: Any) -> None:
+        super().__init__(cfg, sock, client, server)
+        self.data_ready = True  # gunicorn's threads wait for nothing.
+        self.parts = RequestParts()
+        self.deadline = 0.0  # Monotonic time at which the main thread stops waiting for the client.
+        self.is_large = False
+        self.is_kept = False
+
+    def init(self) -> None:
+        """Prepare the parser, and give it what was collected."""
+        super().init()
+        self.parser.unreader.unread(bytes(self.parts.received))
+        self.sock.read_by = time.monotonic() + BODY_SECONDS
+        self.parts = RequestParts()
+
+
+class Worker(ThreadWorker):  # type: ignore[misc]
+    """The worker class. ``worker_connections`` bounds the connections: beyond it the oldest idle one is closed."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._most_connections: int = self.cfg.worker_connections
+        self.worker_connections = sys.maxsize
+        self._waiting: dict[Connection, None] = {}  # Those in the poller, the oldest first.
+        self._swept_at = 0.0
+        self._waiting_writers = threading.Semaphore(max(1, self.cfg.threads // 2))
+        self._large_left = max(1, self.cfg.threads // 4)
+        self._large_waiting: deque[Connection] = deque()
+
+    def accept(self, listener: socket.socket) -> None:
+        """Accept one connection, and take what it sent already."""
+        try:
+            accepted, address = listener.accept()
+        except OSError as error:
+            if error.errno in (errno.EMFILE, errno.ENFILE):
+                self._make_room()
+            return
+        conn = Connection(self.cfg, ClientSocket(accepted, self._waiting_writers), address, listener.getsockname())
+        self.nr_conns += 1
+        if self.nr_conns > self._most_connections and not self._make_room():
+            self._close(conn)
+            return
+        self._wait_for(conn, selectors.EVENT_READ, self._on_readable, HEAD_SECONDS)
+        self._on_readable(conn)
+
+    def _wait_for(self, conn: Connection, event: int, callback: Any, seconds: float) -> None:
+        conn.deadline = time.monotonic() + seconds
+        self.poller.register(conn.sock, event, partial(callback, conn))
+        self._waiting[conn] = None
+
+    def _stop_waiting(self, conn: Connection) -> None:
+        self.poller.unregister(conn.sock)
+        del self._waiting[conn]
+
+    def _on_readable(self, conn: Connection, _sock: object = None) -> None:
+        try:
+            data = conn.sock.receive_now(HEAD_BYTES)
+        except BlockingIOError:
+            return
+        except OSError:  # The client broke the connection, so nobody waits for an answer.
+            conn.parts, data = RequestParts(), b""
+        if not data:
+            self._on_end(conn)
+            return
+        parts, state = conn.parts, (bool(conn.parts.received), bool(conn.parts.head_bytes))
+        parts.add(data)
+        if parts.is_whole:
+            self._stop_waiting(conn)
+            self._start(conn)
+            return
+        if state != (True, bool(parts.head_bytes)):  # The head, or the body, has just begun.
+            conn.deadline = time.monotonic() + (BODY_SECONDS if parts.head_bytes else HEAD_SECONDS)
+        if parts.wants_continue:
+            parts.wants_continue = False
+            conn.sock.send_now(b"HTTP/1.1 100 Continue\r\n\r\n")
+        if len(parts.received) > _SMALL_BYTES and self._held_bytes() > HELD_BYTES:
+            self._refuse(next(each for each in self._waiting if each.parts.received), RequestTimeout())
+
+    def _on_end(self, conn: Connection) -> None:
+        self._stop_waiting(conn)
+        if conn.parts.received:
+            self.enqueue_req(conn)  # The parser refuses half a request; the client may still read.
+        else:
+            self._close(conn)
+
+    def _start(self, conn: Connection) -> None:
+        """Give a whole request to a thread, and a large body when it is its turn."""
+        if conn.parts.is_large and not self._large_left:
+            conn.deadline = time.monotonic() + BODY_SECONDS
+            self._large_waiting.append(conn)
+            return
+        conn.is_large = conn.parts.is_large
+        self._large_left -= conn.is_large
+        self.enqueue_req(conn)
+
+    def finish_request(self, conn: Connection, fs: "Future[Any]") -> None:
+        """Go on with a connection whose thread is done; it may still have bytes to send."""
+        conn.is_kept = not fs.cancelled() and fs.exception() is None and bool(fs.result())
+        if conn.is_large:
+            conn.is_large = False
+            self._large_left += 1
+            if self._large_waiting:
+                self._start(self._large_waiting.popleft())
+        if conn.sock.fileno() < 0:
+            self.nr_conns -= 1
+        elif conn.sock.outbox:
+            self._wait_for(conn, selectors.EVENT_WRITE, self._on_writable, SEND_SECONDS)
+            if self._held_bytes() > HELD_BYTES:
+                self._refuse(next(each for each in self._waiting if each.sock.outbox), RequestTimeout())
+        else:
+            self._go_on(conn)
+
+    def _on_writable(self, conn: Connection, _sock: object = None) -> None:
+        try:
+            del conn.sock.outbox[: conn.sock.send_now(conn.sock.outbox)]
+        except OSError:
+            conn.is_kept = False
+            conn.sock.outbox.clear()
+        if not conn.sock.outbox:
+            self._stop_waiting(conn)
+            self._go_on(conn)
+
+    def _go_on(self, conn: Connection) -> None:
+        if not conn.is_kept:
+            self._linger(conn)
+            return
+        conn.parts.add(conn.parser.unreader.take_buffered())  # The begin of a next request.
+        if conn.parts.is_whole:
+            self._start(conn)
+            return
+        seconds = HEAD_SECONDS if conn.parts.received else self.cfg.keepalive if self.alive else LINGER_SECONDS
+        self._wait_for(conn, selectors.EVENT_READ, self._on_readable, seconds)
+
+    def _linger(self, conn: Connection) -> None:
+        """Say the end, and read on for a moment: unread bytes would make the kernel reset what was just sent.
+
+        RFC 9112 9.6. gunicorn does the same in its main thread, which nobody else has for those two seconds.
+        """
+        conn.parts = RequestParts()
+        try:
+            conn.sock.shutdown(socket.SHUT_WR)
+        except OSError:
+            self._close(conn)
+            return
+        conn.is_kept = False
+        self._wait_for(conn, selectors.EVENT_READ, self._on_leftover, LINGER_SECONDS)
+
+    def _on_leftover(self, conn: Connection, _sock: object = None) -> None:
+        try:
+            is_over = not conn.sock.receive_now(HEAD_BYTES)
+        except BlockingIOError:
+            return
+        except OSError:
+            is_over = True
+        if is_over:
+            self._stop_waiting(conn)
+            self._close(conn)
+
+    def _keepalive_after(self, conn: Connection, keepalive: bool) -> bool:
+        # What was collected is here. No thread waits for the rest of a large body that its operation did not read.
+        seconds = _REST_SECONDS if conn.is_large else BODY_SECONDS
+        return keepalive and bool(conn.parser.finish_body(deadline=time.monotonic() + seconds, max_bytes=sys.maxsize))
+
+    def _close(self, conn: Connection) -> None:
+        self.nr_conns -= 1
+        conn.close()
+
+    def _held_bytes(self) -> int:
+        return sum(len(conn.parts.received) + len(conn.sock.outbox) for conn in self._waiting)
+
+    def _refuse(self, conn: Connection, error: XinjingError) -> None:
+        """Answer half a request, and end the connection. One that sent nothing, or reads nothing, is just closed."""
+        if conn in self._waiting:
+            self._stop_waiting(conn)
+        if not conn.parts.received or conn.sock.outbox:
+            self._close(conn)
+            return
+        answer_refusal(conn.sock, conn.client, error, request=None, cause=error)
+        self._linger(conn)
+
+    def handle_error(self, req: Any, client: ClientSocket, addr: Any, exc: Exception) -> None:
+        """Answer a request that is no HTTP, is too long, or broke inside gunicorn; the connection ends with it."""
+        answer_refusal(client, addr, refusal_of(exc), request=req, cause=exc)
+
+    def _make_room(self) -> bool:
+        """Close the oldest connection without a request, or else the oldest half request."""
+        idle = next((conn for conn in self._waiting if not conn.parts.received and not conn.sock.outbox), None)
+        oldest = idle or next(iter(self._waiting), None)
+        if oldest is not None:
+            self._stop_waiting(oldest)
+            self._close(oldest)
+        return oldest is not None
+
+    def murder_keepalived(self, force: bool = False) -> None:
+        """Refuse or close what did not come in time; ``force`` closes all."""
+        now = time.monotonic()
+        if now - self._swept_at < _SWEEP_SECONDS and not force:
+            return
+        self._swept_at = now
+        for conn in [conn for conn in self._waiting if conn.deadline <= now or force]:
+            self._refuse(conn, RequestTimeout())
+        while self._large_waiting and self._large_waiting[0].deadline <= now:
+            self._refuse(self._large_waiting.popleft(), DependencyUnavailable(retry_after_seconds=5))
+
+    def murder_pending(self) -> None:
+        """Do nothing: `murder_keepalived` looks after all that wait."""
+
+    def _cap_keepalive(self, deadline: float) -> None:
+        for conn in self._waiting:
+            if not conn.parts.received and not conn.sock.outbox:
+                conn.deadline = min(conn.deadline, deadline)

@@ -1,0 +1,165 @@
+"""Slow clients, which send half a request or read nothing, stop no service under the gunicorn that is shipped."""
+
+import json
+import resource
+import socket
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from typing import Any
+
+import pytest
+import requests
+
+WAIT_SECONDS = 60
+HEALTH = b"GET /healthz HTTP/1.1\r\nHost: h\r\n\r\n"
+HALF_HEAD = b"GET /healthz HTTP/1.1\r\nHost: h\r\nX-A"
+JSON_HEAD = b"POST /api/v1/sessions HTTP/1.1\r\nHost: h\r\nContent-Type: application/json\r\n"
+HALF_BODIES = {
+    "length": JSON_HEAD + b"Content-Length: 900000\r\n\r\n" + b"a" * 70_000,
+    "chunks": JSON_HEAD + b"Transfer-Encoding: chunked\r\n\r\n5\r\nhell",
+    "expectation": JSON_HEAD + b"Expect: 100-continue\r\nContent-Length: 900000\r\n\r\n",
+    "few bytes": JSON_HEAD + b"Content-Length: 100\r\n\r\n{",
+}
+
+
+@pytest.fixture
+def connect() -> Iterator[Callable[..., list[socket.socket]]]:
+    """Open connections to a port and send the same bytes on each; all are closed at the end."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(8192, hard), hard))
+    with ExitStack() as ends:
+
+        def open_connections(port: int, count: int, sent: bytes = b"") -> list[socket.socket]:
+            opened = []
+            for _ in range(count):
+                connection = ends.enter_context(socket.create_connection(("127.0.0.1", port), timeout=WAIT_SECONDS))
+                if sent:
+                    connection.sendall(sent)
+                opened.append(connection)
+            return opened
+
+        yield open_connections
+
+
+def read_to_the_end(connection: socket.socket) -> bytes:
+    received = b""
+    try:
+        while part := connection.recv(65536):
+            received += part
+    except ConnectionResetError:
+        pass
+    return received
+
+
+def has_ended(connection: socket.socket) -> bool:
+    """Say whether an answer or the end has come."""
+    connection.setblocking(False)
+    try:
+        connection.recv(1, socket.MSG_PEEK)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def test_no_crowd_of_slow_clients_stops_a_service(
+    service: str, start_service: Callable[..., Any], connect: Callable[..., list[socket.socket]]
+) -> None:
+    running = start_service(service)
+    connect(running.port, 500)
+    connect(running.port, 200, HEALTH * 3)  # They read nothing.
+    half = connect(running.port, 1000, HALF_HEAD)
+    half += [each for sent in HALF_BODIES.values() for each in connect(running.port, 50, sent)]
+    assert requests.get(f"{running.url}/healthz", timeout=WAIT_SECONDS).status_code == 200
+    assert not has_ended(half[-1])  # The answer did not wait for the deadline of those who came before.
+
+
+def test_each_of_a_crowd_gets_408_when_its_time_is_over(
+    start_service: Callable[..., Any], connect: Callable[..., list[socket.socket]]
+) -> None:
+    running = start_service("captcha-service")
+    silent = connect(running.port, 500)
+    half = connect(running.port, 1000, HALF_HEAD)
+    half += [each for sent in HALF_BODIES.values() for each in connect(running.port, 50, sent)]
+    for connection in half:
+        received = read_to_the_end(connection).removeprefix(b"HTTP/1.1 100 Continue\r\n\r\n")
+        head, _, body = received.partition(b"\r\n\r\n")
+        assert head.startswith(b"HTTP/1.1 408 ")
+        assert json.loads(body)["code"] == "request_timeout"
+    assert {read_to_the_end(connection) for connection in silent} == {b""}
+    count = 'http_requests_total{method="other",route="unreadable",service="captcha-service",status="408"}'
+    assert running.counts()[count] == 1200
+
+
+def test_half_a_head_has_ten_seconds_and_half_a_body_fifteen(
+    start_service: Callable[..., Any], connect: Callable[..., list[socket.socket]]
+) -> None:
+    running = start_service("captcha-service")
+    begun = time.monotonic()
+    dripping = connect(running.port, 1, HALF_HEAD)[0]
+    body = connect(running.port, 1, HALF_BODIES["few bytes"])[0]
+    dripping.setblocking(False)
+    received = b""
+    while not received:  # A byte now and then buys no time.
+        assert time.monotonic() - begun < WAIT_SECONDS
+        try:
+            dripping.send(b"a")
+            received = dripping.recv(100)
+        except BlockingIOError:
+            time.sleep(0.5)
+    assert received.startswith(b"HTTP/1.1 408 ")
+    assert 10 <= time.monotonic() - begun < 14
+    assert read_to_the_end(body).startswith(b"HTTP/1.1 408 ")
+    assert 15 <= time.monotonic() - begun < 19
+
+
+def test_requests_in_pieces_and_in_a_row_are_each_answered_once(
+    start_service: Callable[..., Any], connect: Callable[..., list[socket.socket]]
+) -> None:
+    running = start_service("captcha-service")
+    connection = connect(running.port, 1)[0]
+    for byte in HEALTH:
+        connection.sendall(bytes([byte]))
+    connection.sendall(HEALTH * 20 + HEALTH[:10])
+    connection.sendall(HEALTH[10:].replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n"))
+    received = read_to_the_end(connection)
+    assert received.count(b"HTTP/1.1 200 OK") == 22
+    assert received.count(b'{"status":"up"}') == 22
+
+
+def test_a_client_that_ends_in_the_middle_is_refused_at_once(
+    start_service: Callable[..., Any], connect: Callable[..., list[socket.socket]]
+) -> None:
+    running = start_service("captcha-service")
+    begun = time.monotonic()
+    connection = connect(running.port, 1, JSON_HEAD + b"Content-Length: 100\r\n\r\n{")[0]
+    connection.shutdown(socket.SHUT_WR)
+    assert read_to_the_end(connection)[:12] in (b"HTTP/1.1 400", b"HTTP/1.1 401", b"HTTP/1.1 404")
+    assert time.monotonic() - begun < 10
+
+
+def test_a_stopping_service_answers_what_it_began_and_waits_for_no_idle_client(
+    start_service: Callable[..., Any], connect: Callable[..., list[socket.socket]]
+) -> None:
+    running = start_service("captcha-service")
+    connect(running.port, 20)
+    kept = connect(running.port, 1, HEALTH)[0]
+    assert kept.recv(65536).startswith(b"HTTP/1.1 200")
+    half = connect(running.port, 1, HEALTH[:20])[0]
+    begun = time.monotonic()
+    running.process.terminate()
+    half.sendall(HEALTH[20:])
+    answer = read_to_the_end(half)
+    assert answer.startswith(b"HTTP/1.1 200")
+    assert b"Connection: close" in answer
+    assert running.process.wait(WAIT_SECONDS) == 0
+    assert time.monotonic() - begun < 12
+
+
+def test_beyond_the_most_connections_the_oldest_idle_one_makes_room(
+    start_service: Callable[..., Any], connect: Callable[..., list[socket.socket]]
+) -> None:
+    running = start_service("captcha-service", GUNICORN_CMD_ARGS="--worker-connections 30")
+    silent = connect(running.port, 40)
+    assert requests.get(f"{running.url}/healthz", timeout=WAIT_SECONDS).status_code == 200
+    assert silent[0].recv(1) == b""
