@@ -49,9 +49,7 @@ def test_T35_after_the_life_of_an_access_token_the_parent_ends_the_session(first
     assert is_refused(refresh(successor))
 
 
-def test_a_repetition_lengthens_neither_its_own_time_nor_the_idle_time(
-    first, refresh, clock, stored_sessions, revoked
-):
+def test_a_repetition_lengthens_neither_its_own_time_nor_the_idle_time(first, refresh, clock, stored_sessions, revoked):
     successor = refresh(first.json["refresh_token"]).json["refresh_token"]
     used_at = stored_sessions()[0].last_used_at
     clock.move(seconds=400)
