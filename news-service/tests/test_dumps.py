@@ -12,8 +12,8 @@ from sqlalchemy import select
 from chassis.database import Database
 from chassis.dumps.files import DumpFile, examine_file
 from chassis.dumps.importing import ImportOptions
-from chassis.dumps.mysql_dump import DumpBroken
 from chassis.dumps.report import ImportReport, TableReport
+from chassis.dumps.tokens import DumpBroken
 from news_service.articles import Articles
 from news_service.dumps.importing import import_files
 from news_service.models import (
@@ -210,7 +210,7 @@ def test_a_full_dump_is_imported_in_the_order_of_its_references(run: Import, dat
     assert [(row["user_id"], row["news_id"]) for row in stored(database, InfoUserCollection)] == [(5, 3)]
     assert [(row["follower_id"], row["followed_id"]) for row in stored(database, InfoUserFans)] == [(5, 6)]
     assert "info_user: skipped, accounts belong to user-service (1 rows)" in report.lines()
-    assert "info_comment: 1 × refused: its article is not there" in report.lines()
+    assert "info_comment: 1 × refused: its article is not there (line 8)" in report.lines()
     assert "info_comment: 1 × the comment that it answers is not there" in report.lines()
     assert "info_news: 1 × category 8 is not there, kept without a category" in report.lines()
     assert not [line for line in report.lines() if "alembic" in line]
@@ -280,6 +280,24 @@ def test_a_zero_time_is_no_time(run: Import, database: Database) -> None:
 def test_a_zero_character_is_dropped(run: Import, database: Database) -> None:
     run(r"INSERT INTO info_category VALUES (null, null, 1, '最\0新');")
     assert stored(database, InfoCategory)[0]["name"] == "最新"
+
+
+def test_a_value_to_be_computed_refuses_its_row_alone(run: Import, database: Database) -> None:
+    (report,) = run(
+        """DELIMITER //
+        CREATE TRIGGER t BEFORE INSERT ON info_news FOR EACH ROW BEGIN
+          INSERT INTO info_category VALUES (NOW(), NOW(), 9, 'x');
+        END//
+        DELIMITER ;
+        INSERT INTO info_category VALUES (null, TIMESTAMP '2019-01-01 08:00:00', 1, _utf8mb4'最新'),
+          (NOW(), null, 2, '股市'), (null, null, 0x03, 0xE580BAE5B882);
+        """
+    )
+    assert report.lines()[2:] == [
+        "info_category: 1 × refused: value 1 would have to be computed by a database; "
+        "write the value itself, as mysqldump does (line 7)"
+    ]
+    assert [(row["id"], row["name"]) for row in stored(database, InfoCategory)] == [(1, "最新"), (3, "债市")]
 
 
 def test_articles_without_ids_are_found_again_by_title_and_time(run: Import, database: Database) -> None:

@@ -13,7 +13,7 @@ from flask import Flask
 from chassis.database import Database
 from chassis.dumps.files import DumpFile, Progress, examine_file
 from chassis.dumps.importing import Importer, ImportOptions
-from chassis.dumps.mysql_dump import DumpBroken
+from chassis.dumps.tokens import DumpBroken
 from chassis.errors import DependencyUnavailable
 
 # On stderr, so that the report can be piped.

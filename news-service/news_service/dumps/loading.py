@@ -29,7 +29,7 @@ class TableLoader:
         try:
             self._prepare_and_store(self._rows.read_row(row))
         except RowRefused as refusal:
-            self.report.reasons[str(refusal)] += 1
+            self.report.refuse(str(refusal), row.line)
 
     def finish(self) -> set[int]:
         """Store the answers that came before their comments, and return the ids of the articles that were touched.

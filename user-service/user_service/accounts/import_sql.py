@@ -58,7 +58,7 @@ def _import_file(session: Session, file: DumpFile, options: ImportOptions) -> Im
             try:
                 accounts.store(prepare(rows.read_row(row), table))
             except RowRefused as refusal:
-                table.reasons[str(refusal)] += 1
+                table.refuse(str(refusal), row.line)
     if not options.is_dry_run:  # PostgreSQL does not take a moved sequence back.
         move_sequences(session, _TABLE)
         write_audit_entry(session, AuditEntry("accounts_imported", detail=_summary(table)), now=utc_now())
