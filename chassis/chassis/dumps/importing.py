@@ -16,11 +16,16 @@ from chassis.dumps.report import ImportReport
 
 @dataclass(frozen=True)
 class ImportOptions:
-    """How to import: naive times are local times of ``zone``; ``progress`` shows how many bytes of a file are done."""
+    """How to import.
+
+    Naive times are local times of ``zone``; ``progress`` shows how many bytes of a file are done; ``switches`` are the
+    service's own that were given.
+    """
 
     zone: ZoneInfo
     is_dry_run: bool
     progress: Callable[[DumpFile, int], AbstractContextManager[Progress]]
+    switches: frozenset[str] = frozenset()
 
 
 class Importer(Protocol):
