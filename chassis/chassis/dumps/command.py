@@ -12,7 +12,7 @@ from flask import Flask
 
 from chassis.database import Database
 from chassis.dumps.files import DumpFile, Progress, examine_file
-from chassis.dumps.importing import Importer, ImportOptions
+from chassis.dumps.importing import Importer, ImportImpossible, ImportOptions
 from chassis.dumps.tokens import DumpBroken
 from chassis.errors import DependencyUnavailable
 
@@ -52,6 +52,8 @@ def install_import(
             for file, report in import_files(database, examined, options):
                 title = f"{file.path.name} (dry run, nothing written)" if dry_run else file.path.name
                 click.echo("\n".join([title, *report.lines()]))
+        except ImportImpossible as error:
+            raise click.ClickException(f"{error} Nothing was written.") from error
         except DependencyUnavailable as error:
             raise click.ClickException("The database is away, or not migrated yet (command: migrate).") from error
         finally:

@@ -14,6 +14,10 @@ from chassis.dumps.files import DumpFile, Progress
 from chassis.dumps.report import ImportReport
 
 
+class ImportImpossible(Exception):
+    """What an import needs is missing, and nothing was written. The text is a sentence for the operator."""
+
+
 @dataclass(frozen=True)
 class ImportOptions:
     """How to import.

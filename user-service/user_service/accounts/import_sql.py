@@ -28,13 +28,13 @@ WITH_ROLES = "with_roles"
 ROLES_HELP = "Bring administrators, too; each needs a new password, by a code to the mobile, before the role works."
 _TAKEN = "the nick name is taken, a drawn one stays in its place"
 # The classic order, for INSERTs without a column list.
-_COLUMNS = (
+COLUMNS = (
     *("create_time", "update_time", "id", "nick_name", "password_hash", "mobile"),
     *("avatar_url", "last_login", "is_admin", "signature", "gender"),
 )
 # Read at any length, because `prepare` checks them.
 _PREPARED = ("nick_name", "password_hash", "mobile", "avatar_url", "gender")
-_ALIASES = {"username": "mobile"}  # The name in one dump of 2020.
+ALIASES = {"username": "mobile"}  # The name in one dump of 2020.
 
 
 def import_files(
@@ -53,7 +53,7 @@ def _import_file(session: Session, file: DumpFile, options: ImportOptions) -> Im
         return report
     table = report.tables[name] = TableReport()
     kinds = {column.name: column.type for column in _TABLE.columns} | dict.fromkeys(_PREPARED, String())
-    rows = RowReader(_COLUMNS, kinds, ValueReader(options.zone), table, aliases=_ALIASES)
+    rows = RowReader(COLUMNS, kinds, ValueReader(options.zone), table, aliases=ALIASES)
     accounts = ImportedAccounts(session, table)
     with options.progress(file, file.path.stat().st_size) as on_bytes:
         for row in file.read_table(name, on_bytes):
