@@ -83,6 +83,7 @@ def test_other_statements_are_skipped() -> None:
         "INSERT INTO t",
         "CREATE TABLE t (a int",
         "CREATE TRIGGER a BEFORE INSERT ON t FOR EACH ROW BEGIN SET @a = 1;",
+        "DELIMITER //\nCREATE TRIGGER a BEFORE INSERT ON t FOR EACH ROW BEGIN END;\nINSERT INTO t VALUES (1);",
         "COPY t (a) FROM stdin;\n1\n\\.\n",
     ],
 )
@@ -155,6 +156,9 @@ TRIGGER = f"CREATE DEFINER=`root`@`%` TRIGGER `a` BEFORE INSERT ON `t` FOR EACH 
         "DO $$ BEGIN INSERT INTO t VALUES (9); END $$;",
         "CREATE VIEW v AS SELECT CASE a WHEN 1 THEN 'BEGIN' END AS x FROM t;",
         "CREATE TABLE u LIKE t; CREATE TABLE u AS SELECT 1; CREATE TABLE IF NOT EXISTS u SELECT 1;",
+        "ALTER DEFINER=`a`@`b` EVENT e DO BEGIN INSERT INTO t VALUES (9); INSERT INTO t VALUES (9); END;",
+        "CREATE TRIGGER a AFTER INSERT ON t FOR EACH ROW INSERT INTO t VALUES (NOW());",
+        "DELIMITER //\nCREATE VIEW v AS SELECT 1;\nDROP VIEW v;",
         "DROP TRIGGER IF EXISTS a; ALTER TABLE t ADD COLUMN `begin` int, ADD `end` int; CREATE INDEX i ON t (`begin`);",
     ],
 )
@@ -193,6 +197,7 @@ def test_T45_no_row_comes_out_of_code_and_none_is_lost(delimiter: str, bodies: l
         "SET sql_mode='ANSI';",
         "/*!40101 SET @OLD_SQL_MODE=@@SQL_MODE, SQL_MODE='NO_AUTO_VALUE_ON_ZERO,ANSI_QUOTES' */;",
         "SET SESSION sql_mode = 'POSTGRESQL';",
+        "SET @@session.sql_mode = CONCAT(@@sql_mode, ',ANSI_QUOTES'), time_zone = '+00:00';",
         "SET standard_conforming_strings = on;",
         "PRAGMA foreign_keys=OFF;",
         "",

@@ -71,6 +71,8 @@ def read_rows(chunks: Iterable[str]) -> Iterator[DumpRow]:
             yield from _insert(token.line, stream, created)
         elif token.is_word("CREATE"):
             _create(token, stream, created)
+        elif token.is_word("ALTER") and stream.head.is_word("EVENT", "DEFINER"):
+            _skip_code(token, stream, is_code=True)
         elif token.is_word("SET", "PRAGMA"):
             _set(token, stream)
         elif _is_block(token, stream):
@@ -96,12 +98,13 @@ def _is_block(first: Token, stream: TokenStream) -> bool:
 
 def _skip_code(first: Token, stream: TokenStream, *, is_code: bool = False) -> None:
     """Skip a CREATE with the body that it may have, or a block: to the delimiter, or else to the END of its BEGIN."""
-    previous, depth = first, int(first.is_word(*_OPENING, *_OPENING_STATEMENTS))
+    previous, depth, lost = first, int(first.is_word(*_OPENING, *_OPENING_STATEMENTS)), False
     while not stream.is_at_end():
-        if stream.head.kind == "end" and (not depth or stream.dialect.delimiter != ";"):
+        if stream.is_statement_over() and _ends_code(stream, depth=depth, is_code=is_code):
             return
         token = stream.take()
         is_code |= token.is_word(*_CODE)
+        lost |= not depth and previous.is_mark(";") and token.is_word("INSERT")
         if token.is_word("END"):
             depth = max(depth - 1, 0)
             if stream.head.is_word(*_OPENING, *_OPENING_STATEMENTS):  # END IF
@@ -109,8 +112,16 @@ def _skip_code(first: Token, stream: TokenStream, *, is_code: bool = False) -> N
         elif is_code and _opens_block(token, previous):
             depth += 1
         previous = token
-    if depth and stream.dialect.delimiter == ";":
-        raise DumpBroken(f"the file ends inside code that begins in line {first.line}; it is cut off")
+    if lost or (depth and stream.dialect.delimiter == ";"):
+        raise DumpBroken(
+            f"the code that begins in line {first.line} has no end; the file is cut off, or has another end"
+        )
+
+
+def _ends_code(stream: TokenStream, *, depth: int, is_code: bool) -> bool:
+    if not is_code:
+        return True
+    return stream.head.kind == "end" and (not depth or stream.dialect.delimiter != ";")
 
 
 def _opens_block(token: Token, previous: Token) -> bool:
@@ -126,22 +137,22 @@ def _set(first: Token, stream: TokenStream) -> None:
         tokens.append(stream.take())
     if first.is_word("PRAGMA"):  # SQLite.
         dialect.has_backslashes, dialect.has_quoted_names = False, True
-    for name, mark, value in zip(tokens, tokens[1:], tokens[2:], strict=False):
+    for index, (name, mark, value) in enumerate(zip(tokens, tokens[1:], tokens[2:], strict=False)):
         word, setting = name.value.upper(), value.value.upper()
         if word == "STANDARD_CONFORMING_STRINGS":  # PostgreSQL.
             dialect.has_backslashes, dialect.has_quoted_names = setting != "ON", True
         elif mark.is_mark("=") and setting == "@@SQL_MODE":
             dialect.saved_modes[word] = (dialect.has_backslashes, dialect.has_quoted_names)
+        elif mark.is_mark("=") and setting in dialect.saved_modes:
+            dialect.has_backslashes, dialect.has_quoted_names = dialect.saved_modes[setting]
         elif mark.is_mark("=") and word.rpartition(".")[2].removeprefix("@@") == "SQL_MODE":
-            _set_mode(dialect, setting)
+            _set_mode(dialect, tokens[index + 2 :])
 
 
-def _set_mode(dialect: Dialect, setting: str) -> None:
-    """Set MySQL's mode, by names with commas between them or by the variable that keeps an earlier one."""
-    if setting in dialect.saved_modes:
-        dialect.has_backslashes, dialect.has_quoted_names = dialect.saved_modes[setting]
-        return
-    modes = setting.split(",")
+def _set_mode(dialect: Dialect, values: list[Token]) -> None:
+    """Set MySQL's mode, whose names stand in texts with commas between them: ``CONCAT(@@sql_mode, ',ANSI_QUOTES')``."""
+    texts = (value.value.upper() for value in values if value.kind in ("text", "quoted"))
+    modes = [mode.strip() for mode in ",".join(texts).split(",")]
     dialect.has_backslashes = "NO_BACKSLASH_ESCAPES" not in modes
     dialect.has_quoted_names = any(mode.removesuffix("_QUOTES") in _QUOTED_NAMES_MODES for mode in modes)
 
