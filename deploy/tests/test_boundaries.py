@@ -14,6 +14,8 @@ import yaml
 from pydantic_settings import BaseSettings
 
 from gateway.rules import RULES
+from news_service.dumps import authors
+from user_service.accounts import import_sql
 
 PREFIXES = {
     "CAPTCHA": "captcha_service",
@@ -139,6 +141,10 @@ def test_settings_and_compose_file_name_the_same_variables(root: Path) -> None:
 
 def _package_of(container: dict[str, object]) -> str:
     return str(container.get("image", "")).removeprefix("xinjing/").replace("-", "_")
+
+
+def test_both_imports_read_the_accounts_of_a_dump_alike() -> None:
+    assert (authors.ACCOUNT_COLUMNS, authors.ALIASES) == (import_sql.COLUMNS, import_sql.ALIASES)
 
 
 def test_the_chassis_stays_small(root: Path) -> None:

@@ -33,17 +33,17 @@ def create_app(settings: Settings | None = None) -> OpenAPI:
     tokens = InternalTokens(settings.internal_token_key.get_secret_value())
     # The pages serve their static files themselves, under names with a content hash.
     app = create_api(__name__, service=SERVICE, tokens=tokens, metrics_port=settings.metrics_port, static_folder=None)
-    _register_services(app, settings, tokens)
+    user_service = ServiceClient(settings.user_service_url, name="user-service", own_name=SERVICE, tokens=tokens)
+    _register_services(app, settings, user_service)
     app.register_api(routes.api)
     install_pages(app)
-    install_commands(app, settings)
+    install_commands(app, settings, user_service)
     return app
 
 
-def _register_services(app: OpenAPI, settings: Settings, tokens: InternalTokens) -> None:
+def _register_services(app: OpenAPI, settings: Settings, user_service: ServiceClient) -> None:
     database = Database(settings.database_url.get_secret_value())
     redis = connect_redis(settings.redis_url)
-    user_service = ServiceClient(settings.user_service_url, name="user-service", own_name=SERVICE, tokens=tokens)
     svcs.flask.register_value(app, Database, database, ping=Database.is_up, on_registry_close=database.close)
     svcs.flask.register_value(app, Redis, redis, ping=Redis.ping, on_registry_close=redis.close)
     svcs.flask.register_value(app, Articles, Articles(database))

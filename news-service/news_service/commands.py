@@ -1,10 +1,13 @@
 """The commands of an operator: ``flask --app news_service.app …``."""
 
+from functools import partial
+
 import click
 from flask import Flask
 
 from chassis.database import Database, migrate, utc_now
 from chassis.dumps.command import install_import
+from chassis.service_client import ServiceClient
 from news_service.dumps.importing import import_files
 from news_service.seeding import seed
 from news_service.settings import Settings
@@ -12,11 +15,11 @@ from news_service.settings import Settings
 MIGRATIONS = "news_service:migrations"
 
 
-def install_commands(app: Flask, settings: Settings) -> None:
+def install_commands(app: Flask, settings: Settings, user_service: ServiceClient) -> None:
     """Add the commands to the app."""
     url = settings.database_url.get_secret_value()
     _install_setup(app, url)
-    install_import(app, url, import_files)
+    install_import(app, url, partial(import_files, user_service=user_service))
 
 
 def _install_setup(app: Flask, url: str) -> None:

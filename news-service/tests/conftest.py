@@ -8,8 +8,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
+from zoneinfo import ZoneInfo
 
 import pytest
 import svcs
@@ -19,8 +21,14 @@ from pydantic import SecretStr
 from redis import Redis
 
 from chassis.database import Database
+from chassis.dumps.files import examine_file
+from chassis.dumps.importing import ImportOptions
+from chassis.dumps.report import ImportReport
+from chassis.identity import InternalTokens
+from chassis.service_client import ServiceClient
 from news_service.app import create_app
 from news_service.articles import Articles
+from news_service.dumps.importing import import_files
 from news_service.models import APPROVED, InfoCategory, InfoNews
 from news_service.settings import Settings
 
@@ -89,11 +97,17 @@ def add_article(database: Database, categories: None) -> Callable[..., int]:
 
 @dataclass
 class UserService:
-    """A stand-in for user-service: whom it knows, what it was asked, and the status of its answers."""
+    """A stand-in for user-service: whom it knows, what it was asked, and the status of its answers.
+
+    ``accounts`` are its ids and mobiles, for the question which accounts of a dump are the same; ``batches`` are the
+    sizes of these questions.
+    """
 
     address: str = ""
     known: dict[int, str] = field(default_factory=dict)
     asked: list[list[int]] = field(default_factory=list)
+    accounts: dict[int, str] = field(default_factory=dict)
+    batches: list[int] = field(default_factory=list)
     status: int = 200
 
 
@@ -111,7 +125,17 @@ def user_service() -> Iterator[UserService]:
                 for number in ids
                 if number in service.known
             ]
-            body = json.dumps({"items": items}).encode()
+            self._send({"items": items})
+
+        def do_POST(self) -> None:
+            assert self.path == "/internal/users/imported"
+            accounts = json.loads(self.rfile.read(int(self.headers["Content-Length"])))["accounts"]
+            service.batches.append(len(accounts))
+            same = [each["id"] for each in accounts if service.accounts.get(each["id"]) == each["mobile"]]
+            self._send({"ids": same})
+
+        def _send(self, answer: dict[str, Any]) -> None:
+            body = json.dumps(answer).encode()
             self.send_response(service.status)
             self.send_header("Content-Type", "application/json")
             self.send_header("Content-Length", str(len(body)))
@@ -128,6 +152,32 @@ def user_service() -> Iterator[UserService]:
         yield service
         server.shutdown()
         thread.join()
+
+
+@pytest.fixture
+def client_of_users(user_service: UserService, internal_tokens: InternalTokens) -> ServiceClient:
+    """A client of the stand-in for user-service, which knows the people of the dumps here."""
+    user_service.accounts = {1: "13800138001", 5: "13800138005", 6: "13800138006"}
+    return ServiceClient(user_service.address, name="user-service", own_name="news-service", tokens=internal_tokens)
+
+
+@pytest.fixture
+def run(database: Database, tmp_path: Path, client_of_users: ServiceClient) -> Callable[..., list[ImportReport]]:
+    """Import files, or texts of SQL, and return a report per file."""
+
+    def run(*sources: Path | str, zone: str = "Asia/Shanghai", is_dry_run: bool = False) -> list[ImportReport]:
+        files = []
+        for number, source in enumerate(sources):
+            path = source if isinstance(source, Path) else tmp_path / f"{number}.sql"
+            if isinstance(source, str):
+                path.write_text(source, encoding="utf-8")
+            files.append(examine_file(path, lambda _: None))
+        options = ImportOptions(
+            zone=ZoneInfo(zone), is_dry_run=is_dry_run, progress=lambda *_: contextlib.nullcontext(lambda _: None)
+        )
+        return [report for _, report in import_files(database, files, options, user_service=client_of_users)]
+
+    return run
 
 
 @pytest.fixture

@@ -26,7 +26,7 @@ from user_service.accounts import routes as account_routes
 from user_service.accounts.accounts import Accounts
 from user_service.accounts.avatars import Avatars, Pictures
 from user_service.accounts.deletion import Deletion
-from user_service.accounts.import_sql import import_files
+from user_service.accounts.import_sql import ROLES_HELP, WITH_ROLES, import_files
 from user_service.accounts.mobile_changes import MobileChanges
 from user_service.accounts.registration import NewAccounts, Registration
 from user_service.admin import routes as admin_routes
@@ -265,6 +265,7 @@ def _session_parts(shared: _Shared) -> tuple[object, ...]:
         sessions=sessions,
         new_accounts=shared.new_accounts,
         passwords=shared.passwords,
+        policy=shared.policy,
         code_proofs=shared.code_proofs,
         guard=shared.guard,
         failures=shared.failures,
@@ -274,6 +275,7 @@ def _session_parts(shared: _Shared) -> tuple[object, ...]:
         database=shared.database,
         sessions=sessions,
         passwords=shared.passwords,
+        policy=shared.policy,
         code_proofs=shared.code_proofs,
         limits=shared.limits,
         guard=shared.guard,
@@ -308,7 +310,7 @@ def _add_commands(app: OpenAPI, shared: _Shared) -> None:
         clock=clock,
     )
     url = shared.settings.database_url.get_secret_value()
-    install_import(app, url, import_files)
+    install_import(app, url, import_files, switches={WITH_ROLES: ROLES_HELP})
     app.cli.add_command(_migrate_command(url))
     app.cli.add_command(session_commands(sessions, clock=clock))
     app.cli.add_command(key_commands(rotation))

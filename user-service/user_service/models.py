@@ -95,8 +95,8 @@ class User(Base):
 
     @property
     def roles(self) -> list[str]:
-        """The roles that stand in the user's tokens."""
-        return ["admin"] if self.is_admin else []
+        """The roles that stand in the user's tokens: none while the password must be reset."""
+        return ["admin"] if self.is_admin and not self.must_reset_password else []
 
     def is_banned(self, now: datetime) -> bool:
         """Say whether a ban is in force. A ban with an end is over by itself."""

@@ -1,1 +1,1 @@
-"""Reads SQL dumps of MySQL without MySQL: files → tokens → rows → values, a report, and the command around them."""
+"""Reads SQL dumps without a database: files → tokens → rows → values, a report, and the command around them."""

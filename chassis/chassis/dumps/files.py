@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from chassis.dumps.mysql_dump import DumpBroken
 from chassis.dumps.statements import DumpRow, read_rows
+from chassis.dumps.tokens import DumpBroken
 
 Progress = Callable[[int], None]
 _PIECE_BYTES = 256 * 1024

@@ -14,13 +14,22 @@ from chassis.dumps.files import DumpFile, Progress
 from chassis.dumps.report import ImportReport
 
 
+class ImportImpossible(Exception):
+    """What an import needs is missing, and nothing was written. The text is a sentence for the operator."""
+
+
 @dataclass(frozen=True)
 class ImportOptions:
-    """How to import: naive times are local times of ``zone``; ``progress`` shows how many bytes of a file are done."""
+    """How to import.
+
+    Naive times are local times of ``zone``; ``progress`` shows how many bytes of a file are done; ``switches`` are the
+    service's own that were given.
+    """
 
     zone: ZoneInfo
     is_dry_run: bool
     progress: Callable[[DumpFile, int], AbstractContextManager[Progress]]
+    switches: frozenset[str] = frozenset()
 
 
 class Importer(Protocol):

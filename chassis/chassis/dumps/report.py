@@ -1,16 +1,17 @@
 """What an import did, table by table."""
 
-from collections import Counter
-from collections.abc import Collection, Mapping
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 
 HEAD = ("table", "read", "written", "changed", "unchanged", "refused")
 _NOT_DATA = ("alembic_version",)
+_MOST_LINES = 5  # Per reason; a big dump may have a million such rows.
 
 
 @dataclass
 class TableReport:
-    """The numbers of rows of one table, the reasons of refusals, and notes."""
+    """The numbers of rows of one table, the reasons and lines of refusals, and notes."""
 
     read: int = 0
     written: int = 0
@@ -18,6 +19,20 @@ class TableReport:
     unchanged: int = 0
     reasons: Counter[str] = field(default_factory=Counter)
     notes: Counter[str] = field(default_factory=Counter)
+    refused_lines: defaultdict[str, list[int]] = field(default_factory=lambda: defaultdict(list))
+
+    def refuse(self, reason: str, line: int) -> None:
+        """Count a row that is not stored, and keep its line for the report if it is one of the first."""
+        self.reasons[reason] += 1
+        if len(self.refused_lines[reason]) < _MOST_LINES:
+            self.refused_lines[reason].append(line)
+
+    def refusals(self) -> Iterator[str]:
+        """Say how many rows were refused for each reason, and where they stand."""
+        for reason, count in self.reasons.most_common():
+            lines = ", ".join(map(str, self.refused_lines[reason]))
+            more = ", …" if count > len(self.refused_lines[reason]) else ""
+            yield f"{count} × refused: {reason} (line {lines}{more})"
 
     @property
     def refused(self) -> int:
@@ -57,7 +72,7 @@ class ImportReport:
             for row in rows
         ]
         for name, table in self.tables.items():
-            lines += [f"{name}: {count} × refused: {reason}" for reason, count in table.reasons.most_common()]
+            lines += [f"{name}: {refusal}" for refusal in table.refusals()]
             lines += [f"{name}: {count} × {note}" for note, count in table.notes.most_common()]
         return lines + [f"{name}: skipped, {why}" for name, why in self.skipped.items()]
 

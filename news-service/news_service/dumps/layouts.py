@@ -8,6 +8,7 @@ from sqlalchemy.orm import Session
 
 from chassis.dumps.report import TableReport
 from chassis.dumps.values import RowRefused, Values
+from news_service.dumps.authors import Authors
 from news_service.models import (
     APPROVED,
     IN_REVIEW,
@@ -44,6 +45,11 @@ class KnownIds:
         if isinstance(row, InfoCategory | InfoNews | InfoComment) and row.__tablename__ in self.by_table:
             self.by_table[row.__tablename__].add(row.id)
 
+    def forget(self, session: Session, model: type[Base], row_id: object) -> None:
+        """Forget an id that stands for something else here than in the dump: no row of the dump may point to it."""
+        if issubclass(model, InfoNews | InfoComment):
+            self.ids_of(session, model).discard(int(str(row_id)))
+
 
 @dataclass(frozen=True)
 class Preparation:
@@ -51,7 +57,14 @@ class Preparation:
 
     session: Session
     known: KnownIds
+    authors: Authors
     report: TableReport
+
+    def need_same_person(self, values: Values, *names: str) -> None:
+        """Refuse a row whose user is not the same person here; one without a user is refused later."""
+        for name in names:
+            if values.get(name) is not None and not self.authors.are_same(values[name]):
+                raise RowRefused(f"its user {self.authors.why_unknown()}")
 
 
 @dataclass(frozen=True)
@@ -82,8 +95,9 @@ def _prepare_article(values: Values, preparation: Preparation) -> None:
     if category_id is not None and category_id not in preparation.known.ids_of(preparation.session, InfoCategory):
         notes[f"category {category_id} is not there, kept without a category"] += 1
         values["category_id"] = None
-    if values.get("user_id") is not None:
-        notes["the author's id is kept; the account itself is not imported"] += 1
+    if values.get("user_id") is not None and not preparation.authors.are_same(values["user_id"]):
+        notes[f"its author {preparation.authors.why_unknown()}, kept without an author"] += 1
+        del values["user_id"]  # Not None: an author who is here from an earlier import stays.
     image = values.get("index_image_url")
     if image is not None and not OWN_IMAGES.fullmatch(str(image)):
         if image:
@@ -95,15 +109,39 @@ def _prepare_article(values: Values, preparation: Preparation) -> None:
 
 def _prepare_comment(values: Values, preparation: Preparation) -> None:
     _need_article(values, preparation)
+    try:
+        preparation.need_same_person(values, "user_id")
+    except RowRefused:
+        _forget_unless_stored(values, preparation)
+        raise
     values["like_count"] = values.get("like_count") or 0
     parent_id = values.get("parent_id")
     if parent_id is not None and parent_id not in preparation.known.ids_of(preparation.session, InfoComment):
         raise ParentMissing
 
 
+def _forget_unless_stored(values: Values, preparation: Preparation) -> None:
+    """Forget the id of a comment that stays out, unless an earlier import stored the same one."""
+    session, comment = preparation.session, InfoComment
+    query = select(comment.news_id, comment.create_time).where(comment.id == values.get("id"))
+    stored = session.execute(query).one_or_none()
+    if stored is not None and tuple(stored) != (values.get("news_id"), values.get("create_time")):
+        preparation.known.forget(session, comment, values["id"])
+
+
 def _prepare_like(values: Values, preparation: Preparation) -> None:
     if values.get("comment_id") not in preparation.known.ids_of(preparation.session, InfoComment):
         raise RowRefused("its comment is not there")
+    preparation.need_same_person(values, "user_id")
+
+
+def _prepare_favourite(values: Values, preparation: Preparation) -> None:
+    _need_article(values, preparation)
+    preparation.need_same_person(values, "user_id")
+
+
+def _prepare_follow(values: Values, preparation: Preparation) -> None:
+    preparation.need_same_person(values, "follower_id", "followed_id")
 
 
 def _need_article(values: Values, preparation: Preparation) -> None:
@@ -122,7 +160,7 @@ LAYOUTS = {
         Layout(InfoNews, (*_TIMES, *_ARTICLE, "status", "reason"), _prepare_article, ("title", "create_time")),
         Layout(InfoComment, (*_TIMES, *_COMMENT), _prepare_comment),
         Layout(InfoCommentLike, (*_TIMES, "comment_id", "user_id"), _prepare_like),
-        Layout(InfoUserCollection, ("user_id", "news_id", "create_time"), _need_article),
-        Layout(InfoUserFans, ("follower_id", "followed_id"), _nothing),
+        Layout(InfoUserCollection, ("user_id", "news_id", "create_time"), _prepare_favourite),
+        Layout(InfoUserFans, ("follower_id", "followed_id"), _prepare_follow),
     )
 }

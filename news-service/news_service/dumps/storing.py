@@ -6,7 +6,7 @@ from sqlalchemy import func, inspect, select
 from sqlalchemy.orm import Session
 
 from chassis.dumps.report import TableReport
-from chassis.dumps.values import Values, is_newer_here
+from chassis.dumps.values import RowRefused, Values, is_newer_here
 from news_service.dumps.layouts import KnownIds, Layout
 from news_service.models import Base, InfoComment, InfoNews, InfoUserCollection
 
@@ -25,10 +25,17 @@ class RowStore:
         self._key = tuple(str(column.name) for column in inspect(layout.model).primary_key)
 
     def store(self, values: Values) -> None:
-        """Store one row."""
+        """Store one row.
+
+        Raises:
+            RowRefused: its id belongs to something else here.
+        """
         row = self._find(values)
         if row is None:
             row = self._write(values)
+        elif self._is_anothers(row, values):
+            self._report.unchanged += 1
+            self._report.notes["belongs to another user here, kept as it is here"] += 1
         else:
             self._change(row, values)
         # Row by row, so that a second row with the same id in a file meets the first, and memory stays small.
@@ -40,6 +47,15 @@ class RowStore:
             return self._session.get(self._layout.model, tuple(values[name] for name in self._key))
         query = select(self._layout.model).filter_by(**{name: values.get(name) for name in self._layout.natural_key})
         return self._session.scalars(query.limit(1)).first()
+
+    def _is_anothers(self, row: Base, values: Values) -> bool:
+        """Say whether an article or comment here has a user, and the dump's row is not known to be of the same one."""
+        if not isinstance(row, InfoNews | InfoComment) or row.user_id in (None, values.get("user_id")):
+            return False
+        if row.create_time != values.get("create_time"):
+            self._known.forget(self._session, type(row), row.id)
+            raise RowRefused("its id belongs to something else of another user here")
+        return True
 
     def _write(self, values: Values) -> Base:
         if self._key == ("id",) and "id" not in values:

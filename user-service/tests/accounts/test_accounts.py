@@ -110,6 +110,41 @@ def test_other_services_may_not_ask_for_names(app, called_by):
     assert answer.status_code == 403
 
 
+@pytest.fixture
+def same(app, called_by):
+    """Ask as news-service which accounts of a dump are the same here."""
+
+    def ask(accounts, service="news-service"):
+        headers = called_by("user-service", service)
+        return app.test_client().post("/internal/users/imported", headers=headers, json={"accounts": accounts})
+
+    return ask
+
+
+def test_T48_an_account_of_a_dump_is_the_same_by_id_and_mobile_alone(alice, register, change_user, same, clock):
+    register(mobile="+8613900139000")
+    register(mobile="+8613900139001")
+    change_user("+8613900139001", deleted_at=clock.now)
+    mobiles = {1: "138 0013 8000", 2: "13800138000", 3: "13900139001", 4: "13900139000"}
+    answer = same([{"id": number, "mobile": mobile} for number, mobile in mobiles.items()])
+    assert (answer.status_code, answer.json) == (200, {"ids": [1]})
+    assert same([{"id": 1, "mobile": "no mobile"}, {"id": 2, "mobile": "+8613900139000"}]).json == {"ids": [2]}
+
+
+@pytest.mark.any_database
+def test_500_accounts_of_a_dump_are_a_question_and_more_are_refused(alice, same):
+    accounts = [{"id": number, "mobile": "13800138000"} for number in range(1, 502)]
+    assert same(accounts[:500]).json == {"ids": [1]}
+    wrong = ([], accounts, [{"id": 0, "mobile": "13800138000"}], [{"id": 1}], [{"id": "1", "mobile": "13800138000"}])
+    assert [same(each).status_code for each in wrong] == [422] * 5
+
+
+@pytest.mark.any_database
+@pytest.mark.parametrize("service", ["gateway", "sms-service"])
+def test_only_the_news_ask_for_accounts_of_a_dump(same, service):
+    assert same([{"id": 1, "mobile": "13800138000"}], service).status_code == 403
+
+
 def test_rows_of_the_classic_dumps_are_shown_with_their_gaps(database, visitor):
     with database.write() as db:
         row = User(nick_name="old", password_hash="x", mobile="+8613800138009", avatar_url="")

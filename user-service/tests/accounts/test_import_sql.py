@@ -10,10 +10,10 @@ from sqlalchemy import select
 
 from chassis.dumps.files import examine_file
 from chassis.dumps.importing import ImportOptions
-from user_service.accounts.import_sql import import_files
+from user_service.accounts.import_sql import WITH_ROLES, import_files
 from user_service.models import AuditEvent, User
 
-PASSWORD = "correct horse battery"
+MOBILE, PASSWORD = "+8613800138000", "correct horse battery"
 HASH = "pbkdf2:sha256:50000$a-salt$" + pbkdf2_hmac("sha256", PASSWORD.encode(), b"a-salt", 50000).hex()
 NOON, EVENING = "2019-01-01 12:00:00", "2019-01-01 20:00:00"
 NOON_UTC = datetime(2019, 1, 1, 4, tzinfo=UTC)
@@ -55,13 +55,18 @@ def no_progress(_file, _total_bytes):
 def run(database, tmp_path):
     """Import texts of SQL and return the report on the table of each."""
 
-    def run(*texts, is_dry_run=False):
+    def run(*texts, is_dry_run=False, with_roles=False):
         files = []
         for number, text in enumerate(texts):
             path = tmp_path / f"{number}.sql"
             path.write_text(text, encoding="utf-8")
             files.append(examine_file(path, lambda _: None))
-        options = ImportOptions(zone=ZoneInfo("Asia/Shanghai"), is_dry_run=is_dry_run, progress=no_progress)
+        options = ImportOptions(
+            zone=ZoneInfo("Asia/Shanghai"),
+            is_dry_run=is_dry_run,
+            progress=no_progress,
+            switches=frozenset({WITH_ROLES} if with_roles else ()),
+        )
         return [report.tables["info_user"] for _, report in import_files(database, files, options)]
 
     return run
@@ -85,15 +90,15 @@ def counts(report):
 
 
 def test_an_account_arrives_whole(run, stored_users):
-    (report,) = run(dump(row(update_time=EVENING, is_admin="1", signature="it's; -- \\ 🚀", gender="WOMAN")))
+    (report,) = run(dump(row(update_time=EVENING, signature="it's; -- \\ 🚀", gender="WOMAN")))
     (user,) = stored_users()
     assert counts(report) == (1, 1, 0, 0, 0)
     assert (user.id, user.nick_name, user.mobile, user.password_hash) == (35, "ann", "+8613800138000", HASH)
     assert (user.create_time, user.last_login) == (NOON_UTC, NOON_UTC)
     assert user.update_time == NOON_UTC.replace(hour=12)
-    assert (user.roles, user.signature, user.gender) == (["admin"], "it's; -- \\ 🚀", "WOMAN")
+    assert (user.roles, user.signature, user.gender) == ([], "it's; -- \\ 🚀", "WOMAN")
     assert (user.must_reset_password, user.deleted_at, user.banned_until) == (False, None, None)
-    assert report.notes == {"is an administrator, here as there": 1}
+    assert report.notes == {}
 
 
 def test_an_insert_with_columns_in_any_order_and_bare_numbers(run, stored_users):
@@ -115,10 +120,10 @@ def test_a_dump_that_calls_the_mobile_username(run, stored_users):
 
 
 def test_nulls_stay_nulls(run, stored_users):
-    nothing = dict.fromkeys(("create_time", "update_time", "last_login", "is_admin", "signature", "gender"))
-    run(dump(row(**nothing)))
+    nothing = dict.fromkeys(("create_time", "update_time", "last_login", "signature", "gender"))
+    run(dump(row(**nothing, is_admin=None)))
     (user,) = stored_users()
-    assert [getattr(user, name) for name in nothing] == [None] * 6
+    assert [getattr(user, name) for name in nothing] == [None] * 5
     assert counts(run(dump(row(**nothing)))[0]) == (1, 0, 0, 1, 0)
 
 
@@ -309,3 +314,150 @@ def test_a_file_that_is_cut_off_writes_nothing(import_sql, stored_users):
     result = import_sql(dump(row())[:-20])
     assert (result.exit_code, "Nothing was written." in result.stderr) == (1, True)
     assert stored_users() == []
+
+
+CODE = "271828"
+WEAK = "a1b2c3"
+WEAK_HASH = "pbkdf2:sha256:50000$b-salt$" + pbkdf2_hmac("sha256", WEAK.encode(), b"b-salt", 50000).hex()
+NEEDS_PASSWORD = "is an administrator as soon as a new password is set by a code to the mobile"
+
+
+@pytest.fixture
+def reset(visitor, sms_service):
+    """Set a new password by a code to the mobile."""
+
+    def reset(password):
+        sms_service.live[MOBILE, "reset_password"] = CODE
+        body = {"mobile": MOBILE, "sms_code": CODE, "password": password}
+        assert visitor.call("POST", "/api/v1/password-resets", body).status_code == 204
+
+    return reset
+
+
+@pytest.fixture
+def by_code(log_in_by_code, sms_service):
+    """Log in by a code to the mobile."""
+
+    def enter():
+        sms_service.live[MOBILE, "login"] = CODE
+        return log_in_by_code(MOBILE, CODE)
+
+    return enter
+
+
+@pytest.fixture
+def roles_of(claims_of):
+    return lambda answer: claims_of(answer.json["access_token"])["roles"]
+
+
+def needs_reset(answer):
+    return (answer.status_code, answer.json["code"], answer.json["errno"], answer.json["errmsg"]) == (
+        *(403, "password_reset_required", "4103", "请先重置密码"),
+    )
+
+
+def test_T46_a_role_comes_in_on_request_only(run, stored_users, audit):
+    (report,) = run(dump(row(is_admin="1")))
+    assert (stored_users()[0].is_admin, stored_users()[0].must_reset_password) == (False, False)
+    assert report.notes == {"was an administrator there; roles come in with --with-roles alone": 1}
+    assert audit("admin_granted") == []
+    (report,) = run(dump(row(is_admin="1")), with_roles=True)
+    assert (counts(report), report.notes) == ((1, 0, 1, 0, 0), {NEEDS_PASSWORD: 1})
+    assert (stored_users()[0].is_admin, stored_users()[0].must_reset_password) == (True, True)
+    assert [(line.user_id, line.detail) for line in audit("admin_granted")] == [(35, "import")]
+    assert [report.notes for report in run(dump(row(is_admin="1")), with_roles=True)] == [{}]
+
+
+@pytest.mark.any_database
+@pytest.mark.parametrize(("password", "stored"), [(PASSWORD, HASH), (WEAK, WEAK_HASH)])
+def test_T46_an_imported_role_works_after_a_new_password_and_not_before(
+    run, log_in, by_code, reset, roles_of, refresh, password, stored
+):
+    text = dump(row(is_admin="1", password_hash=stored))
+    (report,) = run(text, with_roles=True)
+    assert (counts(report), report.notes) == ((1, 1, 0, 0, 0), {NEEDS_PASSWORD: 1})
+    assert log_in(password="something else").json["code"] == "credentials_wrong"
+    assert needs_reset(log_in(password=password))
+    tokens = by_code()
+    assert (roles_of(tokens), tokens.json["user"]["roles"]) == ([], [])
+    assert roles_of(refresh(tokens.json["refresh_token"])) == []
+    reset("another good password")
+    assert roles_of(log_in(password="another good password")) == ["admin"]
+    run(text, with_roles=True)
+    run(text)
+    assert roles_of(log_in(password="another good password")) == ["admin"]
+
+
+def test_T46_a_session_by_code_may_set_the_password_and_a_session_by_the_old_one_cannot_be(
+    run, by_code, visitor, roles_of, refresh
+):
+    run(dump(row(is_admin="1")), with_roles=True)
+    tokens = by_code()
+    person = visitor.signed_in(tokens)
+    again = person.call("POST", "/api/v1/reauthentications", {"password": PASSWORD})
+    assert needs_reset(again)
+    body = {"new_password": "another good password"}
+    assert person.call("PUT", "/api/v1/users/me/password", body).status_code == 204
+    assert roles_of(refresh(tokens.json["refresh_token"])) == ["admin"]
+
+
+def test_T46_an_account_that_was_used_here_gets_no_role(run, log_in, stored_users, claims_of):
+    columns = "id, mobile, nick_name, password_hash, is_admin"
+    sql = f"INSERT INTO info_user ({columns}) VALUES (7, '13800138000', 'ann', '{HASH}', {{}});"
+    run(sql.format("0"))
+    log_in()
+    (report,) = run(sql.format("1"), with_roles=True)
+    assert report.notes == {"was used here already, the role is left out (command: admin grant)": 1}
+    assert stored_users()[0].roles == []
+
+
+def test_an_import_takes_no_role_away(run, here, stored_users):
+    run(dump(row()))
+    here(35, is_admin=True, update_time=NOON_UTC)
+    run(dump(row(is_admin="0", update_time=EVENING)), with_roles=True)
+    assert stored_users()[0].roles == ["admin"]
+
+
+def test_an_import_undoes_no_password_that_was_set_here(run, reset, log_in):
+    sql = f"INSERT INTO info_user (id, mobile, nick_name, password_hash) VALUES (7, '13800138000', 'ann', '{HASH}');"
+    run(sql)
+    reset("another good password")
+    assert counts(run(sql)[0]) == (1, 0, 0, 1, 0)
+    assert log_in().json["code"] == "credentials_wrong"
+    assert log_in(password="another good password").status_code == 201
+
+
+@pytest.mark.any_database
+@pytest.mark.parametrize("password", [WEAK, "password1", "13800138000", "xinjing2019", "ann ann ann"])
+def test_T47_a_weak_password_of_a_dump_must_be_reset(run, log_in, by_code, reset, stored_users, password):
+    stored = "pbkdf2:sha256:1000$salt$" + pbkdf2_hmac("sha256", password.encode(), b"salt", 1000).hex()
+    run(dump(row(password_hash=stored)))
+    assert log_in(password="something else").json["code"] == "credentials_wrong"
+    assert [needs_reset(log_in(password=password)) for _ in range(2)] == [True, True]
+    assert by_code().status_code == 201
+    assert needs_reset(log_in(password=password))
+    assert stored_users()[0].password_hash == stored
+    reset("another good password")
+    assert log_in(password="another good password").status_code == 201
+
+
+def test_T47_a_wrong_password_is_told_alike_whether_weak_or_not(run, log_in):
+    run(dump(row(password_hash=WEAK_HASH)))
+    answers = [log_in(password=password).json for password in ("123456", "a long and good guess")]
+    assert {(answer["code"], answer["errno"], answer["detail"]) for answer in answers} == {
+        ("credentials_wrong", "4103", answers[0]["detail"])
+    }
+
+
+def test_T47_a_weak_password_of_a_dump_changes_no_password(run, by_code, visitor, clock):
+    run(dump(row(password_hash=WEAK_HASH)))
+    person = visitor.signed_in(by_code())
+    clock.move(minutes=6)
+    body = {"current_password": WEAK, "new_password": "another good password"}
+    assert person.call("PUT", "/api/v1/users/me/password", body).json["code"] == "step_up_required"
+    assert needs_reset(person.call("POST", "/api/v1/reauthentications", {"password": WEAK}))
+
+
+def test_the_command_has_the_switch_for_roles(import_sql, stored_users):
+    assert NEEDS_PASSWORD in import_sql(dump(row(is_admin="1")), "--with-roles").stdout
+    assert stored_users()[0].is_admin

@@ -1,6 +1,6 @@
 """Accounts as their owners and other people see them: read, changed, looked up by id."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import select
@@ -8,7 +8,8 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from chassis.database import Database
-from chassis.errors import NickNameTaken, NotFound
+from chassis.errors import MobileInvalid, NickNameTaken, NotFound
+from chassis.mobiles import parse_mobile
 from user_service.accounts.nick_names import checked_nick_name
 from user_service.models import Gender, User, locked_account, signed_in_account
 
@@ -25,6 +26,13 @@ class ProfileChange:
 def is_nick_name_free(db: Session, nick_name: str) -> bool:
     """Say whether no account has a nick name now. Later only the unique constraint decides."""
     return db.scalar(select(User.id).where(User.nick_name == nick_name)) is None
+
+
+def _is_mobile(text: str, mobile: str) -> bool:
+    try:
+        return parse_mobile(text) == mobile
+    except MobileInvalid:
+        return False
 
 
 @dataclass(frozen=True)
@@ -61,6 +69,16 @@ class Accounts:
         """
         with self.database.read() as db:
             return db.scalars(select(User).where(User.id.in_(set(user_ids))).order_by(User.id)).all()
+
+    def same_accounts(self, accounts: Mapping[int, str]) -> set[int]:
+        """Return the ids of those accounts of a dump (id → mobile) that are the same here: id and mobile are equal.
+
+        A mobile that is none, another account's id and a deleted account are left out.
+        """
+        with self.database.read() as db:
+            users = select(User.id, User.mobile).where(User.id.in_(accounts), User.deleted_at.is_(None))
+            mobiles = {user.id: user.mobile for user in db.execute(users)}
+        return {user_id for user_id, mobile in mobiles.items() if _is_mobile(accounts[user_id], mobile)}
 
     def change_profile(self, user_id: int, change: ProfileChange) -> User:
         """Change the profile of a signed-in user, and return the account.

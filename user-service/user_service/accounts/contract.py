@@ -67,6 +67,25 @@ class UsersQuery(BaseModel):
     ids: Annotated[list[UserId], Field(alias="id", min_length=1, max_length=100)]
 
 
+class DumpAccount(Request):
+    """An account as a dump has it: its id there, and its mobile in any spelling."""
+
+    id: UserId
+    mobile: MobileText
+
+
+class DumpAccounts(Request):
+    """Up to 500 accounts of a dump."""
+
+    accounts: Annotated[list[DumpAccount], Field(min_length=1, max_length=500)]
+
+
+class SameAccounts(BaseModel):
+    """The ids of those that are the same accounts here."""
+
+    ids: list[int]
+
+
 class UserCard(BaseModel):
     """A user as a neighbour service shows them."""
 

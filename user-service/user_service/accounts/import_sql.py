@@ -17,21 +17,24 @@ from chassis.errors import MobileInvalid, RequestInvalid
 from chassis.mobiles import Mobile, parse_mobile
 from user_service.accounts.nick_names import checked_nick_name, draw_nick_name
 from user_service.audit.log import AuditEntry, write_audit_entry
-from user_service.models import Gender, User
+from user_service.models import Gender, User, UserSession
+from user_service.passwords.hashing import is_keyed
 from user_service.passwords.legacy_hashes import foreign_check
 
 _TABLE: Table = User.__table__  # type: ignore[assignment]
 _NO_PASSWORD = "!"  # No form of any hash, so that nothing matches it.
 _MOST_DRAWS = 6
+WITH_ROLES = "with_roles"
+ROLES_HELP = "Bring administrators, too; each needs a new password, by a code to the mobile, before the role works."
 _TAKEN = "the nick name is taken, a drawn one stays in its place"
 # The classic order, for INSERTs without a column list.
-_COLUMNS = (
+COLUMNS = (
     *("create_time", "update_time", "id", "nick_name", "password_hash", "mobile"),
     *("avatar_url", "last_login", "is_admin", "signature", "gender"),
 )
 # Read at any length, because `prepare` checks them.
 _PREPARED = ("nick_name", "password_hash", "mobile", "avatar_url", "gender")
-_ALIASES = {"username": "mobile"}  # The name in one dump of 2020.
+ALIASES = {"username": "mobile"}  # The name in one dump of 2020.
 
 
 def import_files(
@@ -50,15 +53,15 @@ def _import_file(session: Session, file: DumpFile, options: ImportOptions) -> Im
         return report
     table = report.tables[name] = TableReport()
     kinds = {column.name: column.type for column in _TABLE.columns} | dict.fromkeys(_PREPARED, String())
-    rows = RowReader(_COLUMNS, kinds, ValueReader(options.zone), table, aliases=_ALIASES)
+    rows = RowReader(COLUMNS, kinds, ValueReader(options.zone), table, aliases=ALIASES)
     accounts = ImportedAccounts(session, table)
     with options.progress(file, file.path.stat().st_size) as on_bytes:
         for row in file.read_table(name, on_bytes):
             table.read += 1
             try:
-                accounts.store(prepare(rows.read_row(row), table))
+                accounts.store(prepare(rows.read_row(row), table, with_roles=WITH_ROLES in options.switches))
             except RowRefused as refusal:
-                table.reasons[str(refusal)] += 1
+                table.refuse(str(refusal), row.line)
     if not options.is_dry_run:  # PostgreSQL does not take a moved sequence back.
         move_sequences(session, _TABLE)
         write_audit_entry(session, AuditEntry("accounts_imported", detail=_summary(table)), now=utc_now())
@@ -69,8 +72,10 @@ def _summary(table: TableReport) -> str:
     return f"{table.written} written, {table.changed} changed, {table.refused} refused"
 
 
-def prepare(values: Values, report: TableReport) -> Values:
+def prepare(values: Values, report: TableReport, *, with_roles: bool) -> Values:
     """Return the values that can be stored, and note what is left out. What is left out refuses no account.
+
+    ``is_admin`` is among them only if it is true and roles are wanted: an import never takes a role away.
 
     Raises:
         RowRefused: the mobile is no mobile number, or the id is not positive.
@@ -84,18 +89,34 @@ def prepare(values: Values, report: TableReport) -> Values:
     if fit.get("gender") not in (None, *Gender):
         report.notes["the gender is unknown and becomes MAN"] += 1
         fit["gender"] = Gender.MAN
-    if fit.get("is_admin"):
-        report.notes["is an administrator, here as there"] += 1
+    _prepare_role(fit, report, with_roles=with_roles)
+    _prepare_nick_name(fit, report)
+    if foreign_check(str(fit.get("password_hash"))) is None:
+        fit.pop("password_hash", None)
+        report.notes["the password hash has no known form or costs too much, the owner signs in by SMS code"] += 1
+    return fit
+
+
+def _prepare_role(fit: Values, report: TableReport, *, with_roles: bool) -> None:
+    is_admin = fit.pop("is_admin", None)
+    if is_admin and with_roles:
+        fit["is_admin"] = True
+    elif is_admin:
+        report.notes["was an administrator there; roles come in with --with-roles alone"] += 1
+
+
+def _prepare_nick_name(fit: Values, report: TableReport) -> None:
     try:
         if "nick_name" in fit:
             fit["nick_name"] = checked_nick_name(str(fit["nick_name"]))
     except RequestInvalid:  # The course uses mobiles as nick names, but nick names are public here.
         del fit["nick_name"]
         report.notes["the nick name is a mobile or not allowed, a drawn one takes its place"] += 1
-    if foreign_check(str(fit.get("password_hash"))) is None:
-        fit.pop("password_hash", None)
-        report.notes["the password hash has no known form or costs too much, the owner signs in by SMS code"] += 1
-    return fit
+
+
+def _reset_for_role(changes: Values) -> Values:
+    """Return what comes with a role: nobody may hold it who only knows the password of a dump."""
+    return {"must_reset_password": True} if changes.get("is_admin") else {}
 
 
 def _mobile(values: Values) -> Mobile:
@@ -126,13 +147,28 @@ class ImportedAccounts:
         if known is None:
             self._write(values)
             return
-        changes = {name: value for name, value in values.items() if known[name] != value}
+        changes = self._changes(known, values)
         if changes and is_newer_here(known["update_time"], values):
             self.report.notes["changed here since, kept as it is here"] += 1
             changes = {}
+        changes |= _reset_for_role(changes)
         is_changed = bool(changes) and self._change(known["id"], changes, values)
+        if is_changed:
+            self._note_role({"id": known["id"], **values, **changes})
         self.report.changed += is_changed
         self.report.unchanged += not is_changed
+
+    def _changes(self, known: RowMapping, values: Values) -> Values:
+        """Return what a row of the dump changes in an account. A password that was set here stays in any case."""
+        changes = {name: value for name, value in values.items() if known[name] != value}
+        if is_keyed(known["password_hash"]):
+            changes.pop("password_hash", None)
+        sessions = select(UserSession.id).where(UserSession.user_id == known["id"]).limit(1)
+        if "is_admin" in changes and self.session.scalar(sessions) is not None:
+            # A session of these minutes could set the new password without a proof of the mobile.
+            self.report.notes["was used here already, the role is left out (command: admin grant)"] += 1
+            del changes["is_admin"]
+        return changes
 
     def _find(self, values: Values) -> RowMapping | None:
         columns = _TABLE.c
@@ -153,11 +189,14 @@ class ImportedAccounts:
         nick_name = values.get("nick_name")
         # The ids that an empty table would give: 1, 2, 3 in the order of the file.
         next_id = (self.session.scalar(select(func.max(_TABLE.c.id))) or 0) + 1
-        usual = {"id": next_id, "password_hash": _NO_PASSWORD}
+        usual = {"id": next_id, "password_hash": _NO_PASSWORD, "is_admin": False}
         for attempt in range(_MOST_DRAWS):
             name = nick_name if nick_name and not attempt else draw_nick_name(attempt)
-            if self._is_done(insert(_TABLE).values(**usual | values | {"nick_name": name})):
+            row = usual | values | {"nick_name": name}
+            row |= _reset_for_role(row)
+            if self._is_done(insert(_TABLE).values(**row)):
                 self.report.written += 1
+                self._note_role(row)
                 if nick_name not in (None, name):
                     self.report.notes[_TAKEN] += 1
                 return
@@ -173,6 +212,14 @@ class ImportedAccounts:
         self.report.notes[_TAKEN] += 1
         rest = {name: value for name, value in changes.items() if name != "nick_name"}
         return bool(rest) and self._is_done(statement.values(**rest | times))
+
+    def _note_role(self, row: Values) -> None:
+        """Report and audit a role that came in; ``row`` has ``id``, ``mobile`` and what was written."""
+        if row.get("must_reset_password"):
+            self.report.notes["is an administrator as soon as a new password is set by a code to the mobile"] += 1
+            mobile = Mobile(str(row["mobile"]))
+            entry = AuditEntry("admin_granted", user_id=int(str(row["id"])), mobile=mobile, detail="import")
+            write_audit_entry(self.session, entry, now=utc_now())
 
     def _is_done(self, statement: Any) -> bool:
         try:

@@ -14,12 +14,14 @@ from user_service.accounts.accounts import Accounts, ProfileChange
 from user_service.accounts.avatars import DRAWN_TYPE, MEDIA_TYPES, MOST_BYTES, Avatars
 from user_service.accounts.contract import (
     AvatarPath,
+    DumpAccounts,
     MobileChangeRequest,
     OwnUser,
     PictureBody,
     ProfileRequest,
     PublicUser,
     RegisterRequest,
+    SameAccounts,
     UserCards,
     UserPath,
     UsersQuery,
@@ -170,3 +172,18 @@ def read_avatar(path: AvatarPath) -> Response:
 def read_user_cards(query: UsersQuery) -> dict[str, Any]:
     """Name the users of up to 100 ids; unknown ids are left out."""
     return {"items": [user_card(user) for user in svcs.flask.get(Accounts).accounts_by_id(query.ids)]}
+
+
+@endpoint(
+    api,
+    "POST",
+    "/internal/users/imported",
+    access=Access.SERVICE,
+    callers=frozenset({"news-service"}),
+    answers={200: SameAccounts},
+    failures=[errors.DependencyUnavailable],
+)
+def find_imported_users(body: DumpAccounts) -> dict[str, Any]:
+    """Say which of up to 500 accounts of a dump are the same here, by id and mobile; nothing else is told of them."""
+    accounts = {account.id: account.mobile for account in body.accounts}
+    return {"ids": sorted(svcs.flask.get(Accounts).same_accounts(accounts))}

@@ -24,7 +24,8 @@ def admin_commands(roles: Roles) -> AppGroup:
         """Make the owner of MOBILE an administrator."""
         with _errors_printed():
             user = roles.grant(parse_mobile(mobile))
-        click.echo(f"User {user.id} is an administrator after the next login.")
+        moment = "a new password" if user.must_reset_password else "the next login"
+        click.echo(f"User {user.id} is an administrator after {moment}.")
 
     @group.command()
     @click.argument("mobile")
@@ -40,7 +41,8 @@ def admin_commands(roles: Roles) -> AppGroup:
         with _errors_printed():
             holders = roles.holders()
         for user in holders:
-            click.echo(f"{user.id:>10}  {mask_mobile(Mobile(user.mobile))}  {user.nick_name}")
+            missing = "  (needs a new password first)" if user.must_reset_password else ""
+            click.echo(f"{user.id:>10}  {mask_mobile(Mobile(user.mobile))}  {user.nick_name}{missing}")
 
     return group
 

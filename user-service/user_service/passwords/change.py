@@ -69,7 +69,7 @@ class PasswordChanges:
             raise PasswordRejected(errors=[replace(wrong, field="new_password") for wrong in error.errors]) from error
 
     def _check_proof(self, user: User, current: str | None) -> None:
-        if current is None or user.must_reset_password:  # A password that must be reset proves nothing.
+        if current is None or self.policy.must_be_reset(user, current):
             require_recent_authentication(self.clock())
             return
         # Its own bucket, because strangers can use up the bucket of the login.

@@ -155,9 +155,14 @@ class Passwords:
             return False
 
 
+def is_keyed(stored: str) -> bool:
+    """Say whether a hash was made by `Passwords.hash`. Others were imported, or are older than the keys."""
+    return stored.startswith(_KEYED)
+
+
 def _split(stored: str) -> tuple[str | None, str]:
     """Split a hash into the id of its key (None without one) and its PHC text."""
-    if not stored.startswith(_KEYED):
+    if not is_keyed(stored):
         return None, stored
     key_id, dollar, rest = stored.removeprefix(_KEYED).partition("$")
     return key_id, dollar + rest

@@ -5,8 +5,9 @@ from collections.abc import Iterable
 
 from chassis.errors import FieldError, PasswordRejected
 from chassis.mobiles import Mobile
+from user_service.models import User
 from user_service.passwords.common_passwords import folded, load_common_passwords
-from user_service.passwords.hashing import normalise_password
+from user_service.passwords.hashing import is_keyed, normalise_password
 
 SHORTEST, LONGEST = 8, 128
 # Names of this product and of the course's product, and their subject.
@@ -43,6 +44,20 @@ class PasswordPolicy:
         wrong = [FieldError("password", code, _TEXTS[code]) for code, applies in reasons.items() if applies]
         if wrong:
             raise PasswordRejected(errors=wrong)
+
+    def must_be_reset(self, user: User, password: str) -> bool:
+        """Say whether an account's password proves nothing until it is reset, even if it is right.
+
+        An administrator or an import demanded the reset; or the hash was imported, so nobody has checked yet whether
+        the password could be chosen here. Call it only after the password was found right, or for a text of the user.
+        """
+        if user.must_reset_password or is_keyed(user.password_hash):
+            return user.must_reset_password
+        try:
+            self.check(password, mobile=Mobile(user.mobile), nick_name=user.nick_name)
+        except PasswordRejected:
+            return True
+        return False
 
 
 _TEXTS = {

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from chassis.database import Database
-from chassis.errors import CredentialsWrong, SmsCodeExpired, SmsCodeWrong
+from chassis.errors import CredentialsWrong, PasswordResetRequired, SmsCodeExpired, SmsCodeWrong
 from chassis.identity import Caller
 from chassis.mobiles import Mobile
 from user_service.audit.log import DONE, AuditEntry, write_audit_entry
@@ -17,6 +17,7 @@ from user_service.limits.code_proofs import CodeProof, CodeProofs
 from user_service.limits.login_guard import LoginGuard, RateLimits
 from user_service.models import Device, User, signed_in_account
 from user_service.passwords.hashing import Passwords
+from user_service.passwords.policy import PasswordPolicy
 from user_service.sessions.sessions import Sessions
 from user_service.tokens.access_tokens import TokenPair
 
@@ -28,6 +29,7 @@ class RecentAuthentication:
     database: Database
     sessions: Sessions
     passwords: Passwords
+    policy: PasswordPolicy
     code_proofs: CodeProofs
     limits: RateLimits
     guard: LoginGuard
@@ -38,6 +40,7 @@ class RecentAuthentication:
 
         Raises:
             CredentialsWrong: the password is wrong.
+            PasswordResetRequired: it is right, but must be reset first.
             Unauthenticated: the session is over, or the account was deleted.
             TooManyRequests: too many failures; they count together with those of signing in.
             DependencyUnavailable: a part is away, or too many passwords are being checked.
@@ -49,6 +52,9 @@ class RecentAuthentication:
         if not attempt.is_right:
             self._record(user, CredentialsWrong.code, "password")
             raise CredentialsWrong
+        if self.policy.must_be_reset(user, password):
+            self._record(user, PasswordResetRequired.code, "password")
+            raise PasswordResetRequired
         return self._replace_session(user, caller, device, "password")
 
     def by_code(self, caller: Caller, code: str, device: Device, ip: str) -> TokenPair:

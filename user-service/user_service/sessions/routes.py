@@ -158,6 +158,7 @@ def read_public_keys() -> Response:
     answers={200: TokensAnswer},
     failures=[
         errors.CredentialsWrong,
+        errors.PasswordResetRequired,
         errors.CaptchaRequired,  # It cannot happen here, but stands in the published document.
         errors.TooManyRequests,
         errors.DependencyUnavailable,

@@ -17,6 +17,7 @@ from user_service.limits.code_proofs import CodeProof, CodeProofs
 from user_service.limits.login_guard import LoginGuard
 from user_service.models import NO_PASSWORD, Device, HashedPassword, User, find_by_mobile
 from user_service.passwords.hashing import Passwords
+from user_service.passwords.policy import PasswordPolicy
 from user_service.sessions.sessions import Sessions
 from user_service.tokens.access_tokens import SignedIn
 
@@ -70,6 +71,7 @@ class SignIn:
     sessions: Sessions
     new_accounts: NewAccounts
     passwords: Passwords
+    policy: PasswordPolicy
     code_proofs: CodeProofs
     guard: LoginGuard
     failures: FailureLog
@@ -83,7 +85,7 @@ class SignIn:
         Raises:
             CredentialsWrong: there is no such account, the password is wrong, the account is banned, or there were
                 too many failures in a row. All four cases cost the same work.
-            PasswordResetRequired: the password is right, but must be reset first.
+            PasswordResetRequired: the password is right, but must be reset first, as `PasswordPolicy.must_be_reset`.
             CaptchaRequired, CaptchaWrong, CaptchaExpired, TooManyRequests: as `LoginGuard.attempt`.
             DependencyUnavailable: a part is away, or too many passwords are being checked.
         """
@@ -95,7 +97,7 @@ class SignIn:
                 attempt.is_right = matches and may_sign_in
             if user is None or not attempt.is_right:
                 raise CredentialsWrong
-            if user.must_reset_password:
+            if self.policy.must_be_reset(user, password):
                 raise PasswordResetRequired
             is_outdated = self.passwords.is_outdated(user.password_hash)
             rehashed = self.passwords.hash(password) if is_outdated else None
