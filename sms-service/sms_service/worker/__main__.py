@@ -19,7 +19,7 @@ from sms_service.queue.factory import make_consumer, make_inspection
 from sms_service.routing.breaker import ProviderHealth
 from sms_service.settings import Settings
 from sms_service.worker.collector import SharedState
-from sms_service.worker.health_server import create_health_app, is_healthy, serve_health
+from sms_service.worker.health_server import create_health_app, serve_health
 from sms_service.worker.job_handler import JobHandler, make_job_handler
 from sms_service.worker.loop import WorkerLoop
 
@@ -27,13 +27,14 @@ log = get_logger(__name__)
 
 
 def main() -> None:
-    """Run the worker until SIGTERM, or with ``--check`` ask a running one whether it is ready.
+    """Run the worker until SIGTERM.
 
-    ``--check-settings`` ends before the first job: with 0, or with 3 if a worker cannot run on these settings.
+    ``--check-settings`` ends before the first job: with 0, or with 3 if a worker cannot run on these settings. There is
+    no other option.
     """
+    if unknown := set(sys.argv[1:]) - {"--check-settings"}:  # Else a mistaken health check would start workers.
+        sys.exit(f"Unknown options: {' '.join(sorted(unknown))}")
     settings = load_settings(Settings)
-    if "--check" in sys.argv[1:]:
-        sys.exit(0 if is_healthy(settings.metrics_port) else 1)
     configure_logs("sms-worker", settings.log_level)
     check_start(settings, redis_url=settings.redis_url)
     redis = connect_redis(settings.redis_url, max_connections=settings.worker_threads + 4)

@@ -4,7 +4,6 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-import requests
 import svcs
 from flask import Flask
 from redis import Redis
@@ -15,8 +14,6 @@ from chassis.metrics import metrics_app
 from chassis.web import install_health
 from sms_service.queue.interface import JobConsumer
 from sms_service.worker.loop import WorkerLoop
-
-_CHECK_SECONDS = 3
 
 
 class _QuietHandler(WSGIRequestHandler):
@@ -55,16 +52,3 @@ def serve_health(app: Flask, *, host: str, port: int) -> Iterator[int]:
     finally:
         server.shutdown()
         server.server_close()
-
-
-def is_healthy(port: int) -> bool:
-    """Ask the worker on this machine whether it is alive and ready; for container health checks."""
-    with requests.Session() as session:
-        session.trust_env = False
-        try:
-            return all(
-                session.get(f"http://127.0.0.1:{port}/{path}", timeout=_CHECK_SECONDS).ok
-                for path in ("healthz", "readyz")
-            )
-        except requests.RequestException:
-            return False
