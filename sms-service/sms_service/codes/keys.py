@@ -4,6 +4,7 @@ from chassis.addresses import client_network
 
 BUDGET_PREFIX = "sms:budget:"  # The counters of all texts together; the kind and the number of the window follow.
 WAITING_KEY = "sms:waiting"  # The log of the sends that no worker has claimed yet.
+WORKERS_KEY = "sms:workers"  # The living workers (sorted set: worker by its last heartbeat).
 KILL_SWITCH_KEY = "sms:kill_switch"  # A hash without an expiry, so that it stays on until somebody turns it off.
 
 

@@ -13,6 +13,7 @@ from werkzeug.serving import WSGIRequestHandler, make_server
 from chassis.metrics import metrics_app
 from chassis.web import install_health
 from sms_service.queue.interface import JobConsumer
+from sms_service.worker.heartbeat import Heartbeat
 from sms_service.worker.loop import WorkerLoop
 
 
@@ -21,12 +22,13 @@ class _QuietHandler(WSGIRequestHandler):
         """Write no access log, because only health checks and Prometheus call."""
 
 
-def create_health_app(loop: WorkerLoop, consumer: JobConsumer, redis: Redis) -> Flask:
-    """Make the app: ``/healthz`` says whether the loop turns, ``/readyz`` whether jobs would come in."""
+def create_health_app(loop: WorkerLoop, consumer: JobConsumer, redis: Redis, heartbeat: Heartbeat) -> Flask:
+    """Make the app: ``/healthz`` says whether the loop turns, ``/readyz`` whether jobs come in and the API knows it."""
     app = Flask(__name__)
     svcs.flask.init_app(app)
     svcs.flask.register_value(app, JobConsumer, consumer, ping=_check_consumer)
     svcs.flask.register_value(app, Redis, redis, ping=lambda redis: redis.ping())
+    svcs.flask.register_value(app, Heartbeat, heartbeat, ping=Heartbeat.check)
     install_health(app)
 
     def healthz() -> tuple[dict[str, str], int]:
