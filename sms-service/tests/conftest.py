@@ -18,7 +18,7 @@ from tenacity import Retrying, stop_after_attempt
 from chassis.logs import configure_logs
 from sms_service.app import create_app
 from sms_service.codes.crypto import CodeKeys
-from sms_service.codes.keys import WORKERS_KEY
+from sms_service.codes.keys import DATA_KEY, WORKERS_KEY
 from sms_service.codes.sms_codes import SmsCodes
 from sms_service.codes.templates import Templates
 from sms_service.providers.factory import make_inbox
@@ -132,7 +132,7 @@ def living_worker(make_heartbeat: Callable[..., Heartbeat]) -> Heartbeat:
 @pytest.fixture
 def keys_of_requests(redis: Redis) -> Callable[[], list[str]]:
     """The keys that are not a living worker's."""
-    return lambda: [key for key in redis.keys("sms:*") if key != WORKERS_KEY]
+    return lambda: [key for key in redis.keys("sms:*") if key not in (WORKERS_KEY, DATA_KEY)]
 
 
 @pytest.fixture

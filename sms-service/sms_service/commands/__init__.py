@@ -11,7 +11,7 @@ from chassis.errors import DependencyUnavailable
 from sms_service.codes.kill_switch import KillSwitch
 from sms_service.codes.sms_codes import SmsCodes
 from sms_service.commands.dead import dead
-from sms_service.commands.limits import guesses, kill_switch
+from sms_service.commands.limits import describe_age, guesses, kill_switch
 from sms_service.commands.send_test import send_test
 from sms_service.queue.factory import make_inspection
 from sms_service.queue.interface import InspectionFailed
@@ -31,7 +31,7 @@ def status() -> None:
     """Show the kill switch, the day's budget, the workers, the queues and how the providers are doing."""
     settings, redis, codes = svcs.flask.get(Settings, Redis, SmsCodes)
     try:
-        switch = KillSwitch(redis).state()
+        switch, age = KillSwitch(redis).state(), KillSwitch(redis).data_age()
         used = codes.sent_today()
         workers = load_workers(redis)
         depths = make_inspection(settings).depths()
@@ -42,6 +42,7 @@ def status() -> None:
     click.echo(f"budget    {'texts today':20} {used} of {settings.sends_per_day}")
     click.echo(f"backlog   {'oldest request':20} {workers.oldest_seconds:.1f} s")
     click.echo(f"workers   {'alive':20} {workers.alive or 'NONE: every request for a code is refused'}")
+    click.echo(f"redis     {'holds data':20} {describe_age(age) if age else 'since no worker was ever alive'}")
     for name, depth in depths.items():
         click.echo(f"queue     {name:20} {depth}")
     for name, state in states.items():

@@ -1,18 +1,37 @@
-"""The heartbeat of a worker: it tells the API that somebody works."""
+"""The heartbeat of a worker: it tells the API that somebody works, and remembers the kill switch for Redis."""
 
 import time
 import uuid
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from redis import Redis
+from structlog import get_logger
 
 from chassis.lua import load_script
 from chassis.redis_client import redis_errors
-from sms_service.codes.keys import WAITING_KEY, WORKERS_KEY
+from sms_service.codes.keys import (
+    DATA_KEY,
+    KILL_SWITCH_CHANGED_KEY,
+    KILL_SWITCH_KEY,
+    WAITING_KEY,
+    WORKERS_KEY,
+)
 
+log = get_logger(__name__)
 BEAT_SECONDS = 2.0
 # A job of a dead worker comes back sooner; until then it only seems to be lost.
 _LOST_SECONDS = 30
+_KEYS = [WORKERS_KEY, WAITING_KEY, KILL_SWITCH_KEY, KILL_SWITCH_CHANGED_KEY, DATA_KEY]
+
+
+@dataclass(frozen=True)
+class _SeenSwitch:
+    """The kill switch, as a worker last saw it on; all members are empty if it was off."""
+
+    changed_ms: str = ""
+    reason: str = ""
+    since: str = ""
 
 
 class Heartbeat:
@@ -31,6 +50,8 @@ class Heartbeat:
         self._code_ttl_seconds = code_ttl_seconds
         self._clock = clock
         self._beaten_at: float | None = None
+        self._data_since = ""
+        self._switch = _SeenSwitch()
         self._script = load_script(redis, __file__, "heartbeat")
 
     def is_due(self) -> bool:
@@ -45,10 +66,16 @@ class Heartbeat:
         """
         arguments: list[str | int] = [
             self._worker, int(self._seen_within_seconds * 1000), self._code_ttl_seconds * 1000,
-            _LOST_SECONDS * 1000 if is_idle else "",
+            _LOST_SECONDS * 1000 if is_idle else "", self._data_since,
+            self._switch.changed_ms, self._switch.reason, self._switch.since,
         ]  # fmt: skip
         with redis_errors():
-            self._script([WORKERS_KEY, WAITING_KEY], arguments)
+            was_lost, was_turned_on, self._data_since, *switch = self._script(_KEYS, arguments)
+        if was_lost:
+            log.error("redis_lost_data")
+        if was_turned_on:
+            log.error("kill_switch_turned_on_again", reason=self._switch.reason)
+        self._switch = _SeenSwitch(*switch)
         self._beaten_at = self._clock()
 
     def leave(self) -> None:

@@ -1,7 +1,9 @@
-"""The heartbeat of a worker, on a real Redis: who is alive, and what waits."""
+"""The heartbeat of a worker, on a real Redis: who is alive, what waits, and what Redis must not forget."""
 
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 import time_machine
@@ -9,11 +11,17 @@ from redis import Redis
 
 from chassis.errors import DependencyUnavailable
 from chassis.redis_client import connect_redis
-from sms_service.codes.keys import WAITING_KEY, WORKERS_KEY
+from sms_service.codes.keys import DATA_KEY, KILL_SWITCH_CHANGED_KEY, KILL_SWITCH_KEY, WAITING_KEY, WORKERS_KEY
+from sms_service.codes.kill_switch import KillSwitch
 from sms_service.queue.workers import load_workers
 from sms_service.worker.heartbeat import BEAT_SECONDS, Heartbeat
 
 Make = Callable[..., Heartbeat]
+
+
+@pytest.fixture
+def switch(redis: Redis) -> KillSwitch:
+    return KillSwitch(redis)
 
 
 @pytest.fixture
@@ -95,3 +103,82 @@ def test_without_redis_a_worker_is_not_heard_of() -> None:
             act()
     with pytest.raises(ConnectionError):
         away.check()
+
+
+def test_a_redis_that_lost_its_data_gets_the_switch_back_with_the_heartbeat(
+    make_heartbeat: Make, switch: KillSwitch, ask, redis: Redis, log_lines: list[Any]
+) -> None:
+    switch.turn_on("pumping")
+    before = switch.state()
+    worker = make_heartbeat()
+    worker.beat(is_idle=False)
+    redis.flushall()
+    assert ask().headers["Retry-After"] == "10"  # Nobody works.
+    worker.beat(is_idle=False)
+    assert switch.state() == before
+    assert ask().headers["Retry-After"] == "300"  # The switch.
+    worker.beat(is_idle=False)
+    events = [line["event"] for line in log_lines]
+    assert [event for event in events if event not in ("request", "request_failed")] == [
+        "redis_lost_data",
+        "kill_switch_turned_on_again",
+    ]
+
+
+def test_a_redis_that_lost_the_last_second_gets_the_switch_back(make_heartbeat, switch: KillSwitch, redis) -> None:
+    switch.turn_off()
+    last_second = redis.get(KILL_SWITCH_CHANGED_KEY)
+    time.sleep(0.002)
+    switch.turn_on("pumping")
+    worker = make_heartbeat()
+    worker.beat(is_idle=False)
+    redis.delete(KILL_SWITCH_KEY)
+    redis.set(KILL_SWITCH_CHANGED_KEY, last_second)
+    worker.beat(is_idle=False)
+    state, age = switch.state(), switch.data_age()
+    assert state is not None
+    assert state.reason == "pumping"
+    assert age is not None
+    assert not age.was_lost
+
+
+def test_a_switch_that_was_turned_off_stays_off(make_heartbeat: Make, switch: KillSwitch, redis: Redis) -> None:
+    worker = make_heartbeat()
+    switch.turn_on("pumping")
+    worker.beat(is_idle=False)
+    time.sleep(0.002)
+    switch.turn_off()
+    worker.beat(is_idle=False)
+    assert switch.state() is None
+    redis.flushall()
+    worker.beat(is_idle=False)
+    assert switch.state() is None
+
+
+def test_a_switch_of_an_earlier_version_is_remembered_too(make_heartbeat: Make, switch: KillSwitch, redis) -> None:
+    redis.hset(KILL_SWITCH_KEY, mapping={"reason": "", "since": 1_700_000_000})
+    worker = make_heartbeat()
+    worker.beat(is_idle=False)
+    redis.flushall()
+    worker.beat(is_idle=False)
+    state = switch.state()
+    assert state is not None
+    assert state.since == datetime.fromtimestamp(1_700_000_000, UTC)
+    switch.turn_off()
+    worker.beat(is_idle=False)
+    assert switch.state() is None
+
+
+def test_a_loss_is_told_from_a_first_start(make_heartbeat: Make, switch: KillSwitch, redis: Redis) -> None:
+    worker = make_heartbeat()
+    assert switch.data_age() is None
+    worker.beat(is_idle=False)
+    first = switch.data_age()
+    assert first is not None
+    assert not first.was_lost
+    assert abs((datetime.now(UTC) - first.since).total_seconds()) < 60
+    redis.hset(DATA_KEY, "since", 1_700_000_000_000)  # Another worker found it empty, and this one knows better.
+    worker.beat(is_idle=False)
+    age = switch.data_age()
+    assert age is not None
+    assert (age.since, age.was_lost) == (datetime.fromtimestamp(1_700_000_000, UTC), True)
