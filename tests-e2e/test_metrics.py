@@ -24,6 +24,7 @@ MOVED = {
 }
 STATES = {
     "gateway": ("gateway_revocations_age_seconds", "gateway_keys_age_seconds"),
+    "sms-service": ("sms_workers_alive",),
     "sms-worker": ("sms_worker_busy_threads", "sms_oldest_pending_seconds", "sms_queue_ready", "sms_breaker_state"),
 }
 

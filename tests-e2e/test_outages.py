@@ -65,6 +65,19 @@ def test_wrong_settings_of_one_service_end_once_and_leave_the_others(stack: Any,
     assert status_of(stack.url, "/api/v1/sms-codes", "POST", json=fields) == 503
 
 
+def test_without_a_worker_a_request_for_a_code_is_refused_and_its_captcha_kept(
+    stack: Any, solved_captcha: Callable[[], dict[str, str]], mobile: str
+) -> None:
+    fields = {"mobile": mobile, "purpose": "register", **solved_captcha()}
+    stack.compose("stop", "--timeout", "10", "sms-worker")
+    answer = requests.post(f"{stack.url}/api/v1/sms-codes", json=fields, timeout=20)
+    stack.compose("start", "sms-worker")
+    assert (answer.status_code, answer.json()["code"]) == (503, "sms_unavailable")
+    assert answer.headers["Retry-After"] == "10"
+    wait_until(lambda: status_of(stack.url, "/api/v1/sms-codes", "POST", json=fields) == 202)
+    assert len(stack.wait_for_texts(mobile, 1)) == 1
+
+
 def test_a_restart_of_redis_fails_no_read(
     stack: Any, compose: Callable[..., str], register: Callable[[], Any], app: Callable[..., Any]
 ) -> None:

@@ -26,6 +26,7 @@ from werkzeug.serving import WSGIRequestHandler, make_server
 
 from local.redis_server import RedisServer
 from local.settings import LocalSettings, environment, free_ports
+from sms_service.codes.keys import WORKERS_KEY
 from sms_service.queue.redis_stream import STREAM
 from stage.vendor import Vendor
 
@@ -104,8 +105,9 @@ class Client:
         self._http.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
 
     def wait_until_ready(self) -> None:
-        """Wait until the gateway knows the public keys and the revocations."""
+        """Wait until the gateway knows the public keys and the revocations, and the SMS API a worker."""
         _wait_for(lambda: requests.get(f"{self._url}/readyz", timeout=_ANSWER_SECONDS).ok, "the gateway is ready")
+        _wait_for(lambda: bool(self._redis.exists(WORKERS_KEY)), "a worker is alive")
 
     def solve_captcha(self) -> dict[str, str]:
         """Get a captcha and its answer."""

@@ -24,7 +24,7 @@ from sms_service.providers.factory import make_inbox, make_receipt_readers
 from sms_service.providers.inbox import Inbox
 from sms_service.queue.factory import make_publisher
 from sms_service.queue.interface import JobPublisher
-from sms_service.routing.breaker import Deliverability, ProviderHealth
+from sms_service.routing.deliverability import Deliverability
 from sms_service.settings import Settings
 
 SERVICE = "sms-service"
@@ -46,7 +46,10 @@ def create_app(settings: Settings | None = None, *, publisher: JobPublisher | No
     svcs.flask.register_value(app, Redis, redis)
     svcs.flask.register_value(app, SmsCodes, codes, ping=lambda _: redis.ping())
     svcs.flask.register_value(app, JobPublisher, publisher, ping=_check_publisher)
-    svcs.flask.register_value(app, Notices, Notices(redis, keys, settings, publisher))
+    deliverability = Deliverability(redis=redis, routes=settings.routes, code_ttl_seconds=settings.code_ttl_seconds)
+    svcs.flask.register_value(app, Deliverability, deliverability, ping=Deliverability.check_workers)
+    notices = Notices(redis, keys, settings, publisher=publisher, deliverability=deliverability)
+    svcs.flask.register_value(app, Notices, notices)
     captcha_service = ServiceClient(
         settings.captcha_service_url, name="captcha-service", own_name=SERVICE, tokens=tokens
     )
@@ -54,19 +57,13 @@ def create_app(settings: Settings | None = None, *, publisher: JobPublisher | No
         captchas=CaptchaClient(captcha_service),
         codes=codes,
         publisher=publisher,
-        deliverability=_make_deliverability(settings, redis),
+        deliverability=deliverability,
     )
     svcs.flask.register_value(app, CodeRequests, requests)
     _register_stores(app, settings, redis, keys)
     app.register_api(api)
     app.cli.add_command(sms)
     return app
-
-
-def _make_deliverability(settings: Settings, redis: Redis) -> Deliverability:
-    longest_outage_seconds = settings.code_ttl_seconds / 2
-    health = ProviderHealth(redis)
-    return Deliverability(routes=settings.routes, health=health, longest_outage_seconds=longest_outage_seconds)
 
 
 def _register_stores(app: OpenAPI, settings: Settings, redis: Redis, keys: CodeKeys) -> None:

@@ -5,6 +5,10 @@ from prometheus_client import Counter, Gauge, Histogram
 REQUESTS = Counter("sms_requests_total", "Requests for a code.", ["result"])
 NOTICES = Counter("sms_notices_total", "Notices asked for by another service.", ["result"])
 NO_TEMPLATES = Counter("sms_no_template_total", "Notices that no provider of the route has a template for.")
+NOT_DELIVERABLE = Counter("sms_not_deliverable_total", "Requests refused because no text could arrive.", ["reason"])
+WORKERS_ALIVE = Gauge(
+    "sms_workers_alive", "Workers that were heard of, when the API last looked.", multiprocess_mode="mostrecent"
+)
 LIMITS = Counter("sms_limits_total", "Requests refused, by the limit that was reached.", ["limit"])
 BUDGET_USED = Gauge(
     "sms_budget_used_ratio", "Share of a budget of all texts that is used.", ["budget"], multiprocess_mode="mostrecent"

@@ -33,6 +33,8 @@ class Settings(LimitSettings, ProviderSettings):
     useful_lifetime_seconds: float = Field(default=30, ge=0)
     queue_capacity_jobs: int = Field(default=50_000, ge=1)
     worker_threads: int = Field(default=16, ge=1, le=256)
+    # A worker sends a heartbeat every 2 s. When none was heard of for so long, requests for codes are refused.
+    worker_seen_within_seconds: float = Field(default=10, ge=5, le=60)
     # Longer than a provider call can take (8 s), so that no other worker takes the job of one that still sends.
     reclaim_after_seconds: float = Field(default=15, ge=10)
 

@@ -18,6 +18,7 @@ from tenacity import Retrying, stop_after_attempt
 from chassis.logs import configure_logs
 from sms_service.app import create_app
 from sms_service.codes.crypto import CodeKeys
+from sms_service.codes.keys import DATA_KEY, WORKERS_KEY
 from sms_service.codes.sms_codes import SmsCodes
 from sms_service.codes.templates import Templates
 from sms_service.providers.factory import make_inbox
@@ -28,6 +29,7 @@ from sms_service.routing.breaker import CircuitBreaker, ProviderHealth
 from sms_service.routing.dispatcher import Dispatcher
 from sms_service.routing.routes import Pace, Routes
 from sms_service.settings import Settings
+from sms_service.worker.heartbeat import Heartbeat
 from sms_service.worker.job_handler import JobHandler, TextWriter
 from sms_service.worker.job_states import JobStates
 
@@ -110,7 +112,31 @@ def settings(make_settings: Callable[..., Settings], captcha_address: str) -> Se
 
 
 @pytest.fixture
-def app(settings: Settings) -> OpenAPI:
+def make_heartbeat(redis: Redis) -> Callable[..., Heartbeat]:
+    """Make the heartbeat of one more worker."""
+
+    def make(*, seen_within_seconds: float = 60, **more: Any) -> Heartbeat:
+        return Heartbeat(redis, seen_within_seconds=seen_within_seconds, code_ttl_seconds=300, **more)
+
+    return make
+
+
+@pytest.fixture
+def living_worker(make_heartbeat: Callable[..., Heartbeat]) -> Heartbeat:
+    """A worker that the API has heard of; it takes no jobs."""
+    heartbeat = make_heartbeat()
+    heartbeat.beat(is_idle=False)
+    return heartbeat
+
+
+@pytest.fixture
+def keys_of_requests(redis: Redis) -> Callable[[], list[str]]:
+    """The keys that are not a living worker's."""
+    return lambda: [key for key in redis.keys("sms:*") if key not in (WORKERS_KEY, DATA_KEY)]
+
+
+@pytest.fixture
+def app(settings: Settings, living_worker: Heartbeat) -> OpenAPI:
     return create_app(settings)
 
 

@@ -1,11 +1,14 @@
 """A Redis that restarts, is away at the wrong moment, or forgot everything."""
 
+import shutil
 import time
 from collections.abc import Callable
 
 import pytest
 
+from sms_service.codes.keys import WORKERS_KEY
 from stage.broker import Broker
+from stage.processes import flask
 from stage.system import SmsSystem, new_mobiles
 from stage.vendor import Play
 
@@ -86,3 +89,37 @@ def test_a_redis_that_forgot_its_jobs_has_nobody_texted(rabbit_system: SmsSystem
     rabbit_system.settle([])
     assert worker.metric('sms_claim_total{reason="gone"}') == 10
     assert rabbit_system.vendor.texts() == {}
+
+
+@pytest.mark.parametrize("loss", ["FLUSHALL", "a restart without its files"])
+def test_a_redis_that_lost_everything_does_not_open_what_an_operator_closed(system: SmsSystem, loss: str) -> None:
+    system.api()
+    worker = system.worker()
+    flask("sms_service.app", "sms", "kill-switch", "on", "--reason", "a wave", env=system.env)
+    wait_for(lambda: system.redis.zscore(WORKERS_KEY, "nobody") is None)
+    seen_at = system.redis.zrange(WORKERS_KEY, 0, -1, withscores=True)
+    wait_for(lambda: system.redis.zrange(WORKERS_KEY, 0, -1, withscores=True) != seen_at)  # It saw the switch.
+    if loss == "FLUSHALL":
+        system.redis.flushall()
+    else:
+        system.server.stop()
+        shutil.rmtree(system.folder / "redis")
+        system.server.start()
+    asked = []
+
+    def is_closed_again() -> bool:
+        asked.append(system.ask(*new_mobiles(1)))
+        return asked[-1].retry_after == "300"
+
+    wait_for(is_closed_again)
+    assert {each.status for each in asked} == {503}
+    assert system.redis.hget("sms:kill_switch", "reason") == "a wave"
+    assert system.redis.hget("sms:data", "lost") == "1"
+    assert "kill_switch_turned_on_again" in worker.log.read_text()
+
+
+def wait_for(condition: Callable[[], object], *, seconds: float = 30) -> None:
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.05)

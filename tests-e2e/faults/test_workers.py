@@ -9,6 +9,7 @@ import pytest
 
 from stage.broker import Broker
 from stage.system import SmsSystem, new_mobiles
+from stage.tally import Asked
 from stage.vendor import Play, Reply, Vendor
 
 pytestmark = pytest.mark.outside
@@ -114,3 +115,89 @@ def test_twelve_rolling_restarts_under_a_backlog_bury_no_job(
     system.vendor.plays = (Play(),)
     assert judge(system, asked).texted == 300
     assert broker.dead() == 0
+
+
+def ask_until(status: int, system: SmsSystem, *, seconds: float = 40) -> list[Asked]:
+    """Ask until an answer has that status; fails when none has in time."""
+    end = time.monotonic() + seconds
+    asked = [system.ask(*new_mobiles(1))]
+    while asked[-1].status != status:
+        assert time.monotonic() < end, asked[-1]
+        time.sleep(0.25)
+        asked.append(system.ask(*new_mobiles(1)))
+    return asked
+
+
+def charges(system: SmsSystem) -> dict[str, object]:
+    """What every limit and budget counts, and the jobs that there are."""
+    logs = {key: system.redis.zrange(key, 0, -1) for key in system.redis.keys("sms:sends:*")}
+    return logs | {key: system.redis.hgetall(key) for key in system.redis.keys("sms:budget:day:*")} | {
+        "jobs": len(system.redis.keys("sms:job:*"))
+    }  # fmt: skip
+
+
+def test_without_a_worker_nothing_is_accepted_and_nothing_charged(system: SmsSystem, judge: Judge) -> None:
+    api, worker = system.api(), system.worker()
+    asked = [system.ask(*new_mobiles(1))]
+    system.settle(asked)
+    assert worker.stop() == 0
+    before = charges(system)
+    refused = [system.ask(mobile) for mobile in new_mobiles(20)]
+    assert {(each.status, each.retry_after) for each in refused} == {(503, "10")}
+    assert charges(system) == before
+    assert not api.is_ready()
+    assert api.metric("sms_workers_alive") == 0
+    assert api.metric('sms_not_deliverable_total{reason="no_worker"}') == 20
+    system.worker()
+    again = [system.ask(each.mobile) for each in refused]
+    assert {each.status for each in again} == {202}
+    assert api.is_ready()
+    assert judge(system, asked + again).texted == 21
+
+
+@pytest.mark.parametrize("end", [signal.SIGKILL, signal.SIGSTOP])
+def test_a_worker_that_vanishes_is_missed_within_seconds(system: SmsSystem, judge: Judge, end: signal.Signals) -> None:
+    system.api()
+    worker = system.worker(SMS_WORKER_SEEN_WITHIN_SECONDS="5")
+    worker.process.send_signal(end)
+    begun_at = time.monotonic()
+    asked = ask_until(503, system)
+    assert time.monotonic() - begun_at < 10
+    if end is signal.SIGSTOP:
+        worker.process.send_signal(signal.SIGCONT)
+    else:
+        system.worker()
+    asked += ask_until(202, system)
+    row = judge(system, asked)
+    assert row.texted == row.accepted > 1
+
+
+def test_workers_that_are_replaced_one_by_one_refuse_nobody(system: SmsSystem, judge: Judge) -> None:
+    system.api()
+    system.worker()
+    with ThreadPoolExecutor(1) as clients:
+        asking = clients.submit(system.ask_all, new_mobiles(200))
+        while not asking.done():
+            system.worker()
+            assert system.workers.pop(0).stop() == 0
+        asked = asking.result()
+    row = judge(system, asked)
+    assert (row.accepted, row.texted) == (200, 200)
+
+
+def test_a_backlog_that_grows_old_is_refused_until_it_is_gone(rabbit_system: SmsSystem, judge: Judge) -> None:
+    system = rabbit_system
+    life = {"SMS_CODE_TTL_SECONDS": "60", "SMS_USEFUL_LIFETIME_SECONDS": "10"}
+    system.vendor.shut()
+    api = system.api(**life)
+    system.worker(**life, SMS_WORKER_THREADS="1")
+    asked = system.ask_all(new_mobiles(5))  # One of them waits with the worker, for the vendor.
+    asked += ask_until(503, system)
+    assert asked[-1].retry_after == "30"
+    assert api.metric('sms_not_deliverable_total{reason="backlog"}') == 1
+    assert not api.is_ready()
+    system.vendor.open()
+    system.keeps_breaker_closed = True  # When the breaker would let the vendor be tried again is not asked here.
+    system.settle(asked)
+    asked += ask_until(202, system)
+    judge(system, asked)

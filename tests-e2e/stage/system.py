@@ -14,7 +14,7 @@ from chassis.identity import GATEWAY, INTERNAL_TOKEN_HEADER, Caller, InternalTok
 from chassis.mobiles import Mobile
 from local.redis_server import RedisServer
 from sms_service.codes.crypto import CodeKeys
-from sms_service.codes.keys import job_key
+from sms_service.codes.keys import WORKERS_KEY, job_key
 from sms_service.queue.redis_stream import DELAYED, STREAM
 from sms_service.routing.breaker import provider_key
 from stage.broker import Broker
@@ -52,6 +52,9 @@ class SmsSystem:
         self.server = RedisServer(folder / "redis", folder / "redis.sock")
         self.server.start()
         self.redis: Redis = Redis.from_url(self.server.url, decode_responses=True)
+        # The API takes requests before the first worker starts, so that a test can fill the queue. That worker's first
+        # heartbeat removes this one.
+        self.redis.zadd(WORKERS_KEY, {"nobody": 0})
         self.keys = CodeKeys(CODE_KEY)
         self.keeps_breaker_closed = False
         self.workers: list[Service] = []
@@ -62,7 +65,7 @@ class SmsSystem:
 
     def _environment(self, captchas: PassingCaptchas) -> dict[str, str]:
         env = {
-            "PATH": os.environ["PATH"],
+            **{name: os.environ[name] for name in ("PATH", "PYTHONPATH") if name in os.environ},
             "SMS_REDIS_URL": self.server.url,
             "SMS_INTERNAL_TOKEN_KEY": TOKEN_KEY,
             "SMS_CODE_KEY": CODE_KEY,

@@ -26,10 +26,9 @@ from sms_service.codes.reservation import BudgetSpent, LimitReached, Reservation
 from sms_service.codes.sms_codes import SmsCodes
 from sms_service.queue.interface import JobPublisher, NotPublished
 from sms_service.queue.job import SendJob
-from sms_service.routing.breaker import Deliverability
+from sms_service.routing.deliverability import Deliverability
 
 log = get_logger(__name__)
-_DOWN_SECONDS = 30
 
 
 @dataclass(frozen=True)
@@ -100,8 +99,8 @@ class CodeRequests:
     def _reserve_and_publish(self, code_request: CodeRequest) -> Reservation:
         recipient = code_request.recipient
         try:
-            if recipient.fixed_code is None and not self.deliverability.is_deliverable(recipient.country):
-                raise SmsUnavailable(retry_after_seconds=_DOWN_SECONDS)
+            if recipient.fixed_code is None:
+                self.deliverability.check(recipient.country)
             self.captchas.verify(code_request.captcha_id, code_request.captcha_text)
             reservation = self.codes.reserve(
                 recipient.mobile,

@@ -4,7 +4,12 @@ from chassis.addresses import client_network
 
 BUDGET_PREFIX = "sms:budget:"  # The counters of all texts together; the kind and the number of the window follow.
 WAITING_KEY = "sms:waiting"  # The log of the sends that no worker has claimed yet.
-KILL_SWITCH_KEY = "sms:kill_switch"  # A hash without an expiry, so that it stays on until somebody turns it off.
+WORKERS_KEY = "sms:workers"  # The living workers (sorted set: worker by its last heartbeat).
+# Three keys without an expiry: the switch (a hash) stays on until somebody turns it off; the ms of its last change; and
+# since when Redis holds data (a hash), which tells that Redis has lost them.
+KILL_SWITCH_KEY = "sms:kill_switch"
+KILL_SWITCH_CHANGED_KEY = "sms:kill_switch:changed"
+DATA_KEY = "sms:data"
 
 
 def job_key(mobile_hash: str, job_id: str) -> str:

@@ -19,6 +19,7 @@ from sms_service.codes.recipients import Recipient
 from sms_service.codes.reservation import limit_error
 from sms_service.queue.interface import JobPublisher, NotPublished
 from sms_service.queue.job import SendJob
+from sms_service.routing.deliverability import Deliverability
 
 log = get_logger(__name__)
 _LIMITS = {"notices_per_mobile_per_day", "sends_per_minute", "sends_per_day", "code_ttl_seconds"}
@@ -27,11 +28,20 @@ _LIMITS = {"notices_per_mobile_per_day", "sends_per_minute", "sends_per_day", "c
 class Notices:
     """Accepts notices. They have a limit of their own per mobile, and count to the budgets of all texts."""
 
-    def __init__(self, redis: Redis, keys: CodeKeys, limits: LimitSettings, publisher: JobPublisher) -> None:
+    def __init__(
+        self,
+        redis: Redis,
+        keys: CodeKeys,
+        limits: LimitSettings,
+        *,
+        publisher: JobPublisher,
+        deliverability: Deliverability,
+    ) -> None:
         self._redis = redis
         self._keys = keys
         self._limits = limits.model_dump(include=_LIMITS)
         self._publisher = publisher
+        self._deliverability = deliverability
         self._reserve_notice = load_script(redis, __file__, "windows", "notice")
 
     def request(self, recipient: Recipient, notice: Notice, language: Language) -> None:
@@ -50,6 +60,7 @@ class Notices:
 
     def _request(self, recipient: Recipient, notice: Notice, language: Language) -> str:
         try:
+            self._deliverability.check(recipient.country)
             job = self._reserve(recipient, notice, language)
             self._publish(job)
         except DependencyUnavailable as error:

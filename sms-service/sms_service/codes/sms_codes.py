@@ -4,7 +4,6 @@ import secrets
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any  # redis-py types the answers of every protocol version; ours are lists.
 
 from redis import Redis
 
@@ -15,7 +14,6 @@ from chassis.redis_client import redis_errors
 from sms_service.codes.crypto import CodeKeys
 from sms_service.codes.keys import (
     BUDGET_PREFIX,
-    WAITING_KEY,
     current_code_prefix,
     guesses_key,
     job_key,
@@ -165,24 +163,3 @@ class SmsCodes:
         with redis_errors():
             seconds, _ = self._redis.time()
             return int(self._redis.hget(f"{BUDGET_PREFIX}day:{seconds // 86_400}", "sent") or 0)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Backlog:
-    """The requests that no worker has claimed yet, as RESERVE wrote them down."""
-
-    redis: Redis
-    code_ttl_seconds: int
-
-    def oldest_seconds(self) -> float:
-        """Return the age of the oldest one whose code has not expired; 0 if there is none.
-
-        Raises:
-            DependencyUnavailable: Redis is away.
-        """
-        with redis_errors():
-            seconds, microseconds = self.redis.time()
-            now = seconds + microseconds / 1e6
-            since = (now - self.code_ttl_seconds) * 1000
-            oldest: Any = self.redis.zrange(WAITING_KEY, since, "+inf", byscore=True, offset=0, num=1, withscores=True)
-        return max(0.0, now - oldest[0][1] / 1000) if oldest else 0.0

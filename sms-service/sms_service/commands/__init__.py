@@ -9,13 +9,14 @@ from redis import Redis
 
 from chassis.errors import DependencyUnavailable
 from sms_service.codes.kill_switch import KillSwitch
-from sms_service.codes.sms_codes import Backlog, SmsCodes
+from sms_service.codes.sms_codes import SmsCodes
 from sms_service.commands.dead import dead
-from sms_service.commands.limits import guesses, kill_switch
+from sms_service.commands.limits import describe_age, guesses, kill_switch
 from sms_service.commands.send_test import send_test
 from sms_service.queue.factory import make_inspection
 from sms_service.queue.interface import InspectionFailed
 from sms_service.queue.rabbitmq.topology import TopologyError, apply_topology, check_topology
+from sms_service.queue.workers import load_workers
 from sms_service.routing.breaker import ProviderHealth, ProviderState
 from sms_service.settings import Settings
 
@@ -27,19 +28,21 @@ for command in (topology, dead, kill_switch, guesses, send_test):
 
 @sms.command()
 def status() -> None:
-    """Show the kill switch, the day's budget, the queues and how the providers are doing."""
+    """Show the kill switch, the day's budget, the workers, the queues and how the providers are doing."""
     settings, redis, codes = svcs.flask.get(Settings, Redis, SmsCodes)
     try:
-        switch = KillSwitch(redis).state()
+        switch, age = KillSwitch(redis).state(), KillSwitch(redis).data_age()
         used = codes.sent_today()
-        oldest_seconds = Backlog(redis=redis, code_ttl_seconds=settings.code_ttl_seconds).oldest_seconds()
+        workers = load_workers(redis)
         depths = make_inspection(settings).depths()
         states = ProviderHealth(redis).load_states(settings.providers)
     except (InspectionFailed, DependencyUnavailable) as error:
         raise click.ClickException(str(error)) from error
     click.echo(f"switch    {'kill switch':20} {'off' if switch is None else f'ON: {switch.reason}'}")
     click.echo(f"budget    {'texts today':20} {used} of {settings.sends_per_day}")
-    click.echo(f"backlog   {'oldest request':20} {oldest_seconds:.1f} s")
+    click.echo(f"backlog   {'oldest request':20} {workers.oldest_seconds:.1f} s")
+    click.echo(f"workers   {'alive':20} {workers.alive or 'NONE: every request for a code is refused'}")
+    click.echo(f"redis     {'holds data':20} {describe_age(age) if age else 'since no worker was ever alive'}")
     for name, depth in depths.items():
         click.echo(f"queue     {name:20} {depth}")
     for name, state in states.items():

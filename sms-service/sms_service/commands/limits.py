@@ -10,7 +10,7 @@ from redis import Redis
 
 from chassis.errors import DependencyUnavailable, MobileInvalid
 from chassis.mobiles import mask_mobile, parse_mobile
-from sms_service.codes.kill_switch import KillSwitch
+from sms_service.codes.kill_switch import DataAge, KillSwitch
 from sms_service.codes.sms_codes import SmsCodes
 
 kill_switch = AppGroup("kill-switch", help="Stop all texts at once: requests get 503, and nothing is charged.")
@@ -22,8 +22,10 @@ guesses = AppGroup("guesses", help="Wrong codes that were tried.")
 def on(reason: str) -> None:
     """Stop all texts until `kill-switch off`."""
     with _click_errors():
-        KillSwitch(svcs.flask.get(Redis)).turn_on(reason)
+        is_on_disk = KillSwitch(svcs.flask.get(Redis)).turn_on(reason)
     click.echo("The kill switch is on: no code is texted.")
+    if not is_on_disk:
+        click.echo("Redis does not say that it is on disk: look again after a restart of Redis.", err=True)
 
 
 @kill_switch.command()
@@ -36,14 +38,23 @@ def off() -> None:
 
 @kill_switch.command()
 def show() -> None:
-    """Say whether texts are stopped, since when and why."""
+    """Say whether texts are stopped, since when and why; and since when Redis would know."""
+    switch = KillSwitch(svcs.flask.get(Redis))
     with _click_errors():
-        state = KillSwitch(svcs.flask.get(Redis)).state()
+        state, age = switch.state(), switch.data_age()
     if state is None:
         click.echo("The kill switch is off.")
     else:
         since, reason = f"{state.since:%Y-%m-%dT%H:%M:%SZ}", state.reason or "no reason given"
         click.echo(f"The kill switch is on since {since}: {reason}")
+    if age is not None:
+        click.echo(f"Redis holds data {describe_age(age)}.")
+
+
+def describe_age(age: DataAge) -> str:
+    """Say since when Redis holds data."""
+    since = f"since {age.since:%Y-%m-%dT%H:%M:%SZ}"
+    return f"{since}, when it had LOST ALL that was set before" if age.was_lost else since
 
 
 @guesses.command()

@@ -1,4 +1,7 @@
-"""``flask --app sms_service.app sms send-test MOBILE``: one real text through one provider, without the queue."""
+"""``flask --app sms_service.app sms send-test MOBILE``: one real text through one provider, without the queue.
+
+It must run where a worker runs: on the compose stack only the workers reach the vendors.
+"""
 
 import uuid
 
@@ -17,6 +20,9 @@ from sms_service.providers.provider import Outcome, OutgoingSms
 from sms_service.settings import Settings
 
 _CODE = "000000"  # Never valid: no code is reserved for it.
+_NOT_REACHED = """
+The provider cannot be reached from here. Run this where a worker runs; only workers reach the providers:
+  docker compose exec sms-worker flask --app sms_service.app sms send-test MOBILE"""
 
 
 @click.command("send-test")
@@ -26,7 +32,7 @@ _CODE = "000000"  # Never valid: no code is reserved for it.
 @click.option("--language", type=click.Choice([*Language]), default=Language.ZH, show_default=True)
 @with_appcontext
 def send_test(mobile: str, provider: str | None, purpose: str, language: str) -> None:
-    """Text the code 000000, which opens nothing, to MOBILE; it costs what a text costs."""
+    """Text the code 000000, which opens nothing, to MOBILE; it costs what a text costs. Run it where a worker runs."""
     settings, redis = svcs.flask.get(Settings, Redis)
     name = provider or settings.providers[0]
     if name not in settings.providers:
@@ -43,7 +49,7 @@ def send_test(mobile: str, provider: str | None, purpose: str, language: str) ->
     client.close_connections()
     line = f"{name} to {mask_mobile(number)}: {answer.outcome} {answer.code} {answer.message_id}".rstrip()
     if answer.outcome is not Outcome.ACCEPTED:
-        raise click.ClickException(line)
+        raise click.ClickException(line + (_NOT_REACHED if answer.outcome is Outcome.NOT_SENT else ""))
     click.echo(line)
 
 

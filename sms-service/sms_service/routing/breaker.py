@@ -8,10 +8,12 @@ and write on the job that it may have been texted.
 
 import enum
 import uuid
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any  # redis-py types the replies of a pipeline so.
 
 from redis import Redis
+from redis.client import Pipeline
 from structlog import get_logger
 
 from chassis.lua import load_script
@@ -20,7 +22,7 @@ from sms_service import metrics
 from sms_service.codes.keys import KILL_SWITCH_KEY, job_key, job_reference_key
 from sms_service.providers.provider import Outcome, ProviderAnswer
 from sms_service.queue.job import SendJob
-from sms_service.routing.routes import Pace, Routes, shares_for
+from sms_service.routing.routes import Pace
 
 log = get_logger(__name__)
 _MS = 1000
@@ -173,17 +175,28 @@ class ProviderHealth:
         names = list(providers)
         with redis_errors(), self.redis.pipeline(transaction=False) as pipeline:
             pipeline.time()
-            for name in names:
-                pipeline.hmget(provider_key(name), "down_since", "open_until", "probe_until", *_HEALTH_FIELDS)
-                pipeline.zcard(in_flight_key(name))
+            request_states(pipeline, names)
             (seconds, microseconds), *replies = pipeline.execute()
-        now = seconds * _MS + microseconds / _MS
-        return {name: _parse_state(replies[2 * i], replies[2 * i + 1], now) for i, name in enumerate(names)}
+        return parse_states(names, replies, now_ms=seconds * _MS + microseconds / _MS)
 
-    def are_down(self, providers: Iterable[str], *, for_seconds: float) -> bool:
-        """Say whether all of them have been down for so long, and none may be tried now."""
-        states = self.load_states(providers).values()
-        return bool(states) and all(state.down_seconds > for_seconds and state.retry_seconds > 0 for state in states)
+
+def request_states(pipeline: Pipeline, providers: Sequence[str]) -> None:
+    """Add two commands for each provider to a pipeline; their replies are what `parse_states` takes."""
+    for name in providers:
+        pipeline.hmget(provider_key(name), "down_since", "open_until", "probe_until", *_HEALTH_FIELDS)
+        pipeline.zcard(in_flight_key(name))
+
+
+def parse_states(providers: Sequence[str], replies: Sequence[Any], *, now_ms: float) -> dict[str, ProviderState]:
+    """Read the replies; ``now_ms`` is the time of Redis."""
+    pairs = zip(replies[::2], replies[1::2], strict=True)
+    return {name: _parse_state(*pair, now_ms) for name, pair in zip(providers, pairs, strict=True)}
+
+
+def are_down(states: Iterable[ProviderState], *, for_seconds: float) -> bool:
+    """Say whether all of some providers have been down for so long, and none may be tried now."""
+    found = list(states)
+    return bool(found) and all(state.down_seconds > for_seconds and state.retry_seconds > 0 for state in found)
 
 
 def _parse_state(fields: list[str | None], in_flight: int, now: float) -> ProviderState:
@@ -209,23 +222,3 @@ def _health(since: float, attempts: float, failed: float, *before: float, now: f
     recent = attempts * last_weight + attempts_before * before_weight
     recent_failed = failed * last_weight + failed_before * before_weight
     return 1 - recent_failed / max(recent, _FEWEST_ATTEMPTS)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Deliverability:
-    """Knows from the routes and the breakers whether a text to a country can arrive in time."""
-
-    routes: Routes
-    health: ProviderHealth
-    longest_outage_seconds: float
-
-    def is_deliverable(self, country: str) -> bool:
-        """Say whether some provider of a country works, failed only lately, or is due to be tried again.
-
-        If all have been down for longer than ``longest_outage_seconds``, a text would come too late, so the request
-        must be refused. A provider that is due to be tried needs a request: only a send can find out that it works.
-
-        Raises:
-            DependencyUnavailable: Redis is away.
-        """
-        return not self.health.are_down(shares_for(self.routes, country), for_seconds=self.longest_outage_seconds)

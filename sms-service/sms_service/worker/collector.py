@@ -5,11 +5,12 @@ from dataclasses import dataclass
 
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
+from redis import Redis
 from structlog import get_logger
 
 from chassis.errors import DependencyUnavailable
-from sms_service.codes.sms_codes import Backlog
 from sms_service.queue.interface import InspectionFailed, QueueInspection
+from sms_service.queue.workers import load_workers
 from sms_service.routing.breaker import ProviderHealth
 
 log = get_logger(__name__)
@@ -20,8 +21,7 @@ class SharedState(Collector):
     """Gauges that every worker reports alike, so a query takes their maximum. What cannot be read is left out."""
 
     inspection: QueueInspection
-    backlog: Backlog
-    health: ProviderHealth
+    redis: Redis
     providers: Sequence[str]
 
     def describe(self) -> Iterable[GaugeMetricFamily]:
@@ -45,7 +45,7 @@ class SharedState(Collector):
 
     def _oldest(self) -> GaugeMetricFamily:
         help_text = "Age of the oldest request that no worker has claimed, of those whose code still lives."
-        return GaugeMetricFamily("sms_oldest_pending_seconds", help_text, value=self.backlog.oldest_seconds())
+        return GaugeMetricFamily("sms_oldest_pending_seconds", help_text, value=load_workers(self.redis).oldest_seconds)
 
     def _provider_states(self) -> Iterator[GaugeMetricFamily]:
         down = GaugeMetricFamily("sms_breaker_state", "1 while a provider's breaker is open.", labels=["provider"])
@@ -55,7 +55,7 @@ class SharedState(Collector):
             labels=["provider"],
         )
         in_flight = GaugeMetricFamily("sms_provider_under_way", "Sends that wait for an answer.", labels=["provider"])
-        for name, state in self.health.load_states(self.providers).items():
+        for name, state in ProviderHealth(self.redis).load_states(self.providers).items():
             down.add_metric([name], state.down_seconds > 0)
             health.add_metric([name], state.health)
             in_flight.add_metric([name], state.in_flight)

@@ -4,7 +4,6 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-import requests
 import svcs
 from flask import Flask
 from redis import Redis
@@ -14,9 +13,8 @@ from werkzeug.serving import WSGIRequestHandler, make_server
 from chassis.metrics import metrics_app
 from chassis.web import install_health
 from sms_service.queue.interface import JobConsumer
+from sms_service.worker.heartbeat import Heartbeat
 from sms_service.worker.loop import WorkerLoop
-
-_CHECK_SECONDS = 3
 
 
 class _QuietHandler(WSGIRequestHandler):
@@ -29,12 +27,13 @@ class _QuietHandler(WSGIRequestHandler):
             super().send_header(keyword, value)
 
 
-def create_health_app(loop: WorkerLoop, consumer: JobConsumer, redis: Redis) -> Flask:
-    """Make the app: ``/healthz`` says whether the loop turns, ``/readyz`` whether jobs would come in."""
+def create_health_app(loop: WorkerLoop, consumer: JobConsumer, redis: Redis, heartbeat: Heartbeat) -> Flask:
+    """Make the app: ``/healthz`` says whether the loop turns, ``/readyz`` whether jobs come in and the API knows it."""
     app = Flask(__name__)
     svcs.flask.init_app(app)
     svcs.flask.register_value(app, JobConsumer, consumer, ping=_check_consumer)
     svcs.flask.register_value(app, Redis, redis, ping=lambda redis: redis.ping())
+    svcs.flask.register_value(app, Heartbeat, heartbeat, ping=Heartbeat.check)
     install_health(app)
 
     def healthz() -> tuple[dict[str, str], int]:
@@ -60,16 +59,3 @@ def serve_health(app: Flask, *, host: str, port: int) -> Iterator[int]:
     finally:
         server.shutdown()
         server.server_close()
-
-
-def is_healthy(port: int) -> bool:
-    """Ask the worker on this machine whether it is alive and ready; for container health checks."""
-    with requests.Session() as session:
-        session.trust_env = False
-        try:
-            return all(
-                session.get(f"http://127.0.0.1:{port}/{path}", timeout=_CHECK_SECONDS).ok
-                for path in ("healthz", "readyz")
-            )
-        except requests.RequestException:
-            return False

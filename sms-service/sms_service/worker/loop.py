@@ -13,6 +13,7 @@ from chassis.errors import DependencyUnavailable
 from chassis.tracing import begin_request
 from sms_service import metrics
 from sms_service.queue.interface import JobConsumer, Lease, NotPublished
+from sms_service.worker.heartbeat import Heartbeat
 
 log = get_logger(__name__)
 _WAIT_SECONDS = 1.0
@@ -20,14 +21,16 @@ _ALIVE_SECONDS = 30.0
 
 
 class WorkerLoop:
-    """The loop; each lease is handled by a thread of its own."""
+    """The loop; each lease is handled by a thread of its own. A loop that hangs sends no heartbeat."""
 
-    def __init__(self, consumer: JobConsumer, *, threads: int, stopping: threading.Event) -> None:
+    def __init__(self, consumer: JobConsumer, *, threads: int, stopping: threading.Event, heartbeat: Heartbeat) -> None:
         self._consumer = consumer
+        self._heartbeat = heartbeat
         self._threads = threads
         self._free_threads = threading.Semaphore(threads)
         self._stopping = stopping
         self._turned_at = time.monotonic()
+        self._can_lease = False
 
     def run(self, handle: Callable[[Lease], None]) -> None:
         """Handle jobs until `stop`; then lease no more, and return when the leased ones are finished."""
@@ -40,6 +43,8 @@ class WorkerLoop:
                     pool.submit(self._handle, handle, lease)
                 if threads > len(leases):
                     self._free_threads.release(threads - len(leases))
+                self._beat(is_idle=threads > 0 and not leases)
+            self._leave()
             metrics.DRAINING.set(1)
             self._consumer.stop()
         metrics.DRAINING.set(0)
@@ -53,11 +58,28 @@ class WorkerLoop:
 
     def _lease_jobs(self, limit: int) -> list[Lease]:
         try:
-            return self._consumer.lease(limit=limit, wait_seconds=_WAIT_SECONDS)
+            leases = self._consumer.lease(limit=limit, wait_seconds=_WAIT_SECONDS)
         except Exception:
+            self._can_lease = False
             log.exception("lease_failed")
             self._stopping.wait(_WAIT_SECONDS)
             return []
+        self._can_lease = True
+        return leases
+
+    def _beat(self, *, is_idle: bool) -> None:
+        """Send the heartbeat if it is due, and if this worker can take jobs."""
+        try:
+            if not self._stopping.is_set() and self._heartbeat.is_due() and self._can_lease and self._consumer.is_up():
+                self._heartbeat.beat(is_idle=is_idle)
+        except DependencyUnavailable as error:
+            log.warning("heartbeat_failed", error=str(error))
+
+    def _leave(self) -> None:
+        try:
+            self._heartbeat.leave()
+        except DependencyUnavailable as error:  # Redis forgets this worker by itself.
+            log.warning("heartbeat_failed", error=str(error))
 
     def _handle(self, handle: Callable[[Lease], None], lease: Lease) -> None:
         begin_request(lease.job.request_id)

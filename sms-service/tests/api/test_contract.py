@@ -12,6 +12,8 @@ from chassis.web import Access, openapi_document
 from sms_service.app import create_app
 from sms_service.settings import Settings
 
+pytestmark = pytest.mark.usefixtures("living_worker")
+
 GOOD = {"mobile": "13800138000", "purpose": "login", "captcha_id": "c", "captcha_text": "t"}
 
 
@@ -108,6 +110,16 @@ def test_the_service_is_ready_when_redis_and_the_queue_are(client: FlaskClient) 
     answer = client.get("/readyz")
     assert answer.status_code == 200
     assert set(answer.json["checks"].values()) == {"up"}
+
+
+def test_the_service_is_not_ready_without_a_worker(client: FlaskClient, living_worker) -> None:
+    living_worker.leave()
+    answer = client.get("/readyz")
+    down = {name for name, state in answer.json["checks"].items() if state == "down"}
+    assert (answer.status_code, down) == (503, {"sms_service.routing.deliverability.Deliverability"})
+    assert client.get("/healthz").status_code == 200
+    living_worker.beat(is_idle=True)
+    assert client.get("/readyz").status_code == 200
 
 
 def test_the_service_is_not_ready_without_redis(make_settings) -> None:

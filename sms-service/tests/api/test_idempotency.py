@@ -17,6 +17,8 @@ from sms_service.providers.inbox import Inbox
 from sms_service.queue.interface import NotPublished, PublishFailure
 from sms_service.queue.redis_stream import RedisStreamPublisher
 
+pytestmark = pytest.mark.usefixtures("living_worker")
+
 BODY = {"mobile": "13800138000", "purpose": "register", "captcha_id": "one", "captcha_text": "AB3D"}
 PROMISE: AcceptedCodeRequest = {"expires_in": 300, "resend_after": 60}
 
@@ -42,6 +44,15 @@ def test_T20_a_repeated_request_gets_the_same_answer_and_one_text(post, captcha_
     assert len(captcha_stub.calls) == 1
     work()
     assert len(inbox.messages()) == 1
+
+
+def test_a_repeated_request_is_answered_when_nobody_works_any_more(post, captcha_stub, living_worker) -> None:
+    captcha_stub.answers["one"] = "AB3D"
+    assert post("a-key").status_code == 202
+    living_worker.leave()
+    again = post("a-key")
+    assert (again.status_code, again.json) == (202, PROMISE)
+    assert post("another-key").status_code == 503
 
 
 def test_a_refused_captcha_is_refused_again_without_being_asked(post, captcha_stub) -> None:

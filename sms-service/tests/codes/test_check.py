@@ -14,6 +14,8 @@ from sms_service.codes.purposes import Purpose
 from sms_service.codes.reservation import LimitReached
 from sms_service.codes.sms_codes import CodeCheck, SmsCodes
 
+pytestmark = pytest.mark.usefixtures("living_worker")
+
 MOBILE, CODE = Mobile("+8613800138000"), "042619"
 
 

@@ -20,6 +20,8 @@ from sms_service.queue.job import SendJob
 from sms_service.queue.redis_stream import RedisStreamPublisher
 from sms_service.worker.job_states import ClaimReason
 
+pytestmark = pytest.mark.usefixtures("living_worker")
+
 
 def code_in(text: str) -> str:
     found = re.search(r"[0-9]{6}", text)
@@ -116,10 +118,10 @@ def test_a_wrong_mobile_is_told_before_the_captcha_is_spent(ask, captcha_stub) -
     assert captcha_stub.calls == []
 
 
-def test_a_wrong_captcha_sends_nothing(ask, redis: Redis) -> None:
+def test_a_wrong_captcha_sends_nothing(ask, keys_of_requests) -> None:
     answer = ask(captcha_text="WRONG")
     assert (answer.status_code, answer.json["code"]) == (400, "captcha_wrong")
-    assert redis.keys("sms:*") == []
+    assert keys_of_requests() == []
 
 
 def test_an_expired_captcha_is_told(ask) -> None:
@@ -127,13 +129,13 @@ def test_an_expired_captcha_is_told(ask) -> None:
     assert (answer.status_code, answer.json["code"]) == (400, "captcha_expired")
 
 
-def test_without_captcha_service_nothing_is_sent(make_settings, called_by, redis: Redis) -> None:
+def test_without_captcha_service_nothing_is_sent(make_settings, called_by, keys_of_requests) -> None:
     client = create_app(make_settings(captcha_service_url="http://127.0.0.1:9")).test_client()
     body = {"mobile": "13800138000", "purpose": "login", "captcha_id": "c", "captcha_text": "t"}
     answer = client.post("/api/v1/sms-codes", json=body, headers=called_by("sms-service"))
     assert (answer.status_code, answer.json["code"]) == (503, "sms_unavailable")
     assert answer.headers["Retry-After"]
-    assert redis.keys("sms:*") == []
+    assert keys_of_requests() == []
 
 
 def test_an_answer_that_captcha_service_should_not_give_fails_closed(ask, captcha_stub) -> None:
@@ -363,3 +365,38 @@ def test_a_right_code_counts_for_its_provider_and_country(ask, consume, work, in
     [code] = re.findall(r"[0-9]{6}", inbox.messages()[0].text)
     assert consume(code).json["verified"] is True
     assert VERIFIED.labels("inbox", "CN")._value.get() == before + 1
+
+
+def test_without_a_worker_nothing_is_promised_charged_or_spent(
+    ask, living_worker, captcha_stub, keys_of_requests
+) -> None:
+    living_worker.leave()
+    answers = [ask(f"138001380{number:02d}") for number in range(20)]
+    assert {(a.status_code, a.json["code"], a.json["errno"], a.headers["Retry-After"]) for a in answers} == {
+        (503, "sms_unavailable", "4301", "10")
+    }
+    assert captcha_stub.calls == []
+    assert keys_of_requests() == []
+    living_worker.beat(is_idle=True)
+    assert ask().status_code == 202
+
+
+def test_a_worker_that_does_not_keep_up_is_no_promise(ask, living_worker, redis: Redis, now_ms, captcha_stub) -> None:
+    assert ask().status_code == 202
+    [(oldest, since)] = redis.zrange("sms:waiting", 0, 0, withscores=True)
+    redis.zadd("sms:waiting", {oldest: since - 101_000})
+    charged = len(captcha_stub.calls)
+    answer = ask("13900139000")
+    assert (answer.status_code, answer.json["code"], answer.headers["Retry-After"]) == (503, "sms_unavailable", "30")
+    assert len(captcha_stub.calls) == charged
+    living_worker.beat(is_idle=True)  # The queue is empty: the job was lost.
+    assert ask("13900139000").status_code == 202
+
+
+def test_a_test_number_needs_no_worker(make_settings, called_by, captcha_address, captcha_stub, living_worker) -> None:
+    living_worker.leave()
+    settings = make_settings(captcha_service_url=captcha_address, test_mobiles="+8613800138000:123456:2999-12-31")
+    captcha_stub.answers["one"] = "AB3D"
+    body = {"mobile": "13800138000", "purpose": "login", "captcha_id": "one", "captcha_text": "AB3D"}
+    client = create_app(settings).test_client()
+    assert client.post("/api/v1/sms-codes", json=body, headers=called_by("sms-service")).status_code == 202

@@ -18,6 +18,8 @@ from sms_service.providers.provider import Outcome, OutgoingSms, ProviderAnswer
 from sms_service.queue.interface import NotPublished, PublishFailure
 from sms_service.queue.redis_stream import DELAYED, RedisStreamConsumer
 
+pytestmark = pytest.mark.usefixtures("living_worker")
+
 MOBILE = Mobile("+8613800138000")
 
 
@@ -188,10 +190,10 @@ def test_without_redis_no_notice_is_promised(make_settings, notify) -> None:
     assert notify(at=client).json["code"] == "sms_unavailable"
 
 
-def test_a_test_number_is_not_texted(make_settings, notify, redis: Redis) -> None:
+def test_a_test_number_is_not_texted(make_settings, notify, keys_of_requests) -> None:
     client = create_app(make_settings(test_mobiles=f"{MOBILE}:123456:2999-12-31")).test_client()
     assert notify(at=client).status_code == 204
-    assert redis.keys("sms:*") == []
+    assert keys_of_requests() == []
 
 
 def test_a_vendor_with_a_template_gets_a_notice_without_parameters(notify, work) -> None:
@@ -262,3 +264,12 @@ def test_the_mobile_stands_nowhere_in_clear(notify, redis: Redis) -> None:
     notify()
     kept = [redis.hgetall(key) for key in redis.keys("sms:job:*")] + redis.keys("*")
     assert "138001380" not in repr(kept)
+
+
+def test_without_a_worker_no_notice_is_promised_or_charged(notify, living_worker, keys_of_requests) -> None:
+    living_worker.leave()
+    answer = notify()
+    assert (answer.status_code, answer.json["code"], answer.headers["Retry-After"]) == (503, "sms_unavailable", "10")
+    assert keys_of_requests() == []
+    living_worker.beat(is_idle=True)
+    assert notify().status_code == 204

@@ -14,6 +14,8 @@ from sms_service.codes.recipients import Recipients
 from sms_service.providers.inbox import Inbox
 from sms_service.settings import Settings
 
+pytestmark = pytest.mark.usefixtures("living_worker")
+
 TEST = "+8613800138000:123456:2099-12-31"
 
 

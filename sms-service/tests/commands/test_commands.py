@@ -1,5 +1,6 @@
 """The command ``sms status``, on a real Redis; the other commands have modules of their own."""
 
+import re
 import time
 from typing import Any
 
@@ -9,6 +10,7 @@ from redis import Redis
 from chassis.mobiles import Mobile
 from sms_service.codes.purposes import Purpose
 from sms_service.queue.redis_stream import STREAM
+from sms_service.worker.heartbeat import Heartbeat
 
 
 def test_the_status_names_switch_budget_and_backlog(sms, make_codes, redis: Redis) -> None:
@@ -19,6 +21,12 @@ def test_the_status_names_switch_budget_and_backlog(sms, make_codes, redis: Redi
     assert lines[0].split()[-4:] == ["switch", "ON:", "a", "wave"]
     assert lines[1].endswith("1 of 1000")
     assert 39 < float(lines[2].split()[-2]) < 60
+
+
+def test_the_status_says_that_nobody_works(sms, living_worker: Heartbeat) -> None:
+    assert re.search(r"^workers +alive +1$", sms("status").output, re.MULTILINE)
+    living_worker.leave()
+    assert "NONE: every request for a code is refused" in sms("status").output
 
 
 def test_the_status_names_queues_and_providers(sms, redis: Redis) -> None:

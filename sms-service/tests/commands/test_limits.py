@@ -1,5 +1,7 @@
 """The commands that stop all texts and that end the lockout of a mobile."""
 
+import re
+
 import pytest
 from flask_openapi3 import OpenAPI
 from redis import Redis
@@ -8,6 +10,7 @@ from chassis.mobiles import Mobile
 from sms_service.app import create_app
 from sms_service.codes.kill_switch import KillSwitch
 from sms_service.codes.purposes import Purpose
+from sms_service.worker.heartbeat import Heartbeat
 
 MOBILE = Mobile("+8613800138000")
 
@@ -27,14 +30,33 @@ def run(app: OpenAPI):
 
 
 def test_the_commands_turn_the_switch(run, switch: KillSwitch) -> None:
-    assert run("kill-switch", "show") == (0, "The kill switch is off.\n")
-    assert run("kill-switch", "on", "--reason", "pumping") == (0, "The kill switch is on: no code is texted.\n")
+    assert run("kill-switch", "show")[1].splitlines()[0] == "The kill switch is off."
+    code, output = run("kill-switch", "on", "--reason", "pumping")
+    assert (code, output.splitlines()[0]) == (0, "The kill switch is on: no code is texted.")
     code, output = run("kill-switch", "show")
     assert code == 0
     assert output.startswith("The kill switch is on since 20")
-    assert output.endswith(": pumping\n")
+    assert output.splitlines()[0].endswith(": pumping")
     assert run("kill-switch", "off") == (0, "The kill switch is off.\n")
     assert switch.state() is None
+
+
+def test_a_switch_that_is_not_on_disk_is_said(run, redis: Redis) -> None:
+    redis.config_set("appendonly", "no")
+    _, output = run("kill-switch", "on")
+    assert output.splitlines()[1:] == ["Redis does not say that it is on disk: look again after a restart of Redis."]
+
+
+def test_the_commands_say_what_redis_has_lost(run, living_worker: Heartbeat, redis: Redis) -> None:
+    since = redis.hget("sms:data", "since")
+    assert re.fullmatch(r"Redis holds data since 20[-0-9]+T[:0-9]+Z\.", run("kill-switch", "show")[1].splitlines()[1])
+    assert "LOST" not in run("status")[1]
+    redis.flushall()
+    assert "since no worker was ever alive" in run("status")[1]
+    redis.hset("sms:data", "since", int(since or 0) + 1)
+    living_worker.beat(is_idle=False)
+    for words in (("kill-switch", "show"), ("status",)):
+        assert ", when it had LOST ALL that was set before" in run(*words)[1]
 
 
 def test_a_command_resets_wrong_tries(run, make_codes, redis: Redis) -> None:

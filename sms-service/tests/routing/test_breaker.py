@@ -16,7 +16,7 @@ from sms_service.codes.keys import job_key
 from sms_service.metrics import BREAKER_OPENINGS
 from sms_service.providers.provider import Outcome, ProviderAnswer
 from sms_service.queue.job import SendJob
-from sms_service.routing.breaker import CircuitBreaker, CircuitOpen, JobOver, JobTaken, ProviderHealth, Send
+from sms_service.routing.breaker import CircuitBreaker, CircuitOpen, JobOver, JobTaken, ProviderHealth, Send, are_down
 from sms_service.routing.routes import Pace
 
 FAILS = ProviderAnswer(Outcome.UNCERTAIN, "http_500")
@@ -388,16 +388,19 @@ def test_a_job_that_is_not_in_hand_is_over(breaker, new_send, redis: Redis, stat
     assert redis.exists(key) == (1 if state else 0)
 
 
-def test_all_are_down_only_if_none_may_be_tried(health, breaker, answer_jobs, open_time_is_over, redis: Redis) -> None:
+def test_all_are_down_only_if_none_may_be_tried(health, answer_jobs, open_time_is_over) -> None:
+    def all_are_down(*providers: str, for_seconds: float) -> bool:
+        return are_down(health.load_states(providers).values(), for_seconds=for_seconds)
+
     answer_jobs(UNUSABLE)
-    assert not health.are_down(["a", "b"], for_seconds=0)
+    assert not all_are_down("a", "b", for_seconds=0)
     answer_jobs(UNUSABLE, provider="b")
     threading.Event().wait(0.01)
-    assert health.are_down(["a", "b"], for_seconds=0)
-    assert not health.are_down(["a", "b"], for_seconds=60)
+    assert all_are_down("a", "b", for_seconds=0)
+    assert not all_are_down("a", "b", for_seconds=60)
     open_time_is_over()
-    assert not health.are_down(["a", "b"], for_seconds=0)
-    assert not health.are_down([], for_seconds=0)
+    assert not all_are_down("a", "b", for_seconds=0)
+    assert not all_are_down(for_seconds=0)
 
 
 def test_a_repetition_keeps_the_time_of_the_first_send(breaker, new_send, redis: Redis) -> None:

@@ -1,5 +1,6 @@
 """Fixtures of the worker: jobs that wait, and their states."""
 
+import threading
 from collections.abc import Callable
 
 import pytest
@@ -9,7 +10,11 @@ from chassis.mobiles import Mobile
 from sms_service.codes.purposes import Purpose
 from sms_service.codes.reservation import Reservation
 from sms_service.codes.sms_codes import SmsCodes
+from sms_service.queue.interface import JobConsumer
 from sms_service.queue.job import SendJob
+from sms_service.queue.redis_stream import RedisStreamConsumer
+from sms_service.worker.heartbeat import Heartbeat
+from sms_service.worker.loop import WorkerLoop
 
 MOBILE = Mobile("+8613800138000")
 
@@ -28,6 +33,23 @@ def enqueue(make_codes, stream_publisher) -> Callable[..., Reservation]:
         return reservation
 
     return put
+
+
+@pytest.fixture
+def make_worker_loop(redis: Redis, make_heartbeat: Callable[..., Heartbeat]) -> Callable[..., WorkerLoop]:
+    """Make the loop of one more worker, on a stream unless a consumer is given."""
+
+    def make(
+        consumer: JobConsumer | None = None, *, threads: int = 1, heartbeat: Heartbeat | None = None
+    ) -> WorkerLoop:
+        return WorkerLoop(
+            consumer or RedisStreamConsumer(redis, reclaim_after_seconds=10),
+            threads=threads,
+            stopping=threading.Event(),
+            heartbeat=heartbeat or make_heartbeat(),
+        )
+
+    return make
 
 
 @pytest.fixture

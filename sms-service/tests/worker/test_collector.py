@@ -2,13 +2,12 @@
 
 from redis import Redis
 
-from sms_service.codes.sms_codes import Backlog
+from sms_service.queue.workers import load_workers
 
 
 def test_a_claimed_request_waits_no_longer(enqueue, work, redis: Redis) -> None:
-    backlog = Backlog(redis=redis, code_ttl_seconds=300)
-    assert backlog.oldest_seconds() == 0
+    assert load_workers(redis).oldest_seconds == 0
     enqueue()
-    assert 0 < backlog.oldest_seconds() < 60
+    assert 0 < load_workers(redis).oldest_seconds < 60
     work()
-    assert backlog.oldest_seconds() == 0
+    assert load_workers(redis).oldest_seconds == 0

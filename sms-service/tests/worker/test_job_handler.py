@@ -25,7 +25,6 @@ from sms_service.routing.breaker import CircuitBreaker, Send
 from sms_service.routing.routes import Pace
 from sms_service.worker.job_handler import retry_until
 from sms_service.worker.job_states import Finish, FinishState
-from sms_service.worker.loop import WorkerLoop
 
 MOBILE = Mobile("+8613800138000")
 
@@ -306,7 +305,9 @@ def test_a_requeue_that_a_crash_swallowed_is_repeated(enqueue, redis, work, make
     assert (state(reservation), len(provider.sent)) == ("sent", 1)
 
 
-def test_a_stopping_worker_finishes_what_it_has(enqueue, redis, make_job_handler, stream_consumer, state) -> None:
+def test_a_stopping_worker_finishes_what_it_has(
+    enqueue, redis, make_job_handler, stream_consumer, make_worker_loop, state
+) -> None:
     begun, released = threading.Event(), threading.Event()
 
     class SlowProvider(ScriptedProvider):
@@ -316,7 +317,7 @@ def test_a_stopping_worker_finishes_what_it_has(enqueue, redis, make_job_handler
             return super().send_text(sms)
 
     first = enqueue()
-    worker = WorkerLoop(stream_consumer, threads=1, stopping=threading.Event())
+    worker = make_worker_loop(stream_consumer)
     thread = threading.Thread(target=worker.run, args=[make_job_handler(SlowProvider()).handle])
     thread.start()
     assert begun.wait(5)

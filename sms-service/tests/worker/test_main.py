@@ -20,8 +20,10 @@ from sms_service.codes.purposes import Purpose
 from sms_service.codes.sms_codes import SmsCodes
 from sms_service.providers.inbox import Inbox
 from sms_service.queue.job import SendJob
+from sms_service.queue.workers import load_workers
 from sms_service.settings import Settings
-from sms_service.worker.health_server import create_health_app, is_healthy, serve_health
+from sms_service.worker.health_server import create_health_app, serve_health
+from sms_service.worker.heartbeat import Heartbeat
 
 CODE_KEY = secrets.token_urlsafe(32)
 COMMAND = [sys.executable, "-m", "sms_service.worker"]
@@ -69,7 +71,7 @@ def eventually(is_so: Callable[[], object]) -> bool:
 
 
 def test_a_worker_sends_is_healthy_and_ends_in_order(
-    worker, environment, health_port: int, make_codes: Callable[..., SmsCodes], stream_publisher, inbox: Inbox
+    worker, health_port: int, make_codes: Callable[..., SmsCodes], stream_publisher, inbox: Inbox, redis: Redis
 ) -> None:
     codes = make_codes()
     reservation = codes.reserve(Mobile("+8613800138000"), Purpose.LOGIN, subject="", ip="192.0.2.1")
@@ -77,22 +79,26 @@ def test_a_worker_sends_is_healthy_and_ends_in_order(
     stream_publisher.publish(job)
     codes.commit(reservation)
     assert eventually(inbox.messages)
-    assert subprocess.run([*COMMAND, "--check"], env=environment, check=False).returncode == 0
+    assert eventually(lambda: requests.get(f"http://127.0.0.1:{health_port}/readyz", timeout=5).status_code == 200)
     metrics = requests.get(f"http://127.0.0.1:{health_port}/metrics", timeout=5).text
     assert 'sms_claim_total{reason="won"} 1.0' in metrics
     assert 'sms_queue_ready{queue="sms:queue:dead"} 0.0' in metrics
     assert 'sms_breaker_state{provider="inbox"} 0.0' in metrics
+    assert load_workers(redis).alive == 1
     worker.send_signal(signal.SIGTERM)
     _, logs = worker.communicate(timeout=10)
     assert worker.returncode == 0
+    assert load_workers(redis).alive == 0
     assert b"request-of-the-test" in logs
     assert b"worker_stopped" in logs
     assert b"042619" not in logs
     assert b"13800138000" not in logs
 
 
-def test_the_check_fails_where_no_worker_runs(environment: dict[str, str]) -> None:
-    assert subprocess.run([*COMMAND, "--check"], env=environment, check=False).returncode == 1
+def test_an_option_that_does_not_exist_starts_no_worker(environment: dict[str, str]) -> None:
+    """The health check of an older compose file would."""
+    ended = subprocess.run([*COMMAND, "--check"], env=environment, check=False, capture_output=True, timeout=60)
+    assert (ended.returncode, ended.stderr) == (1, b"Unknown options: --check\n")
 
 
 def test_the_check_of_the_settings_ends_before_the_first_job(environment: dict[str, str]) -> None:
@@ -132,15 +138,18 @@ class Consumer:
 
 
 @pytest.mark.parametrize(("is_alive", "is_up"), [(True, False), (False, True)])
-def test_a_part_that_is_down_is_told(is_alive: bool, is_up: bool, redis: Redis) -> None:
-    app = create_health_app(Loop(is_alive), Consumer(is_up), redis)
+def test_a_part_that_is_down_is_told(is_alive: bool, is_up: bool, redis: Redis, living_worker: Heartbeat) -> None:
+    app = create_health_app(Loop(is_alive), Consumer(is_up), redis, living_worker)
     with serve_health(app, host="127.0.0.1", port=0) as port:
         address = f"http://127.0.0.1:{port}"
         assert requests.get(f"{address}/healthz", timeout=5).status_code == (200 if is_alive else 503)
         ready = requests.get(f"{address}/readyz", timeout=5)
-        checks = {"redis.client.Redis": "up", "sms_service.queue.interface.JobConsumer": "up" if is_up else "down"}
+        checks = {
+            "redis.client.Redis": "up",
+            "sms_service.queue.interface.JobConsumer": "up" if is_up else "down",
+            "sms_service.worker.heartbeat.Heartbeat": "up",
+        }
         assert ready.json() == {"status": "ready" if is_up else "not ready", "checks": checks}
         assert ready.status_code == (200 if is_up else 503)
         assert requests.get(f"{address}/other", timeout=5).status_code == 404
         assert "python_info" in requests.get(f"{address}/metrics", timeout=5).text
-        assert not is_healthy(port)

@@ -25,6 +25,8 @@ from sms_service.queue.rabbitmq import topology
 from sms_service.queue.rabbitmq.consumer import RabbitConsumer
 from sms_service.queue.rabbitmq.publisher import RabbitPublisher
 
+pytestmark = pytest.mark.usefixtures("living_worker")
+
 
 class StallingProxy:
     """A TCP proxy that holds bytes back while ``is_stalled``: a broker that is paused."""
