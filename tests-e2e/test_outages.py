@@ -97,6 +97,21 @@ def test_a_restart_of_redis_fails_no_read(
     assert started_at(compose) == begun
 
 
+def test_logins_without_mariadb_cost_no_attempt(
+    stack: Any, compose: Callable[..., str], register: Callable[[], Any]
+) -> None:
+    account = register()
+    fields = {"mobile": account.mobile, "password": account.password}
+    compose("stop", "--timeout", "10", "mariadb")
+    assert [status_of(stack.url, "/api/v1/sessions", "POST", json=fields) for _ in range(3)] == [503] * 3
+    compose("start", "mariadb")
+    answers: list[int] = []
+    wait_until(
+        lambda: answers.append(status_of(stack.url, "/api/v1/sessions", "POST", json=fields)) or answers[-1] != 503
+    )
+    assert answers[-1] == 201, "a captcha or a wait is asked for"
+
+
 def started_at(compose: Callable[..., str]) -> dict[str, str]:
     """When each container of ours was started."""
     running = map(json.loads, compose("ps", "--format", "json").splitlines())

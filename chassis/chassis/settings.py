@@ -5,8 +5,11 @@ not load SQLAlchemy.)
 """
 
 import logging
+import os
+import re
 import sys
 from collections.abc import Iterable
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Literal, NoReturn, TypeVar
 
@@ -16,6 +19,9 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict, Settin
 SECRETS_DIR = "/run/secrets"
 BOOT_FAILED = 3  # gunicorn stops when a worker ends with this number; after any other it starts the worker again.
 _KEY_BYTES = 32
+# What others set beside our variables: ports of `make run`, what Kubernetes sets for each Service in each container
+# (https://kubernetes.io/docs/concepts/services-networking/service/#environment-variables), CGI, and VS Code with zsh.
+_OF_OTHERS = re.compile(r"\w+_(SERVICE_HOST|PORT(_\w+)?)|GATEWAY_INTERFACE|USER_ZDOTDIR")
 S = TypeVar("S", bound=BaseSettings)
 Item = TypeVar("Item")
 
@@ -66,14 +72,29 @@ def settings_config(prefix: str) -> SettingsConfigDict:
 
 
 def load_settings(kind: type[S]) -> S:
-    """Read the settings, or end the process with one message that names every missing or malformed variable."""
+    """Read the settings, or end the process with one message that names every missing, malformed or unknown variable.
+
+    A variable or the file of a secret is unknown if it begins like these settings, or with ``XINJING_``, and is none.
+    """
+    problems = _unknown_variables(kind)
     try:
-        return kind()
+        settings = kind()
     except ValidationError as error:
-        lines = [f"{_variable_of(kind, wrong['loc'])}: {wrong['msg']}" for wrong in error.errors()]
-        fail_to_boot("Settings are missing or wrong:", lines)
+        problems = [f"{_variable_of(kind, wrong['loc'])}: {wrong['msg']}" for wrong in error.errors()] + problems
     except SettingsError as error:  # A list or dictionary that is not JSON; the text names the field alone.
-        fail_to_boot("Settings are missing or wrong:", [str(error)])
+        problems = [str(error), *problems]
+    if problems:
+        fail_to_boot("Settings are missing or wrong:", problems)
+    return settings
+
+
+def _unknown_variables(kind: type[BaseSettings]) -> list[str]:
+    prefix, folder = kind.model_config.get("env_prefix", ""), kind.model_config.get("secrets_dir")
+    known = {str(field.validation_alias or prefix + name).upper() for name, field in kind.model_fields.items()}
+    given = {name.upper() for name in (*os.environ, *(os.listdir(str(folder)) if folder else ()))}
+    ours = [name for name in sorted(given - known) if prefix and name.startswith((prefix, "XINJING_"))]
+    unknown = {name: get_close_matches(name, known, n=1) for name in ours if not _OF_OTHERS.fullmatch(name)}
+    return [f"{name}: is unknown{f', did you mean {near[0]}?' if near else ''}" for name, near in unknown.items()]
 
 
 def fail_to_boot(headline: str, problems: Iterable[str]) -> NoReturn:

@@ -31,12 +31,12 @@ def _complete(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def refusal(capsys: pytest.CaptureFixture[str]) -> Callable[[], str]:
+def refusal(capsys: pytest.CaptureFixture[str]) -> Callable[..., str]:
     """Load the settings in vain, with the status at which gunicorn gives up, and return what was printed."""
 
-    def refusal() -> str:
+    def refusal(kind: type[Settings] = Settings) -> str:
         with pytest.raises(SystemExit) as stopped:
-            load_settings(Settings)
+            load_settings(kind)
         assert stopped.value.code == 3
         return capsys.readouterr().err
 
@@ -123,3 +123,79 @@ def test_a_key_has_32_bytes(monkeypatch: pytest.MonkeyPatch, key: str, is_accept
 def test_a_list_is_written_with_commas(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SHOP_TOWNS", " Beijing,, Xi'an ,")
     assert load_settings(Settings).towns == ("Beijing", "Xi'an")
+
+
+@pytest.mark.parametrize(
+    ("variable", "known"),
+    [
+        ("SHOP_WORKER", "SHOP_WORKERS"),
+        ("SHOP_LOGLEVEL", "SHOP_LOG_LEVEL"),
+        ("shop_worker", "SHOP_WORKERS"),  # Variables are read in any case.
+        ("XINJING_SHOP_WORKERS", "SHOP_WORKERS"),
+        ("SHOP_METRICS_PORTS", "METRICS_PORT"),
+    ],
+)
+@pytest.mark.usefixtures("_complete")
+def test_an_unknown_variable_is_named_with_the_closest_known_one(
+    monkeypatch: pytest.MonkeyPatch, refusal: Callable[[], str], variable: str, known: str
+) -> None:
+    monkeypatch.setenv(variable, "hunter2")
+    assert refusal() == (f"Settings are missing or wrong:\n  {variable.upper()}: is unknown, did you mean {known}?\n")
+
+
+@pytest.mark.usefixtures("_complete")
+def test_an_unknown_variable_that_is_like_none_is_named_too(
+    monkeypatch: pytest.MonkeyPatch, refusal: Callable[[], str]
+) -> None:
+    monkeypatch.setenv("SHOP_QQ", "")
+    assert refusal().endswith("\n  SHOP_QQ: is unknown\n")
+
+
+def test_unknown_variables_stand_beside_the_other_problems(
+    monkeypatch: pytest.MonkeyPatch, refusal: Callable[[], str]
+) -> None:
+    monkeypatch.setenv("SHOP_INTERNAL_TOKEN_KEYS", KEY)
+    named = [line.split(":")[0].strip() for line in refusal().splitlines()[1:]]
+    assert named == ["SHOP_INTERNAL_TOKEN_KEY", "SHOP_DATABASE_URL", "SHOP_INTERNAL_TOKEN_KEYS"]
+
+
+@pytest.mark.usefixtures("_complete")
+def test_a_file_of_a_secret_with_an_unknown_name_is_named(tmp_path: Path, refusal: Callable[..., str]) -> None:
+    class WithFiles(Settings):
+        model_config = {**settings_config("SHOP_"), "secrets_dir": tmp_path}
+
+    (tmp_path / "shop_databse_url").write_text("sqlite:///shop.db")
+    (tmp_path / "templates.toml").write_text("")
+    assert "\n  SHOP_DATABSE_URL: is unknown, did you mean SHOP_DATABASE_URL?\n" in refusal(WithFiles)
+
+
+@pytest.mark.parametrize(
+    "variable",
+    [
+        # The ports that `make run` chooses.
+        "SHOP_PORT",
+        "SHOP_METRICS_PORT",
+        "SHOP_WORKER_METRICS_PORT",
+        # Kubernetes, for Services that are called shop, shop-service and xinjing-shop.
+        "SHOP_SERVICE_HOST",
+        "SHOP_SERVICE_PORT",
+        "SHOP_SERVICE_PORT_HTTP",
+        "SHOP_PORT_8000_TCP",
+        "SHOP_PORT_8000_TCP_PROTO",
+        "SHOP_PORT_8000_TCP_PORT",
+        "SHOP_PORT_8000_TCP_ADDR",
+        "SHOP_SERVICE_SERVICE_HOST",
+        "SHOP_SERVICE_SERVICE_PORT",
+        "SHOP_SERVICE_SERVICE_PORT_METRICS",
+        "SHOP_SERVICE_PORT_9100_TCP_ADDR",
+        "XINJING_SHOP_SERVICE_HOST",
+        "XINJING_SHOP_PORT_8000_UDP_ADDR",
+        # Another service's, in the one environment of `make run`.
+        "SHOE_WORKERS",
+        "SHOPPING",
+    ],
+)
+@pytest.mark.usefixtures("_complete")
+def test_what_others_set_stops_nobody(monkeypatch: pytest.MonkeyPatch, variable: str) -> None:
+    monkeypatch.setenv(variable, "tcp://10.0.0.1:8000")
+    assert load_settings(Settings).workers == 2

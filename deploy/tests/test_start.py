@@ -37,16 +37,28 @@ def test_every_service_is_listed() -> None:
     assert sorted(PROCESSES.values()) == sorted(PREFIXES)
 
 
-@pytest.mark.parametrize(
+each_process = pytest.mark.parametrize(
     ("command", "prefix"),
     [*((api(package), prefix) for package, prefix in PROCESSES.items()), (WORKER, "SMS")],
     ids=[*PROCESSES, "sms_worker"],
 )
+
+
+@each_process
 def test_T44_a_weak_key_and_debug_mode_stop_the_start(run: Run, command: tuple[str, ...], prefix: str) -> None:
     done = run(command, **{f"{prefix}_INTERNAL_TOKEN_KEY": "k" * 40, "FLASK_DEBUG": "1"})
     assert done.returncode == 3
     assert f"{prefix}_INTERNAL_TOKEN_KEY is a known or obvious key" in done.stderr
     assert "FLASK_DEBUG" in done.stderr
+
+
+@each_process
+def test_a_mistyped_variable_stops_the_start_and_is_named(run: Run, command: tuple[str, ...], prefix: str) -> None:
+    done = run(command, **{f"{prefix}_LOG_LEVLE": "INFO", f"XINJING_{prefix}_REDIS_URL": "redis://redis"})
+    assert done.returncode == 3
+    assert done.stderr.startswith("Settings are missing or wrong:\n")
+    assert f"  {prefix}_LOG_LEVLE: is unknown, did you mean {prefix}_LOG_LEVEL?\n" in done.stderr
+    assert f"  XINJING_{prefix}_REDIS_URL: is unknown, did you mean {prefix}_REDIS_URL?\n" in done.stderr
 
 
 @pytest.mark.parametrize("command", [api("sms_service"), WORKER], ids=["api", "worker"])

@@ -57,12 +57,12 @@ def make_system(broker: Broker, captchas: PassingCaptchas) -> Iterator[Callable[
     """Make a system with a Redis of its own and empty queues; everything that it starts ends with the test."""
     with ExitStack() as ends:
 
-        def make(vendor: Vendor, queue_name: str = "rabbitmq") -> SmsSystem:
+        def make(vendor: Vendor, queue_name: str = "rabbitmq", *others: Vendor) -> SmsSystem:
             folder = Path(tempfile.mkdtemp(prefix="xj"))  # Short, because a socket's path must be.
             ends.callback(shutil.rmtree, folder, ignore_errors=True)
             if queue_name == "rabbitmq":
                 broker.reset()
-            system = SmsSystem(folder, vendor, captchas, broker if queue_name == "rabbitmq" else None)
+            system = SmsSystem(folder, vendor, captchas, broker if queue_name == "rabbitmq" else None, *others)
             ends.callback(system.close)
             return system
 

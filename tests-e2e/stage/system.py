@@ -20,7 +20,7 @@ from sms_service.routing.breaker import provider_key
 from stage.broker import Broker
 from stage.processes import Service, start_api, start_worker
 from stage.tally import Asked, Tally, tally
-from stage.vendor import PassingCaptchas, Vendor
+from stage.vendor import PassingCaptchas, Text, Vendor
 
 CODE_KEY = "the code key of the faults, 32 bytes long"
 TOKEN_KEY = "the token key of the faults, 32 bytes long"
@@ -45,9 +45,12 @@ def new_mobiles(count: int) -> list[str]:
 class SmsSystem:
     """Redis at once; API and workers when they are started. With a broker the queue is RabbitMQ, else Redis."""
 
-    def __init__(self, folder: Path, vendor: Vendor, captchas: PassingCaptchas, broker: Broker | None = None) -> None:
+    def __init__(
+        self, folder: Path, vendor: Vendor, captchas: PassingCaptchas, broker: Broker | None = None, *others: Vendor
+    ) -> None:
         self.folder = folder
         self.vendor = vendor
+        self.vendors = (vendor, *others)
         self.broker = broker
         self.server = RedisServer(folder / "redis", folder / "redis.sock")
         self.server.start()
@@ -70,15 +73,13 @@ class SmsSystem:
             "SMS_INTERNAL_TOKEN_KEY": TOKEN_KEY,
             "SMS_CODE_KEY": CODE_KEY,
             "SMS_CAPTCHA_SERVICE_URL": captchas.url,
-            "SMS_ROUTES": "yuntongxun",
-            "SMS_YUNTONGXUN_URL": self.vendor.url,
-            "SMS_YUNTONGXUN_ACCOUNT_SID": "an-account",
-            "SMS_YUNTONGXUN_AUTH_TOKEN": "a-token",
-            "SMS_YUNTONGXUN_APP_ID": "an-app",
+            "SMS_ROUTES": "*=" + ",".join(vendor.name for vendor in self.vendors),
             # All requests come from one address, for mobiles in a row, and at the pace of a machine.
             **dict.fromkeys(_LIMITS, _RAISED),
             "SMS_RECLAIM_AFTER_SECONDS": "10",
         }
+        for vendor in self.vendors:
+            env |= vendor.settings
         return env | ({"SMS_AMQP_URL": self.broker.url} if self.broker else {})
 
     def api(self, *, processes: int = 1, app: str | None = None, ready: bool = True, **settings: str) -> Service:
@@ -131,6 +132,18 @@ class SmsSystem:
         except urllib3.exceptions.HTTPError:
             return None  # The API died over it.
 
+    def texts(self) -> dict[str, list[Text]]:
+        """The texts of all vendors so far, by mobile."""
+        found: dict[str, list[Text]] = {}
+        for vendor in self.vendors:
+            for mobile, texts in vendor.texts().items():
+                found.setdefault(mobile, []).extend(texts)
+        return found
+
+    def close_breakers(self) -> None:
+        """Forget every failure of the vendors."""
+        self.redis.delete(*(provider_key(vendor.name) for vendor in self.vendors))
+
     def jobs_of(self, mobile: str) -> list[dict[str, str]]:
         """The jobs of a mobile in Redis."""
         mobile_hash = self.keys.mobile_hash(Mobile(f"+86{mobile}"))
@@ -143,8 +156,8 @@ class SmsSystem:
     def queued(self) -> int:
         """Count the jobs that wait or are in hand."""
         if self.broker is None:
-            held = int(self.redis.xlen(STREAM))
-            return held + int(self.redis.zcard(DELAYED))
+            with self.redis.pipeline(transaction=True) as both:  # A job may move from one to the other.
+                return sum(both.xlen(STREAM).zcard(DELAYED).execute())
         busy = sum(w.metric("sms_worker_busy_threads") for w in self.workers if w.process.poll() is None)
         return self.broker.waiting() + int(busy)
 
@@ -154,8 +167,8 @@ class SmsSystem:
         end = time.monotonic() + seconds
         while time.monotonic() < end:
             if self.keeps_breaker_closed:
-                self.redis.delete(provider_key("yuntongxun"))
-            missing = accepted - set(self.vendor.texts())
+                self.close_breakers()
+            missing = accepted - set(self.texts())
             if not self.queued() and len(missing) <= _FEW and missing == self.given_up(missing):
                 return
             time.sleep(0.2)
@@ -163,6 +176,6 @@ class SmsSystem:
     def tally(self, asked: list[Asked]) -> Tally:
         """Settle, and count what became of the requests; this uses up the codes."""
         self.settle(asked)
-        texts = self.vendor.texts()
+        texts = self.texts()
         given_up = self.given_up(each.mobile for each in asked if each.mobile not in texts)
         return tally(asked, texts, given_up=given_up, is_valid=self.consume)

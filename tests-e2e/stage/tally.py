@@ -25,7 +25,10 @@ class Tally:
     accepted: int  # 202
     refused: int  # 503
     texted: int
-    given_up: int  # Accepted, and not texted: but the job's state says `uncertain` or `failed`.
+    by_first: int  # Texts of the vendor that was asked first, for a job.
+    by_second: int  # Texts of another vendor.
+    valid: int  # Accepted and texted, and the code works.
+    given_up: int  # Accepted, and not texted, but the job's state says `uncertain` or `failed`.
     twice: int
     lost: int  # Accepted, and neither texted nor given up.
     ghost: int  # Texted after a 503.
@@ -52,6 +55,9 @@ def tally(
         accepted=len(accepted),
         refused=len(refused),
         texted=sum(count > 0 for count in counts.values()),
+        by_first=sum(not text.is_of_second for each in asked for text in texts.get(each.mobile, ())),
+        by_second=sum(text.is_of_second for each in asked for text in texts.get(each.mobile, ())),
+        valid=valid.count(True),
         given_up=sum(not counts[mobile] and mobile in given_up for mobile in accepted),
         twice=sum(count > 1 for count in counts.values()),
         lost=sum(not counts[mobile] and mobile not in given_up for mobile in accepted),
