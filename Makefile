@@ -45,6 +45,9 @@ captcha-strength: COUNT = 500
 captcha-strength: $(STRENGTH)/.ready ## how well solvers read the captchas: 40 minutes (COUNT=500, OPTIONS="--only ours")
 	@PYTHONPATH=tools/captcha-strength:chassis:captcha-service $(STRENGTH)/bin/python -m strength --count $(COUNT) $(OPTIONS)
 
+pumping-replay: $(VENV)/.development ## replay SMS pumping against the limits: texts and people who sign up, two minutes (SEED=1)
+	@$(BIN)/python sms-service/pumping_replay.py --seed $(or $(SEED),1)
+
 check-deploy: $(VENV)/.development ## check the compose file and the YAML
 	$(BIN)/yamllint -d "{extends: relaxed, rules: {line-length: {max: 140}}}" docker-compose.yml deploy
 	$(BIN)/check-jsonschema --builtin-schema vendor.compose-spec docker-compose.yml
@@ -86,4 +89,4 @@ $(STRENGTH)/.ready: deploy/requirements.txt tools/captcha-strength/requirements.
 		-r tools/captcha-strength/requirements.txt
 	@touch $@
 
-.PHONY: help run test test-all bench walk mutants upgrade-trial captcha-strength check-deploy openapi common-passwords captcha-clips secrets lock clean
+.PHONY: help run test test-all bench walk mutants upgrade-trial captcha-strength pumping-replay check-deploy openapi common-passwords captcha-clips secrets lock clean

@@ -8,4 +8,4 @@ from redis.commands.core import Script
 
 def load_script(redis: Redis, beside: str, *names: str) -> Script:
     """Load ``name.lua`` from the folder of the module whose ``__file__`` is ``beside``; several make one script."""
-    return redis.register_script("\n".join(Path(beside).with_name(f"{name}.lua").read_text() for name in names))
+    return redis.register_script("\n".join((Path(beside).parent / f"{name}.lua").read_text() for name in names))

@@ -19,6 +19,13 @@ UNVERIFIED = Gauge(
     ["country"],
     multiprocess_mode="mostrecent",
 )
+ALARM = Gauge(
+    "sms_pumping_alarm",
+    "1 while unused codes are many, and only trust has room.",
+    ["country"],
+    multiprocess_mode="mostrecent",
+)
+ALARMS = Counter("sms_pumping_alarms_total", "Alarms of SMS pumping that began.", ["country"])
 # Their ratio is the best sign that a provider delivers.
 TEXTED = Counter("sms_texted_total", "Texts that a provider took.", ["provider", "country"])
 VERIFIED = Counter("sms_verified_total", "Codes entered rightly.", ["provider", "country"])

@@ -14,7 +14,8 @@ local locked_ms = (redis.call('HGET', KEYS[3], 'rests_until') or 0) - now
 if locked_ms > 0 then return {'locked', locked_ms} end
 if (redis.call('GET', KEYS[1]) or '') ~= ARGV[1] then return {'moved'} end
 local job = redis.call('HMGET', KEYS[2], 'state', 'exp', 'subject', 'code_digest', 'send', 'unverified_log',
-  'country_hour', 'country_day', 'country', 'provider')
+  'unverified_of_block', 'unverified_of_network', 'country_minute', 'country_hour', 'country_day', 'country', 'provider',
+  'is_settled')
 local live = {accepted = true, sending = true, sent = true, uncertain = true, retry = true}
 if not job[1] or not live[job[1]] or now >= tonumber(job[2]) or job[3] ~= ARGV[3] then return {'none'} end
 
@@ -35,11 +36,15 @@ end
 if job[4] == ARGV[2] then
   use_up()
   redis.call('DEL', KEYS[3], KEYS[4])
-  if job[6] then redis.call('ZREM', job[6], job[5]) end
-  for i = 7, 8 do
-    if job[i] and redis.call('EXISTS', job[i]) == 1 then redis.call('HINCRBY', job[i], 'verified', 1) end
+  redis.call('HSET', KEYS[2], 'is_settled', 1)
+  for i = 6, 8 do
+    if job[i] then redis.call('ZREM', job[i], job[5]) end
   end
-  return {'right', job[9], job[10] or 'none'}
+  for i = 9, 11 do
+    local counts = job[i] and not job[14] and redis.call('EXISTS', job[i]) == 1
+    if counts then redis.call('HINCRBY', job[i], 'verified', 1) end
+  end
+  return {'right', job[12], job[13] or 'none'}
 end
 local left = tonumber(ARGV[4]) - redis.call('HINCRBY', KEYS[2], 'tries', 1)
 if left <= 0 then use_up() end

@@ -1,6 +1,8 @@
 """The names of the Redis keys. All keys of one mobile share the hash tag ``{mobile_hash}``."""
 
-from chassis.addresses import client_network
+from ipaddress import ip_network
+
+from chassis.addresses import UNKNOWN, client_network
 
 BUDGET_PREFIX = "sms:budget:"  # The counters of all texts together; the kind and the number of the window follow.
 WAITING_KEY = "sms:waiting"  # The log of the sends that no worker has claimed yet.
@@ -62,6 +64,11 @@ def block_sends_key(block_hash: str) -> str:
     return f"sms:sends:block:{block_hash}"
 
 
+def block_unverified_key(block_hash: str) -> str:
+    """Name the log of those sends to a block whose code nobody has entered."""
+    return f"sms:unverified:block:{block_hash}"
+
+
 def ip_sends_key(address: str) -> str:
     """Name the log of an address's sends."""
     return f"sms:sends:ip:{client_network(address)}"
@@ -70,6 +77,39 @@ def ip_sends_key(address: str) -> str:
 def ip_unverified_key(address: str) -> str:
     """Name the log of those sends of an address whose code nobody has entered."""
     return f"sms:unverified:ip:{client_network(address)}"
+
+
+def network_of(address: str) -> str:
+    """Name the network of an address: its IPv4 /24 or IPv6 /56, which one customer often has (RFC 6177)."""
+    shortest = client_network(address)
+    if shortest == UNKNOWN:
+        return UNKNOWN
+    return str(ip_network(f"{shortest}/{56 if ':' in shortest else 24}", strict=False))
+
+
+def network_sends_key(address: str) -> str:
+    """Name the log of the sends of an address's network."""
+    return f"sms:sends:network:{network_of(address)}"
+
+
+def network_unverified_key(address: str) -> str:
+    """Name the log of those sends of a network whose code nobody has entered."""
+    return f"sms:unverified:network:{network_of(address)}"
+
+
+def block_asked_key(block_hash: str) -> str:
+    """Name the hash of what was refused to a block during an alarm."""
+    return f"sms:asked:block:{block_hash}"
+
+
+def network_asked_key(address: str) -> str:
+    """Name the hash of what was refused to a network during an alarm."""
+    return f"sms:asked:network:{network_of(address)}"
+
+
+def alarm_key(country: str) -> str:
+    """Name the time (ms since 1970) at which a country's alarm of SMS pumping began; it expires with the alarm."""
+    return f"sms:alarm:{country}"
 
 
 def country_prefix(country: str) -> str:

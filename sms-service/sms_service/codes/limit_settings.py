@@ -92,8 +92,24 @@ class LimitSettings(BaseSettings):
     unverified_per_country_per_hour: Positive = 3
     unverified_per_country_per_day: Positive = 20
     unverified_percent: int = Field(default=20, ge=1, le=100)
-    sends_per_minute: Positive = 120  # Of all texts together.
+    sends_per_minute: Positive = 240  # Of all texts together.
     sends_per_day: Positive = 1000  # Bounds the bill of a day.
+    # Percent of these two for those who have earned trust, and for fresh numbers from fresh networks.
+    reserved_percent: int = Field(default=50, ge=0, le=90)
+
+    # Trust of an address, a network (/24, /56) or a block: used codes minus those that nobody entered, of 24 hours.
+    # How many codes may be open at a time for each one that was used, and at most (and 20 % of the used ones).
+    open_codes_per_used_code: Positive = 10
+    open_codes_at_most: Positive = 50
+    # A country's alarm begins when, of the codes of this minute and the last, more are unused than were used and this
+    # percentage of `sends_per_minute`. A network that asks for more than it has room for counts as so many codes. The
+    # alarm lasts until so many seconds after the last sign, and so long a refused request is remembered.
+    pumping_alarm_percent: int = Field(default=20, ge=1)
+    pumping_codes_per_network: Positive = 8
+    pumping_alarm_seconds: Positive = 300
+    pumping_clean_requests: Positive = 5  # In a row, for blocks with room: a network without trust gets one code more.
+    pumping_hold_seconds: Positive = 7  # Newcomers wait so long when an alarm begins.
+    pumping_retry_seconds: Positive = 30  # The wait of who finds no room: open codes may be used by then.
 
     idempotency_hours: int = Field(default=24, ge=1, le=168)
     # MOBILE:CODE:LAST-DAY, as +8613800138000:123456:2026-12-31.

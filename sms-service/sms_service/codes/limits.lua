@@ -1,8 +1,6 @@
 -- The limits of a request. They are checked and nothing is changed; `refused` is the limit with the longest wait.
--- Second part of RESERVE; reserve.lua explains the keys and the arguments.
-local job, cooldown, mobile, address, unverified, block, unanswered, waiting, guesses, kill_switch = unpack(KEYS)
-local request = cjson.decode(ARGV[1])
-local limits = request.limits
+-- Third part of RESERVE; reserve.lua explains the keys and the arguments.
+local retry = limits.pumping_retry_seconds * 1000
 local minute = window(request.budget_counters .. 'minute:', MINUTE)
 local day = window(request.budget_counters .. 'day:', DAY)
 local country_day = window(request.country_counters .. 'day:', DAY)
@@ -18,14 +16,21 @@ local function check_mobile()
   wait_at_least('mobile_day', wait_of(mobile, DAY, limits.sends_per_mobile_per_day))
 end
 
--- An address may go on while few of its codes stay unused, so the shorter one of its two waits counts.
+-- An address may go on while few of its codes stay unused, or if it is trusted and not too many codes are open; so the
+-- shortest of its waits counts. The open codes of a trusted address are not unused yet.
 local function check_address()
-  local verified = count(address, DAY) - count(unverified, DAY)
-  local share = math.floor(verified * limits.unverified_percent / 100)
+  if count(address, DAY) < math.min(limits.sends_per_ip_per_hour, limits.sends_per_ip_per_day) then return end
+  local earned = earned_by(address, unverified)
+  local share = math.floor(earned.used * limits.unverified_percent / 100)
+  if earned.trust <= 0 or earned.lost >= math.max(limits.sends_per_ip_per_day, share) then
+    wait_at_least('ip_day', wait_of(unverified, DAY, math.max(limits.sends_per_ip_per_day, share)))
+  end
+  if earned.trust > 0 and earned.open < limits.sends_per_ip_per_hour + earned.bonus then return end
   local unused_allowed = math.floor(math.max(limits.sends_per_ip_per_hour / 2, share / 6))
   local until_fewer = wait_of(address, HOUR, limits.sends_per_ip_per_hour)
-  wait_at_least('ip_hour', math.min(until_fewer, wait_of(unverified, HOUR, unused_allowed + 1)))
-  wait_at_least('ip_day', wait_of(unverified, DAY, math.max(limits.sends_per_ip_per_day, share)))
+  local wait = math.min(until_fewer, wait_of(unverified, HOUR, unused_allowed + 1))
+  if earned.lost == 0 and earned.open > 0 then wait = math.min(wait, retry) end -- They may be used by then.
+  wait_at_least('ip_hour', wait)
 end
 
 local function country_of(send) return string.match(send, '%u*$') end
@@ -59,7 +64,7 @@ for back = 23, 0, -1 do
 end
 
 -- Unused codes are the sign of SMS pumping (texts to numbers that earn by each text). The home country has no such
--- budget, because twenty strangers could use it up and lock out everybody else.
+-- budget, because strangers could use it up and lock out everybody else; there only trust and the alarm count.
 local function check_country()
   if request.is_home then return end
   local share, best = limits.unverified_percent / 100, country.verified
@@ -78,6 +83,24 @@ local function check_country()
   if running.sent - running.verified >= math.floor(per_hour) then wait_at_least('country_hour', running.rest) end
 end
 
+-- When an alarm begins, newcomers wait a moment: those who ask for several numbers give themselves away meanwhile.
+local is_pumping = false
+local function check_pumping()
+  if not alarm_since then return end
+  local hold = alarm_since + limits.pumping_hold_seconds * 1000 - now
+  local is_held = hold > 0 and not (by_network.is_trusted or by_block.is_trusted)
+  if is_held then wait_at_least('pumping_hold', hold) end
+  if not block_fits then wait_at_least('pumping_block', retry) end
+  if not network_fits then wait_at_least('pumping_network', retry) end
+  is_pumping = is_held or is_stranger
+end
+
+-- A part of the budgets is reserved for those who have earned trust, and for fresh numbers from fresh networks.
+local function check_budget(limit, counter, sends)
+  if is_stranger then sends = math.ceil(sends * (100 - limits.reserved_percent) / 100) end
+  if amount(counter, 'sent') >= sends then wait_at_least(limit, counter.rest) end
+end
+
 wait_at_least('guesses', (redis.call('HGET', guesses, 'rests_until') or 0) - now)
 check_mobile()
 check_address()
@@ -85,6 +108,7 @@ check_countries_of_address()
 wait_at_least('block_hour', wait_of(block, HOUR, limits.sends_per_block_per_hour))
 wait_at_least('block_day', wait_of(block, DAY, limits.sends_per_block_per_day))
 check_country()
-if amount(minute, 'sent') >= limits.sends_per_minute then wait_at_least('sends_minute', minute.rest) end
-if amount(day, 'sent') >= limits.sends_per_day then wait_at_least('sends_day', day.rest) end
+check_pumping()
+check_budget('sends_minute', minute, limits.sends_per_minute)
+check_budget('sends_day', day, limits.sends_per_day)
 if redis.call('EXISTS', kill_switch) == 1 then refused, longest = 'kill_switch', 5 * MINUTE end

@@ -9,12 +9,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any  # The values of settings, as pydantic dumps them.
 
+from structlog import get_logger
+
 from chassis.errors import SmsUnavailable, TooManyRequests
+from sms_service import metrics
 from sms_service.codes.keys import (
     BUDGET_PREFIX,
     KILL_SWITCH_KEY,
     WAITING_KEY,
+    alarm_key,
+    block_asked_key,
     block_sends_key,
+    block_unverified_key,
     cooldown_prefix,
     country_prefix,
     guesses_key,
@@ -22,17 +28,21 @@ from sms_service.codes.keys import (
     ip_unverified_key,
     job_key,
     mobile_sends_key,
+    network_asked_key,
+    network_sends_key,
+    network_unverified_key,
     unanswered_sends_prefix,
 )
 from sms_service.codes.purposes import Purpose
 
+log = get_logger(__name__)
 # Of all texts, or of a country: the caller did not cause them, and waiting may not help the caller.
 _BUDGETS = frozenset({"kill_switch", "sends_minute", "sends_day", "country_hour", "country_day"})
 _LONGEST_WAIT_SECONDS = 86400  # The lockout after too many wrong tries lasts until an operator ends it.
 
 
 class LimitReached(TooManyRequests):
-    """A limit of the mobile, the address or the block, or a lockout after wrong tries; ``limit`` names it."""
+    """A limit of the mobile, the address or the block, missing trust, or a lockout; ``limit`` names it."""
 
     def __init__(self, limit: str, wait_ms: float) -> None:
         super().__init__(retry_after_seconds=min(math.ceil(wait_ms / 1000), _LONGEST_WAIT_SECONDS))
@@ -93,6 +103,9 @@ class Reservation:
             ip_sends_key(self.ip),
             ip_unverified_key(self.ip),
             block_sends_key(self.block_hash),
+            block_unverified_key(self.block_hash),
+            network_sends_key(self.ip),
+            network_unverified_key(self.ip),
             unanswered_sends_prefix(self.mobile_hash) + self.purpose,
             WAITING_KEY,
         ]
@@ -102,7 +115,14 @@ def build_reserve_call(
     reservation: Reservation, fields: Mapping[str, str], limits: Mapping[str, Any]
 ) -> tuple[list[str], str]:
     """Return the keys and the argument of RESERVE; ``fields`` are what the job keeps beside its state."""
-    guesses = guesses_key(reservation.mobile_hash, reservation.purpose.guess_group)
+    keys = [
+        *reservation.charged_keys,
+        guesses_key(reservation.mobile_hash, reservation.purpose.guess_group),
+        KILL_SWITCH_KEY,
+        block_asked_key(reservation.block_hash),
+        network_asked_key(reservation.ip),
+        alarm_key(reservation.country),
+    ]
     argument = {
         "job_id": reservation.job_id,
         "country": reservation.country,
@@ -112,7 +132,7 @@ def build_reserve_call(
         "limits": limits,
         "fields": fields,
     }
-    return [*reservation.charged_keys, guesses, KILL_SWITCH_KEY], json.dumps(argument)
+    return keys, json.dumps(argument)
 
 
 def parse_reservation(reservation: Reservation, reply: str) -> Reservation:
@@ -122,6 +142,7 @@ def parse_reservation(reservation: Reservation, reply: str) -> Reservation:
         LimitReached, BudgetSpent: RESERVE refused.
     """
     fields = json.loads(reply)
+    _report_alarm(reservation.country, fields)
     if "refused" in fields:
         raise limit_error(fields["refused"], fields["wait_ms"])
     sent, verified = fields["country"]["sent"], fields["country"]["verified"]
@@ -131,3 +152,10 @@ def parse_reservation(reservation: Reservation, reply: str) -> Reservation:
         resend_after_seconds=-(-fields["resend_ms"] // 1000),
         use=BudgetUse(fields["minute_used"], fields["day_used"], (sent - verified) / sent, fields.get("warns_at")),
     )
+
+
+def _report_alarm(country: str, fields: Mapping[str, Any]) -> None:
+    metrics.ALARM.labels(country).set(fields["alarm"])
+    if fields["alarm_begins"]:
+        metrics.ALARMS.labels(country).inc()
+        log.warning("sms_pumping_alarm", country=country)

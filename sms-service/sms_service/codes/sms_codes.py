@@ -4,6 +4,8 @@ import secrets
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any  # redis-py types the answers of every protocol version; ours are lists.
 
 from redis import Redis
 
@@ -14,6 +16,7 @@ from chassis.redis_client import redis_errors
 from sms_service.codes.crypto import CodeKeys
 from sms_service.codes.keys import (
     BUDGET_PREFIX,
+    alarm_key,
     current_code_prefix,
     guesses_key,
     job_key,
@@ -60,10 +63,9 @@ class SmsCodes:
         # Without the test numbers: they are whole mobiles, and no script needs them.
         self._reserve_limits = limits.model_dump(include=set(LimitSettings.model_fields) - {"test_mobiles"})
         self._draw = draw
-        self._reserve = load_script(redis, __file__, "windows", "limits", "reserve")
-        self._commit, self._abort, self._check = (
-            load_script(redis, __file__, name) for name in ("commit", "abort", "check")
-        )
+        self._reserve = load_script(redis, __file__, "windows", "trust", "limits", "reserve")
+        self._abort = load_script(redis, __file__, "give_back", "abort")
+        self._commit, self._check = (load_script(redis, __file__, name) for name in ("commit", "check"))
 
     def reserve(
         self,
@@ -157,6 +159,19 @@ class SmsCodes:
         mobile_hash = self._keys.mobile_hash(mobile)
         with redis_errors():
             return bool(self._redis.delete(*(guesses_key(mobile_hash, group) for group in GUESS_GROUPS)))
+
+    def alarms(self) -> dict[str, datetime]:
+        """Name the countries that have an alarm of SMS pumping, and since when."""
+        countries = self._limits.countries
+        with redis_errors():
+            begun: Any = self._redis.mget([alarm_key(country) for country in countries])
+        pairs = zip(countries, begun, strict=True)
+        return {country: datetime.fromtimestamp(int(ms) / 1000, UTC) for country, ms in pairs if ms}
+
+    def end_alarm(self, country: str) -> bool:
+        """End a country's alarm; False if there was none. It begins anew while its signs go on."""
+        with redis_errors():
+            return bool(self._redis.delete(alarm_key(country)))
 
     def sent_today(self) -> int:
         """Count the texts that are charged to the budget of this day of UTC."""

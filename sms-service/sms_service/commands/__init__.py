@@ -11,7 +11,7 @@ from chassis.errors import DependencyUnavailable
 from sms_service.codes.kill_switch import KillSwitch
 from sms_service.codes.sms_codes import SmsCodes
 from sms_service.commands.dead import dead
-from sms_service.commands.limits import describe_age, guesses, kill_switch
+from sms_service.commands.limits import describe_age, guesses, kill_switch, pumping
 from sms_service.commands.send_test import send_test
 from sms_service.queue.factory import make_inspection
 from sms_service.queue.interface import InspectionFailed
@@ -22,7 +22,7 @@ from sms_service.settings import Settings
 
 sms = AppGroup("sms", help="Look after the sending of codes.")
 topology = AppGroup("topology", help="The exchanges and queues of RabbitMQ.")
-for command in (topology, dead, kill_switch, guesses, send_test):
+for command in (topology, dead, kill_switch, guesses, pumping, send_test):
     sms.add_command(command)
 
 

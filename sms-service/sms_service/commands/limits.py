@@ -1,4 +1,4 @@
-"""Commands for operators: stop all texts, or end the lockout of a mobile."""
+"""Commands for operators: stop all texts, end the lockout of a mobile, or an alarm of SMS pumping."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,6 +15,7 @@ from sms_service.codes.sms_codes import SmsCodes
 
 kill_switch = AppGroup("kill-switch", help="Stop all texts at once: requests get 503, and nothing is charged.")
 guesses = AppGroup("guesses", help="Wrong codes that were tried.")
+pumping = AppGroup("pumping", help="Alarms of SMS pumping: only trusted or fresh numbers and networks get texts.")
 
 
 @kill_switch.command()
@@ -66,6 +67,26 @@ def reset(mobile: str) -> None:
         had_any = svcs.flask.get(SmsCodes).reset_guesses(parsed)
     result = "wrong tries are forgotten." if had_any else "there were no wrong tries."
     click.echo(f"{mask_mobile(parsed)}: {result}")
+
+
+@pumping.command("show")
+def show_alarms() -> None:
+    """Say which countries have an alarm, and since when."""
+    with _click_errors():
+        alarms = svcs.flask.get(SmsCodes).alarms()
+    for country, since in alarms.items():
+        click.echo(f"{country}: an alarm since {since:%Y-%m-%dT%H:%M:%SZ}")
+    if not alarms:
+        click.echo("There is no alarm.")
+
+
+@pumping.command("end")
+@click.argument("country")
+def end_alarm(country: str) -> None:
+    """End the alarm of COUNTRY (ISO 3166); it begins anew while most codes stay unused."""
+    with _click_errors():
+        had_one = svcs.flask.get(SmsCodes).end_alarm(country)
+    click.echo(f"{country}: {'the alarm is over.' if had_one else 'there was no alarm.'}")
 
 
 @contextmanager

@@ -1,4 +1,5 @@
 -- CLAIM: one worker gets one attempt of a job; a second worker is refused, and the answer says why.
+-- give_back.lua comes first; the two files are one script.
 -- KEYS: job, sends that no worker has claimed
 -- ARGV: job id, attempt of the message, least useful ms, claim window ms, prefix of the current codes
 -- Answer: {reason}, {'handed_over', current attempt}, or for 'won' and 'sending':
@@ -31,6 +32,7 @@ local function give_up(reason)
     redis.call('HSET', KEYS[1], 'state', 'uncertain', 'outcome', 'uncertain', 'finished_at', now)
     redis.call('PEXPIREAT', KEYS[1], exp + KEEP)
   end
+  if may_be_texted or reason == 'expired' then give_back(KEYS[1]) end
   if may_be_texted or reason == 'expired' then redis.call('HDEL', KEYS[1], 'mobile_sealed', 'code_sealed') end
   return {reason}
 end
@@ -52,6 +54,7 @@ if state == 'pending' then
   if now - job[5] > tonumber(ARGV[4]) then
     redis.call('HSET', KEYS[1], 'state', 'aborted') -- So that a later COMMIT cannot make the code valid.
     redis.call('HDEL', KEYS[1], 'mobile_sealed', 'code_sealed', 'code_digest')
+    give_back(KEYS[1])
     return {'late'}
   end
 elseif current_code then

@@ -1,5 +1,6 @@
 -- FINISH: write down how an attempt ended. Only the worker of the current attempt may do so; but `sent` is a fact, so
 -- it is written down even if it comes late.
+-- give_back.lua comes first; the two files are one script.
 -- KEYS: job, reference from the provider's message id
 -- ARGV: job id, attempt, new state (sent, failed, retry, uncertain), '1' to let the user request a code again at once,
 --       prefixes of the current codes, the cooldowns and the unanswered sends, provider, provider's message id, outcome
@@ -30,6 +31,7 @@ if finish == 'retry' then
 end
 redis.call('HDEL', KEYS[1], 'mobile_sealed', 'code_sealed')
 redis.call('PEXPIREAT', KEYS[1], job[4] + KEEP)
+if finish ~= 'sent' then give_back(KEYS[1]) end
 if finish == 'failed' and purpose then -- A notice has neither code nor cooldown.
   local current_code, cooldown = ARGV[5] .. purpose, ARGV[6] .. purpose
   if redis.call('GET', current_code) == ARGV[1] then redis.call('DEL', current_code) end

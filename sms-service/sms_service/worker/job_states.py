@@ -95,7 +95,9 @@ class JobStates:
         self._keys = keys
         self._useful_ms = int(useful_lifetime_seconds * 1000)
         self._window_ms = int(claim_window_seconds * 1000)
-        self._claim, self._finish = (load_script(redis, __file__, name) for name in ("claim", "finish"))
+        self._claim, self._finish = (
+            load_script(redis, __file__, "../codes/give_back", name) for name in ("claim", "finish")
+        )
 
     def claim(self, job: SendJob) -> Claim:
         """Claim one attempt; of several callers exactly one gets it."""

@@ -330,7 +330,7 @@ def test_everything_in_redis_expires(codes: SmsCodes, jobs: JobStates, redis: Re
         ({}, "resend_interval", 60),
         ({"sends_per_mobile_per_hour": 1}, "mobile_hour", 3600),
         ({"sends_per_mobile_per_day": 1}, "mobile_day", 86400),
-        ({"sends_per_ip_per_hour": 1}, "ip_hour", 3600),
+        ({"sends_per_ip_per_hour": 1, "pumping_retry_seconds": 3600}, "ip_hour", 3600),
         ({"sends_per_ip_per_day": 1}, "ip_day", 86400),
     ],
 )

@@ -73,3 +73,11 @@ def test_commands_fail_with_a_sentence(run, make_settings) -> None:
     app = create_app(make_settings(redis_url="redis://127.0.0.1:9"))
     result = app.test_cli_runner().invoke(args=["sms", "kill-switch", "show"])
     assert (result.exit_code, result.output) == (1, "Error: Redis is away.\n")
+
+
+def test_an_alarm_is_shown_and_ended(run, redis: Redis) -> None:
+    assert run("pumping", "show") == (0, "There is no alarm.\n")
+    redis.set("sms:alarm:CN", 1764250000000)
+    assert run("pumping", "show") == (0, "CN: an alarm since 2025-11-27T13:26:40Z\n")
+    assert run("pumping", "end", "CN") == (0, "CN: the alarm is over.\n")
+    assert run("pumping", "end", "CN") == (0, "CN: there was no alarm.\n")

@@ -23,7 +23,10 @@ MOBILE = Mobile("+8613800138000")
 def enqueue(make_codes, stream_publisher) -> Callable[..., Reservation]:
     def put(mobile: str = MOBILE) -> Reservation:
         codes: SmsCodes = make_codes(
-            sends_per_ip_per_hour=1000, sends_per_ip_per_day=1000, sends_per_block_per_hour=1000
+            sends_per_ip_per_hour=1000,
+            sends_per_ip_per_day=1000,
+            sends_per_block_per_hour=1000,
+            sends_per_minute=1000,
         )
         reservation = codes.reserve(Mobile(mobile), Purpose.LOGIN, subject="", ip="192.0.2.1")
         stream_publisher.publish(
