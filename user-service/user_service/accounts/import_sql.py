@@ -15,6 +15,7 @@ from chassis.dumps.report import ImportReport, TableReport
 from chassis.dumps.values import RowReader, RowRefused, ValueReader, Values, is_newer_here
 from chassis.errors import MobileInvalid, RequestInvalid
 from chassis.mobiles import Mobile, parse_mobile
+from chassis.texts import free_text
 from user_service.accounts.nick_names import checked_nick_name, draw_nick_name
 from user_service.audit.log import AuditEntry, write_audit_entry
 from user_service.models import Gender, User
@@ -86,16 +87,22 @@ def prepare(values: Values, report: TableReport) -> Values:
         fit["gender"] = Gender.MAN
     if fit.get("is_admin"):
         report.notes["is an administrator, here as there"] += 1
+    _prepare_texts(fit, report)
+    if foreign_check(str(fit.get("password_hash"))) is None:
+        fit.pop("password_hash", None)
+        report.notes["the password hash has no known form or costs too much, the owner signs in by SMS code"] += 1
+    return fit
+
+
+def _prepare_texts(fit: Values, report: TableReport) -> None:
+    if fit.get("signature"):
+        fit["signature"] = free_text(str(fit["signature"])) or None
     try:
         if "nick_name" in fit:
             fit["nick_name"] = checked_nick_name(str(fit["nick_name"]))
     except RequestInvalid:  # The course uses mobiles as nick names, but nick names are public here.
         del fit["nick_name"]
         report.notes["the nick name is a mobile or not allowed, a drawn one takes its place"] += 1
-    if foreign_check(str(fit.get("password_hash"))) is None:
-        fit.pop("password_hash", None)
-        report.notes["the password hash has no known form or costs too much, the owner signs in by SMS code"] += 1
-    return fit
 
 
 def _mobile(values: Values) -> Mobile:
