@@ -16,8 +16,8 @@ _IGNORABLE = (
 _SHAPELESS = re.compile(r"(?![\u200c\u200d\ufe00-\ufe0f\U000e0020-\U000e007f\U000e0100-\U000e01ef])" + _IGNORABLE)
 _BLANK = r"[^\S\x1c-\x1f]|\u2800"  # Every space and line end, and the empty cell of Braille.
 # The category Pd; then middle dots, bullets, minus, and the long vowel that Japanese keyboards type for a hyphen.
-_DASH = r"[\u058a\u05be\u1400\u1806\u2010-\u2015\u2e17\u2e1a\u2e3a\u2e3b\u2e40\u2e5d\u301c\u3030\u30a0\U00010ead]"
-_HYPHEN = _DASH + r"|[\u00b7\u2022\u2043\u2212\u30fb\u30fc]"
+_DASH = r"[\u058a\u05be\u1400\u1806\u2010-\u2015\u2e17\u2e1a\u2e3a\u2e3b\u2e40\u2e5d\u301c\u3030\U00010d6e\U00010ead]"
+_HYPHEN = _DASH + r"|[\u00b7\u2022\u2043\u2212\u30a0\u30fb\u30fc]"
 
 
 def drop_ignorable(text: str) -> str:
