@@ -58,6 +58,9 @@ openapi: $(VENV)/.development ## write the services' openapi.json anew
 common-passwords: $(VENV)/.development ## make the list of common passwords anew
 	$(BIN)/python user-service/make_common_passwords.py
 
+look-alikes: $(VENV)/.development ## make the table of characters that look like ASCII anew
+	PYTHONPATH=user-service $(BIN)/python user-service/make_look_alikes.py
+
 captcha-clips: $(VENV)/.development ## make the spoken characters of captchas anew (needs espeak-ng)
 	PYTHONPATH=captcha-service $(BIN)/python captcha-service/make_clips.py
 
@@ -89,4 +92,4 @@ $(STRENGTH)/.ready: deploy/requirements.txt tools/captcha-strength/requirements.
 		-r tools/captcha-strength/requirements.txt
 	@touch $@
 
-.PHONY: help run test test-all bench walk mutants upgrade-trial captcha-strength pumping-replay check-deploy openapi common-passwords captcha-clips secrets lock clean
+.PHONY: help run test test-all bench walk mutants upgrade-trial captcha-strength pumping-replay check-deploy openapi common-passwords look-alikes captcha-clips secrets lock clean

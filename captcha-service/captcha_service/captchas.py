@@ -14,20 +14,19 @@ from captcha_service.drawing import Picture, draw, draw_classic
 from captcha_service.questions import Content, new_result, question_for
 from captcha_service.speech import Sound, speak
 from chassis.errors import CaptchaExpired, NotFound
+from chassis.texts import plain
 
 # The letters that people confuse least when outlines overlap. Six of them make 46,656 texts, and there is one attempt.
 # Of texts of five letters, which overlap less, programs read 25 of 100.
 ALPHABET = "AGPTUX"
 LETTERS = 6
 CLASSIC_ID = r"^[A-Za-z0-9-]{1,64}$"
-LONGEST_ATTEMPT = 16
+LONGEST_ATTEMPT = 64
 # A classic client may not choose an id that begins so; the ids of classic clients are UUIDs.
 _OWN_PREFIX = "xj"
 # The id names the period in which the captcha was made, so that every fetch draws its picture from that period's atlas.
 _OWN_ID = re.compile(_OWN_PREFIX + r"(?P<period>[0-9a-f]{6})[0-9a-f]{32}")
 _ANY_ID = re.compile(CLASSIC_ID.strip("^$"))
-# Full-width forms as Chinese keyboards type them (U+FF01 to U+FF5E and U+3000); no other Unicode form is taken.
-_NARROW = {0xFF00 + code: 0x20 + code for code in range(1, 95)} | {0x3000: 0x20}
 _UPPER = {ord(small): ord(small) - 32 for small in "abcdefghijklmnopqrstuvwxyz"}
 # Texts contain only the first of each group, so that this makes no guess easier. All digits differ, for sums.
 _GROUPS = ("A4", "G6C", "PDFR", "T7", "UV", "XKY", "0OQ", "1IL", "2Z", "3E", "5S", "8B")
@@ -137,11 +136,11 @@ class Captchas:
             raise NotFound
 
 
-def narrowed(text: str) -> str:
-    """Turn full-width forms into ASCII, and take the spaces around the text away."""
-    return text.translate(_NARROW).strip(" ")
+def joined(text: str) -> str:
+    """Return a text in the plain forms of its letters and digits, without spaces and hyphens, as ``A G P-T U X``."""
+    return plain(text).replace(" ", "").replace("-", "")
 
 
 def folded(text: str) -> str:
-    """Bring a text to the one spelling that is compared: narrow, upper case, one of each group of look-alikes."""
-    return narrowed(text).translate(_UPPER).translate(_LOOK_ALIKES)
+    """Bring a text to the one spelling that is compared: joined, upper case, one of each group of look-alikes."""
+    return joined(text).translate(_UPPER).translate(_LOOK_ALIKES)

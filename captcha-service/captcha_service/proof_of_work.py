@@ -22,9 +22,9 @@ from hashlib import sha256
 
 from redis import Redis
 
-from captcha_service.captchas import narrowed
 from chassis.errors import CaptchaExpired
 from chassis.redis_client import redis_errors
+from chassis.texts import plain
 
 # Neither our other ids (xj and 38 hexadecimal digits) nor a classic client's id ever begins so.
 PREFIX = "xjp"
@@ -68,7 +68,7 @@ class ProofOfWork:
     def attempt(self, challenge_id: str, text: str) -> bool:
         """Judge the one attempt at a challenge, and use the challenge up whether it is right or wrong.
 
-        The number must be written as ``str`` writes it; full-width digits and spaces around it are accepted too.
+        The number must be written as ``str`` writes it; digits of every script and spaces around it are accepted too.
 
         Raises:
             CaptchaExpired: not ours, expired or already attempted.
@@ -83,7 +83,7 @@ class ProofOfWork:
         if len(text) > _LONGEST_ANSWER:
             return False
         number = self._number(challenge_id, int(parts[1], 16))
-        return hmac.compare_digest(narrowed(text).encode(), str(number).encode())
+        return hmac.compare_digest(plain(text).strip(" ").encode(), str(number).encode())
 
     def _mark_attempted(self, challenge_id: str, seconds_left: int) -> bool:
         """Mark a challenge as attempted; only the first of many callers gets True."""

@@ -58,7 +58,7 @@ class MediaTypeUnsupported(XinjingError):
     """The body is declared as something that the operation does not read."""
 
     status, code, errno, errmsg = 415, "media_type_unsupported", "4103", "参数错误"
-    text = "Send the body as application/json."
+    text = "This operation does not read bodies of this media type."
 
 
 class BodyTooLarge(XinjingError):

@@ -7,6 +7,7 @@ import phonenumbers
 from phonenumbers import NumberParseException, PhoneNumberFormat, PhoneNumberType
 
 from chassis.errors import MobileInvalid
+from chassis.texts import plain
 
 Mobile = NewType("Mobile", str)
 COUNTRIES = frozenset(phonenumbers.SUPPORTED_REGIONS)  # ISO 3166
@@ -17,16 +18,17 @@ _SPELLING = re.compile(r"(?!.{33})\(?\+?[0-9][0-9() .-]*[0-9]")
 def parse_mobile(text: str, *, region: str = "CN") -> Mobile:
     """Read a mobile number in any usual spelling (``138 0013 8000``, ``+86-138-0013-8000``, ``008613800138000``).
 
-    ``region`` is the country of numbers without a country code (ISO 3166). Full-width and other digits are refused.
+    It is read as people see it: invisible characters do not count, and spaces, hyphens and digits may be of any kind.
+    ``region`` is the country of numbers without a country code (ISO 3166).
 
     Raises:
         MobileInvalid: not a number, not valid in its country, not a mobile, or with an extension.
     """
-    text = text.strip(" ")
-    if not _SPELLING.fullmatch(text):
+    spelling = plain(text).strip(" ")
+    if not _SPELLING.fullmatch(spelling):
         raise MobileInvalid
     try:
-        number = phonenumbers.parse(text, region)
+        number = phonenumbers.parse(spelling, region)
     except NumberParseException as error:
         raise MobileInvalid from error
     # The type of a number that is not valid in its country is unknown.

@@ -206,7 +206,7 @@ def _check_caller(access: Access, callers: frozenset[str]) -> None:
 
 def _check_json() -> None:
     if not request.is_json:
-        raise errors.MediaTypeUnsupported
+        raise errors.MediaTypeUnsupported("Send the body as application/json.")
     if not isinstance(request.get_json(), dict):
         raise errors.BodyMalformed
 

@@ -155,7 +155,9 @@ def test_the_chassis_stays_small(root: Path) -> None:
         for line in re.sub(r'""".*?"""', "", path.read_text(), flags=re.DOTALL).splitlines()
         if line.strip() and not line.strip().startswith("#")
     ]
-    assert len(lines) < 920  # 790 before addresses, settings and the care for what is away came from five services.
+    # 790 before addresses, settings and the care for what is away came from five services, 920 before unknown variables
+    # are refused, clients are logged and what people paste is read as they see it.
+    assert len(lines) < 980
 
 
 # The packages and modules of a service, from the top floor to the ground floor. A module belongs to the longest name

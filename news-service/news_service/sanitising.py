@@ -24,6 +24,14 @@ _ATTRIBUTES = {
     "td": {"colspan", "rowspan"},
     "th": {"colspan", "rowspan", "scope"},
 }
+# No browser shows them: programs, styles, and what a formula means, said once more in another language.
+_NEVER_SHOWN = {"script", "style", "annotation", "annotation-xml"}
+# Without a block of its own, each would run into the text after it.
+_BLOCKS = {"article", "section", "header", "footer", "main", "aside", "nav", "address", "hgroup", "center", "dialog"}
+_BLOCKS |= {"details", "summary", "form", "fieldset", "legend"}
+_KEPT = _TAGS | _NEVER_SHOWN | {"col", "colgroup"}  # A parser puts rows elsewhere without the last two.
+_RENAMED = {name: name for name in _KEPT} | dict.fromkeys(_BLOCKS, "div") | {"h1": "h2"}
+_TAG_NAME = re.compile(r"<(/?)([A-Za-z][^\s/<>]*)(?=[\s/>])")
 # As nh3 writes them: attributes in double quotes, in which any < or > may stand.
 _IMAGE = re.compile(r'<img((?: [a-z]+="[^"]*")*)>')
 _ALTERNATIVE = re.compile(r' alt="([^"]*)"')
@@ -32,18 +40,21 @@ _ALTERNATIVE = re.compile(r' alt="([^"]*)"')
 def clean_html(untrusted: str) -> str:
     """Return the HTML with everything removed that is not on the list; cleaning twice changes nothing.
 
-    Scripts and styles are removed with their content, other unknown tags without it. A first-level heading becomes one
-    of the second level, because the page's title is the first.
+    Scripts and styles are removed with their content, other unknown elements leave theirs behind, formulas and drawings
+    too. A first-level heading becomes one of the second level, because the page's title is the first.
     """
-    leveled = re.sub(r"(?i)<(/?)h1(?=[\s>/])", r"<\1h2", untrusted)
-    # nh3 comes last: it cleans what the replacement of images has made, too.
-    return _clean(_IMAGE.sub(_own_or_alternative, _clean(leveled)))
+    # nh3 takes elements of MathML and SVG away with their content, and a parser reads what is in <textarea> as text.
+    # Under a name that HTML does not know, each leaves behind what it holds.
+    renamed = _TAG_NAME.sub(lambda tag: f"<{tag[1]}{_RENAMED.get(tag[2].lower(), 'x-x')}", untrusted)
+    # nh3 comes last: it cleans what the replacements have made, too.
+    return _clean(_IMAGE.sub(_own_or_alternative, _clean(renamed)))
 
 
 def _clean(untrusted: str) -> str:
     return nh3.clean(
         untrusted,
         tags=_TAGS,
+        clean_content_tags=_NEVER_SHOWN,
         attributes=_ATTRIBUTES,
         attribute_filter=_filter,
         url_schemes={"http", "https", "mailto"},

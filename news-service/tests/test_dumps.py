@@ -292,6 +292,32 @@ def test_a_value_to_be_computed_refuses_its_row_alone(run: Import, database: Dat
     assert [(row["id"], row["name"]) for row in stored(database, InfoCategory)] == [(1, "最新"), (3, "债市")]
 
 
+@pytest.mark.any_database
+def test_what_cannot_be_seen_of_a_title_is_left_out(run: Import, database: Database) -> None:
+    sql = (
+        "INSERT INTO info_news (title, source, digest, content, create_time, status) VALUES "
+        "('\u202e甲\u202c', '\u3164', '👨\u200d👩', 'c', '2019-01-01 00:00:00', 0), "
+        "('\u2800\u200b', 's', 'd', 'c', '2019-01-01 00:00:00', 0);"
+    )
+    (report,) = run(sql)
+    assert report.tables["info_news"].reasons == {"title has nothing to see": 1}
+    assert report.tables["info_news"].notes["invisible characters of title are left out"] == 1
+    assert [(row["title"], row["source"], row["digest"]) for row in stored(database, InfoNews)] == [
+        ("甲", "", "👨\u200d👩")
+    ]
+    (again,) = run(sql)
+    assert counts(again.tables["info_news"]) == (2, 0, 0, 1, 1)
+
+
+@pytest.mark.any_database
+def test_a_comment_that_shows_nothing_is_refused(run: Import) -> None:
+    (report,) = run(
+        f"INSERT INTO info_news VALUES {ARTICLE.format(id=1, category='null')};"
+        "INSERT INTO info_comment (id, user_id, news_id, content) VALUES (1, 1, 1, '\u3164'), (2, 1, 1, '好');"
+    )
+    assert report.tables["info_comment"].reasons == {"content has nothing to see": 1}
+
+
 def test_articles_without_ids_are_found_again_by_title_and_time(run: Import, database: Database) -> None:
     sql = (
         "INSERT INTO info_news (title, source, digest, content, create_time, status) VALUES "

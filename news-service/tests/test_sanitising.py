@@ -23,6 +23,12 @@ PIECES = [
     "javascript:",
     " onerror",
     "<p>",
+    "<math>",
+    "</svg>",
+    "<style>",
+    "<template>",
+    "<textarea>",
+    "<!--",
 ]
 
 
@@ -102,6 +108,48 @@ def test_a_link_of_a_listed_scheme_stays(address: str) -> None:
 )
 def test_the_address_of_an_image_is_judged_as_a_whole(address: str) -> None:
     assert clean_html(f'<img src="{address}" alt="港口">') == "港口"
+
+
+@pytest.mark.parametrize(
+    ("untrusted", "safe"),
+    [
+        ("<p>当 <math><mi>x</mi><mo>=</mo><mn>2</mn></math> 时</p>", "<p>当 x=2 时</p>"),
+        ("<p><MATH display='block'><mtext>利润</mtext></MATH>。</p>", "<p>利润。</p>"),
+        (
+            "<math><semantics><mi>x</mi><annotation encoding='application/x-tex'>x</annotation></semantics></math>后",
+            "x后",
+        ),
+        ("<svg viewBox='0 0 9 9'><g><text>图中的字</text></g><path d='M0 0'/></svg>后", "图中的字后"),
+        ("<svg><style>t{}</style><script>alert(1)</script><text>字</text></svg>", "字"),
+        ("<svg><foreignObject><p>段</p></foreignObject></svg>", "<p>段</p>"),
+        ("<wx-card>名<unknown>片</unknown></wx-card>", "名片"),
+        ("<o:p>字</o:p>", "字"),
+        ("<details><summary>题</summary>文</details>", "<div><div>题</div>文</div>"),
+        ("<section style='x'>一</section><section>二</section>", "<div>一</div><div>二</div>"),
+        ("<noscript><p>段</p></noscript>", "<p>段</p>"),
+        ("<template><p>段</p></template>", "<p>段</p>"),
+        ("<textarea><b>字</b></textarea>", "<b>字</b>"),
+        ("<iframe><p>段</p></iframe>", "<p>段</p>"),
+        ("<ruby>汉<rt>hàn</rt></ruby><font color=red>红</font><video src=x>片</video>", "汉hàn红片"),
+        ("<tr><td>格</td></tr>", "格"),
+        ("<table><colgroup><col></colgroup><tr><td>格</td></tr></table>",
+         "<table><tbody><tr><td>格</td></tr></tbody></table>"),
+        ("<mathematics>字</mathematics><svgs>字</svgs>", "字字"),
+    ],
+)  # fmt: skip
+def test_an_unknown_element_leaves_its_text_behind(untrusted: str, safe: str) -> None:
+    assert clean_html(untrusted) == safe
+
+
+NAMES = st.sampled_from(["math", "mi", "svg", "text", "title", "section", "noscript", "template", "textarea", "select"])
+NAMES |= st.sampled_from(["iframe", "xmp", "object", "button", "x-card", "details", "video", "foreignObject", "desc"])
+
+
+@given(st.lists(NAMES, max_size=6))
+def test_a_text_survives_in_every_nesting_of_unknown_elements(names: list[str]) -> None:
+    opened = "".join(f"<{name} x='1'>" for name in names)
+    closed = "".join(f"</{name}>" for name in reversed(names))
+    assert "正文" in clean_html(f"{opened}正文{closed}")
 
 
 @given(st.lists(st.sampled_from(PIECES), max_size=25).map("".join))

@@ -8,6 +8,7 @@ from sqlalchemy.orm import Session
 
 from chassis.dumps.report import TableReport
 from chassis.dumps.values import RowRefused, Values
+from chassis.texts import free_text
 from news_service.dumps.authors import Authors
 from news_service.models import (
     APPROVED,
@@ -85,8 +86,26 @@ def _nothing(_values: Values, _preparation: Preparation) -> None:
     pass
 
 
+def _drop_invisible(values: Values, names: tuple[str, ...], preparation: Preparation) -> None:
+    """Bring some texts to what is seen of them; the row is refused if the first of them shows nothing."""
+    for name in names:
+        text = values.get(name)
+        if not isinstance(text, str):
+            continue
+        values[name] = shown = free_text(text)
+        if text.strip() and not shown and name == names[0]:
+            raise RowRefused(f"{name} has nothing to see")
+        if shown != text:
+            preparation.report.notes[f"invisible characters of {name} are left out"] += 1
+
+
+def _prepare_category(values: Values, preparation: Preparation) -> None:
+    _drop_invisible(values, ("name",), preparation)
+
+
 def _prepare_article(values: Values, preparation: Preparation) -> None:
     notes = preparation.report.notes
+    _drop_invisible(values, ("title", "source", "digest", "reason"), preparation)
     if values.get("status") not in (APPROVED, IN_REVIEW, REJECTED):
         notes[f"status {values.get('status')} became 1 (in review)"] += 1
         values["status"] = IN_REVIEW
@@ -114,6 +133,7 @@ def _prepare_comment(values: Values, preparation: Preparation) -> None:
     except RowRefused:
         _forget_unless_stored(values, preparation)
         raise
+    _drop_invisible(values, ("content",), preparation)
     values["like_count"] = values.get("like_count") or 0
     parent_id = values.get("parent_id")
     if parent_id is not None and parent_id not in preparation.known.ids_of(preparation.session, InfoComment):
@@ -156,7 +176,7 @@ _COMMENT = ("id", "user_id", "news_id", "content", "parent_id", "like_count")
 LAYOUTS = {
     layout.model.__tablename__: layout
     for layout in (
-        Layout(InfoCategory, (*_TIMES, "id", "name"), _nothing, ("name",)),
+        Layout(InfoCategory, (*_TIMES, "id", "name"), _prepare_category, ("name",)),
         Layout(InfoNews, (*_TIMES, *_ARTICLE, "status", "reason"), _prepare_article, ("title", "create_time")),
         Layout(InfoComment, (*_TIMES, *_COMMENT), _prepare_comment),
         Layout(InfoCommentLike, (*_TIMES, "comment_id", "user_id"), _prepare_like),

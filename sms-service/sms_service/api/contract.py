@@ -7,7 +7,8 @@ from pydantic import BaseModel, ConfigDict, Field, StrictStr
 
 from sms_service.codes.purposes import Notice, Purpose
 
-Short = Annotated[StrictStr, Field(min_length=1, max_length=32)]
+# Longer than a mobile or a code, which come with invisible characters when they are copied.
+Short = Annotated[StrictStr, Field(min_length=1, max_length=64)]
 
 
 class SmsCodeRequest(BaseModel):
@@ -34,7 +35,7 @@ class SmsCodePromise(BaseModel):
 
 
 class Consumption(BaseModel):
-    """One try of a code. ``subject`` is the user's id, for the purposes that are bound to a user."""
+    """One try of a code: its digits count. ``subject`` is the user's id, for the purposes that are bound to a user."""
 
     model_config = ConfigDict(extra="forbid", coerce_numbers_to_str=True)
     mobile: Short
@@ -68,7 +69,7 @@ class ReceiptPath(BaseModel):
 class InboxQuery(BaseModel):
     """Whose messages; all of them without a mobile."""
 
-    mobile: Annotated[str, Field(max_length=32)] | None = None
+    mobile: Annotated[str, Field(max_length=64)] | None = None
 
 
 class InboxItem(BaseModel):

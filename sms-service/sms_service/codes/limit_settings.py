@@ -13,6 +13,7 @@ from pydantic_settings import BaseSettings
 from chassis.errors import MobileInvalid
 from chassis.mobiles import COUNTRIES, Mobile, parse_mobile
 from chassis.settings import Commas, settings_config
+from chassis.texts import plain
 
 Positive = Annotated[int, Field(ge=1)]
 
@@ -42,7 +43,7 @@ class FixedCode:
 def _split_fixed_code(value: object) -> object:
     if not isinstance(value, str):
         return value
-    parts = value.split(":")
+    parts = plain(value).replace(" ", "").split(":")
     if len(parts) != 3:
         raise ValueError("is not MOBILE:CODE:LAST-DAY")
     return dict(zip(("mobile", "code", "last_day"), parts, strict=True))

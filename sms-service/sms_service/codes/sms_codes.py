@@ -1,5 +1,6 @@
 """The API's side of the state machine: reserve, commit or abort a code, and check it once."""
 
+import re
 import secrets
 import uuid
 from collections.abc import Callable
@@ -13,6 +14,7 @@ from chassis.errors import SmsCodeExpired
 from chassis.lua import load_script
 from chassis.mobiles import Mobile, country_of
 from chassis.redis_client import redis_errors
+from chassis.texts import plain
 from sms_service.codes.crypto import CodeKeys
 from sms_service.codes.keys import (
     BUDGET_PREFIX,
@@ -119,15 +121,17 @@ class SmsCodes:
     def check(self, mobile: Mobile, purpose: Purpose, *, code: str, subject: str) -> CodeCheck:
         """Try a code once. A right one is used up; the fifth wrong try makes the code invalid.
 
+        The digits of ``code`` count, of every script and whatever stands between them.
+
         Raises:
             SmsCodeExpired: there is no valid code for this mobile, purpose and subject; no try is counted.
             LimitReached: the codes of this mobile are locked after too many wrong tries.
         """
-        mobile_hash = self._keys.mobile_hash(mobile)
+        mobile_hash, digits = self._keys.mobile_hash(mobile), re.sub("[^0-9]", "", plain(code))
         for _ in range(_MOST_LOOKUPS):
             with redis_errors():
                 job_id = str(self._redis.get(current_code_prefix(mobile_hash) + purpose) or "")
-            digest = self._keys.code_digest(code, mobile_hash=mobile_hash, purpose=purpose, job_id=job_id)
+            digest = self._keys.code_digest(digits, mobile_hash=mobile_hash, purpose=purpose, job_id=job_id)
             result, *details = self._check_digest(mobile_hash, purpose, job_id, arguments=[digest, subject])
             if result == "locked":
                 raise LimitReached("guesses", float(details[0]))

@@ -92,6 +92,19 @@ def test_a_test_number_has_its_fixed_code_and_no_text(post, consume, redis: Redi
     assert consume("123456").json["code"] == "sms_code_expired"
 
 
+def test_the_digits_of_a_code_are_picked_out(post, consume) -> None:
+    assert post(test_mobiles=TEST).status_code == 202
+    for text in ("12345", "1234566", "123456\u00b2"):
+        assert consume(text).json["verified"] is False
+    assert consume("\u2068１２３\u2011４５６\u2069").json["verified"] is True
+
+
+def test_a_copied_test_number_is_read(make_settings) -> None:
+    copied = "\u202d+86 138\u00a00013\u20118000\u202c:123456: 2099-12-31"
+    (test,) = make_settings(test_mobiles=copied).test_mobiles
+    assert (test.mobile, test.code, test.last_day) == ("+8613800138000", "123456", date(2099, 12, 31))
+
+
 def test_captcha_and_limits_hold_for_a_test_number(post, captcha_stub) -> None:
     assert post(test_mobiles=TEST).status_code == 202
     assert post(test_mobiles=TEST).json["code"] == "too_many_requests"

@@ -4,7 +4,7 @@ import zlib
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from PIL import Image
+from PIL import Image, ImageCms
 
 from chassis.errors import DependencyUnavailable
 from user_service.accounts.avatars import Pictures
@@ -14,10 +14,14 @@ pytestmark = pytest.mark.any_database  # Pictures are files; of the column for t
 SECRET = b"<script>alert(1)</script>"
 
 
-def picture(kind="PNG", size=(300, 200), colour=(200, 30, 30), **options):
+def encoded(image, kind, **options):
     file = io.BytesIO()
-    Image.new("RGB", size, colour).save(file, kind, **options)
+    image.save(file, kind, **options)
     return file.getvalue()
+
+
+def picture(kind="PNG", size=(300, 200), colour=(200, 30, 30), **options):
+    return encoded(Image.new("RGB", size, colour), kind, **options)
 
 
 def chunk(kind, data):
@@ -27,6 +31,14 @@ def chunk(kind, data):
 def png_that_claims(width, height, data=b""):
     header = chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0))
     return b"\x89PNG\r\n\x1a\n" + header + chunk(b"IDAT", zlib.compress(data)) + chunk(b"IEND", b"")
+
+
+def png(depth, colour_type, pixel, *chunks):
+    """A PNG of 24 x 24 equal pixels; ``pixel`` is the bytes of so many pixels as make up whole bytes."""
+    row = b"\0" + (pixel * 24 * 8)[: 24 * {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}[colour_type] * depth // 8]
+    header = chunk(b"IHDR", struct.pack(">IIBBBBB", 24, 24, depth, colour_type, 0, 0, 0))
+    extra = b"".join(chunk(kind, data) for kind, data in chunks)
+    return b"\x89PNG\r\n\x1a\n" + header + extra + chunk(b"IDAT", zlib.compress(row * 24)) + chunk(b"IEND", b"")
 
 
 def put(person, data, media_type="image/png"):
@@ -110,6 +122,65 @@ def test_transparency_stays(owner, shown):
     assert shown(put(owner, file.getvalue()).json["avatar_url"]).convert("RGBA").getpixel((128, 128))[3] == 0
 
 
+GREY, CLEAR = (64, 64, 64, 255), (0, 0, 0, 0)
+COLOUR, HALF = (64, 128, 192, 255), (64, 128, 192, 128)
+WORDS = struct.pack(">HHHH", 0x4000, 0x8000, 0xC000, 0x8000)
+
+
+@pytest.mark.parametrize(
+    ("data", "expected"),
+    [
+        (png(16, 0, b"\x00\x00"), (0, 0, 0, 255)),
+        (png(16, 0, b"\x40\x00"), GREY),
+        (png(16, 0, b"\xff\xff"), (255, 255, 255, 255)),
+        (png(16, 0, b"\x40\x00", (b"tRNS", b"\x40\x00")), CLEAR),
+        (png(16, 0, b"\x40\x00", (b"tRNS", b"\x80\x00")), GREY),
+        (png(16, 4, b"\x40\x00\x80\x00"), (64, 64, 64, 128)),
+        (png(16, 2, WORDS[:6]), COLOUR),
+        (png(16, 2, WORDS[:6], (b"tRNS", WORDS[:6])), CLEAR),
+        (png(16, 6, WORDS), HALF),
+        (png(8, 0, b"\x40"), GREY),
+        (png(8, 0, b"\x40", (b"tRNS", b"\x00\x40")), CLEAR),
+        (png(8, 4, b"\x40\x80"), (64, 64, 64, 128)),
+        (png(8, 2, b"\x40\x80\xc0", (b"tRNS", b"\0\x40\0\x80\0\xc0")), CLEAR),
+        (png(4, 0, b"\x44", (b"tRNS", b"\0\x04")), CLEAR),
+        (png(4, 0, b"\x44"), (68, 68, 68, 255)),
+        (png(2, 0, b"\x55"), (85, 85, 85, 255)),
+        (png(1, 0, b"\xff"), (255, 255, 255, 255)),
+        (png(8, 3, b"\x01", (b"PLTE", b"\0\0\0\x40\x80\xc0")), COLOUR),
+        (png(8, 3, b"\x01", (b"PLTE", b"\0\0\0\x40\x80\xc0"), (b"tRNS", b"\xff\x80")), HALF),
+        (encoded(Image.new("CMYK", (24, 24), (0, 255, 255, 0)), "JPEG"), (255, 0, 0, 255)),
+        (encoded(Image.new("L", (24, 24), 64), "JPEG"), GREY),
+        (encoded(Image.new("P", (24, 24), 0), "GIF", transparency=0), CLEAR),
+        (encoded(Image.new("RGBA", (24, 24), HALF), "WEBP", lossless=True), HALF),
+        (encoded(Image.new("RGB", (24, 24), COLOUR[:3]), "PNG", icc_profile=b"no profile"), COLOUR),
+    ],
+)
+def test_a_picture_of_every_kind_keeps_its_colours(owner, shown, data, expected):
+    drawn = shown(put(owner, data).json["avatar_url"]).convert("RGBA").getpixel((128, 128))
+    assert max(abs(is_drawn - is_sent) for is_drawn, is_sent in zip(drawn, expected, strict=True)) <= 3
+
+
+def test_grey_of_16_bits_keeps_all_its_shades(owner, shown):
+    row = b"\0" + b"".join(struct.pack(">H", 257 * shade) for shade in range(256))
+    header = chunk(b"IHDR", struct.pack(">IIBBBBB", 256, 256, 16, 0, 0, 0, 0))
+    file = b"\x89PNG\r\n\x1a\n" + header + chunk(b"IDAT", zlib.compress(row * 256)) + chunk(b"IEND", b"")
+    drawn = shown(put(owner, file).json["avatar_url"]).convert("L")
+    assert max(abs(drawn.getpixel((shade, 128)) - shade) for shade in range(256)) <= 6
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP"])
+@pytest.mark.parametrize("mode", ["RGB", "RGBA"])
+def test_the_colours_of_a_profile_are_those_of_browsers(owner, shown, kind, mode):
+    # sRGB with the names of the red and the blue primary exchanged: red of the file is blue on the screen.
+    swapped = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    swapped = swapped.replace(b"rXYZ", b"tXYZ").replace(b"bXYZ", b"rXYZ").replace(b"tXYZ", b"bXYZ")
+    red = Image.new("RGB" if kind == "JPEG" else mode, (24, 24), (255, 0, 0))
+    drawn = shown(put(owner, encoded(red, kind, icc_profile=swapped)).json["avatar_url"])
+    red, green, blue = drawn.convert("RGB").getpixel((128, 128))
+    assert (red < 10, green < 10, blue > 245, "icc_profile" in drawn.info) == (True, True, True, False)
+
+
 def test_of_an_animation_the_first_frame_is_taken(owner, shown):
     frames = [Image.new("RGB", (20, 20), colour) for colour in ((255, 0, 0), (0, 255, 0), (0, 0, 255))]
     file = io.BytesIO()
@@ -139,6 +210,8 @@ def test_what_hides_behind_a_picture_is_not_served(owner, visitor):
         b"%!PS-Adobe-3.0 EPSF-3.0\n",
         picture("BMP"),
         picture("TIFF"),
+        encoded(Image.new("F", (24, 24), 0.5), "TIFF"),
+        encoded(Image.new("I;16", (24, 24), 5), "TIFF"),
         picture("ICO", size=(64, 64)),
         png_that_claims(0, 0),
         png_that_claims(64, 64, b"short"),
@@ -176,6 +249,16 @@ def test_five_mebibytes_are_read_and_a_byte_more_is_not(owner):
 def test_a_body_that_is_declared_as_something_else_is_refused(owner, media_type):
     answer = put(owner, picture(), media_type)
     assert (answer.status_code, answer.json["code"]) == (415, "media_type_unsupported")
+    assert answer.json["detail"] == "Send the picture itself, as image/jpeg, image/png, image/webp, image/gif."
+    assert "json" not in answer.json["title"]
+
+
+@pytest.mark.parametrize(
+    "media_type",
+    ["image/jpg", "image/pjpeg", "IMAGE/JPEG", "image/jpeg; name=me.jpg", "image/x-png", "Image/JPG;charset=binary"],
+)
+def test_a_picture_may_be_declared_as_some_systems_do(owner, media_type):
+    assert put(owner, picture("JPEG"), media_type).status_code == 200
 
 
 def test_what_it_is_declared_as_among_pictures_does_not_matter(owner):

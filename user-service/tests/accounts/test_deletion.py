@@ -93,9 +93,10 @@ def test_the_mobile_and_the_nick_name_can_be_used_anew(alice, register):
 
 
 def test_no_living_user_can_take_the_name_of_a_tombstone(alice, register, visitor):
-    register(mobile="+8613800138001", nick_name=TOMBSTONE)
+    answer = register(mobile="+8613800138001", nick_name=TOMBSTONE)
+    assert (answer.status_code, answer.json["errors"][0]["code"]) == (422, "reserved")
     assert delete(alice).status_code == 204
-    assert visitor.call("GET", "/api/v1/users/2").json["nick_name"] == "已注销用户(1)"
+    assert visitor.call("GET", "/api/v1/users/1").status_code == 404
 
 
 def test_an_old_proof_asks_for_a_step_up(alice, clock, stored_users):

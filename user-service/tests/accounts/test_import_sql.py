@@ -127,6 +127,20 @@ def test_nulls_stay_nulls(run, stored_users):
     assert counts(run(dump(row(**nothing)))[0]) == (1, 0, 0, 1, 0)
 
 
+@pytest.mark.any_database
+def test_texts_are_imported_as_they_are_seen(run, stored_users):
+    (report,) = run(
+        dump(
+            row(mobile="\u202d138\u00a00013\u20118000\u202c", nick_name="林\u200b间", signature="\u202e早\u3164"),
+            row(id="36", mobile="13800138001", nick_name="ad\u034fmin", signature="\u3164"),
+        )
+    )
+    first, second = stored_users()
+    assert (first.mobile, first.nick_name, first.signature) == ("+8613800138000", "林间", "早")
+    assert (second.nick_name[:2], second.signature) == ("用户", None)
+    assert report.notes["the nick name is a mobile or not allowed, a drawn one takes its place"] == 1
+
+
 def test_who_was_imported_logs_in_and_gets_a_hash_of_ours(run, log_in, stored_users):
     run(dump(row()))
     assert log_in(password="something else").status_code == 401

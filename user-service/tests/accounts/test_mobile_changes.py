@@ -144,7 +144,7 @@ def test_guesses_are_bounded(owner, texted):
         ({"mobile": NEW, "sms_code": 161803}, 422, "request_invalid"),
         ({"mobile": NEW, "sms_code": CODE, "user_id": 2}, 422, "request_invalid"),
         ({"mobile": "12345", "sms_code": CODE}, 400, "mobile_invalid"),
-        ({"mobile": "13900139000\n", "sms_code": CODE}, 400, "mobile_invalid"),
+        ({"mobile": "13900139000\x01", "sms_code": CODE}, 400, "mobile_invalid"),
     ],
 )
 def test_a_wrong_body_is_refused(owner, body, status, code):

@@ -76,8 +76,38 @@ def test_a_wrong_code_makes_no_account(register, stored_users):
 
 @pytest.mark.any_database
 def test_a_code_that_cannot_be_one_is_wrong_without_asking(register, sms_service):
-    assert register(sms_code="０３１４１５").json["code"] == "sms_code_wrong"
+    for text in ("03141", "0314155", "abcdef", "零三一四一五", "\u200b"):
+        assert register(sms_code=text).json["code"] == "sms_code_wrong"
     assert sms_service.requests == []
+
+
+@pytest.mark.any_database
+@pytest.mark.parametrize(
+    "text",
+    [
+        "031 415",
+        "031-415",
+        "０３１４１５",
+        "031\u00a0415",
+        "031\u2011415",
+        "\u2068031415\u2069",
+        "0\u200b31415\n",
+        "\u0660\u0663\u0661\u0664\u0661\u0665",
+        "验证码：031415",
+    ],
+    ids=ascii,
+)
+def test_the_digits_of_a_code_are_picked_out(register, sms_service, text):
+    assert register(sms_code=text).status_code == 201
+    assert sms_service.requests[-1]["code"] == CODE
+
+
+@pytest.mark.any_database
+@pytest.mark.parametrize("mobile", ["\u202d138\u00a00013\u20118000\u202c", "\uff0b86 １３８ 00138000"], ids=ascii)
+def test_a_copied_mobile_is_the_mobile(register, log_in, stored_users, mobile):
+    assert register(mobile=mobile).status_code == 201
+    assert stored_users()[0].mobile == MOBILE
+    assert log_in(mobile=mobile).status_code == 201
 
 
 @pytest.mark.any_database

@@ -73,6 +73,29 @@ def test_users_are_found_by_mobile_and_by_the_beginning_of_their_name(act, regis
     assert act("GET", "/users?mobile=%2B8613512345678").json == {"items": [], "next_cursor": None}
 
 
+@pytest.mark.any_database
+def test_users_are_found_by_what_is_copied_from_a_message(act, register):
+    register(nick_name="Abc 林间")
+    for query in ("mobile=%E2%81%A8138%C2%A00013%E2%80%918000%E2%81%A9", "nick_name=Ａｂｃ%E3%80%80林%E2%80%8B间"):
+        assert [user["nick_name"] for user in act("GET", f"/users?{query}").json["items"]] == ["Abc 林间"]
+    assert act("GET", "/users?nick_name=%E2%80%8B").status_code == 422
+
+
+@pytest.mark.any_database
+def test_a_deleted_account_is_found_by_its_placeholder(act, register, change_user):
+    register()
+    change_user(nick_name="已注销用户（1）")
+    assert len(act("GET", "/users?nick_name=已注销用户（1）").json["items"]) == 1
+
+
+@pytest.mark.any_database
+def test_the_reason_of_a_ban_can_be_seen(act, register):
+    user_id = register().json["user"]["id"]
+    assert act("PUT", f"/users/{user_id}/ban", {"reason": "\u3164\u200b"}).status_code == 422
+    assert act("PUT", f"/users/{user_id}/ban", {"reason": "\u202e刷屏"}).status_code == 200
+    assert act("GET", f"/users/{user_id}").json["ban"]["reason"] == "刷屏"
+
+
 def test_users_come_in_pages(act, register):
     for number in range(3):
         register(mobile=f"+861380013810{number}")

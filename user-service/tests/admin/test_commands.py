@@ -1,4 +1,4 @@
-from datetime import timedelta
+from datetime import date, timedelta
 
 import pytest
 
@@ -41,6 +41,12 @@ def test_administrators_are_listed_with_masked_mobiles(run, register):
 
 
 @pytest.mark.any_database
+def test_a_command_reads_a_copied_mobile(run, register):
+    register()
+    assert run("admin", "grant", "\u202d138\u00a00013\u20118000\u202c").exit_code == 0
+
+
+@pytest.mark.any_database
 @pytest.mark.parametrize("words", [("grant", "+8613900139000"), ("revoke", "+8613900139000"), ("grant", "123")])
 def test_a_role_for_nobody_is_refused(run, register, words):
     register()
@@ -52,13 +58,19 @@ def test_a_role_for_nobody_is_refused(run, register, words):
 def test_lines_of_the_audit_log_go_by_age_alone(run, register, clock, database, audit):
     register()
     with database.write() as db:
-        for days in (179, 181, *[200] * 1001):
+        for days in (183, 185, *[200] * 1001):
             at = clock.now - timedelta(days=days)
             db.add(AuditEvent(at=at, event=f"old_{days}", outcome="done"))
     result = run("audit", "purge")
-    assert (result.exit_code, result.output) == (0, "1002 lines older than 180 days are deleted.\n")
-    assert [line.event for line in audit()] == ["registration", "old_179", "audit_purged"]
+    assert (result.exit_code, result.output) == (0, "1002 lines older than 184 days are deleted.\n")
+    assert [line.event for line in audit()] == ["registration", "old_183", "audit_purged"]
     assert run("audit", "purge", "--days", "30").output.startswith("1 lines")
+
+
+def test_the_purge_spares_any_six_months(run):
+    begins = [date(2027 + month // 12, month % 12 + 1, 1) for month in range(18)]
+    longest = max((end - begin).days for begin, end in zip(begins, begins[6:], strict=False))
+    assert f"default: {longest};" in run("audit", "purge", "--help").output
 
 
 def test_young_lines_cannot_be_purged(run):

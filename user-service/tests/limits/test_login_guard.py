@@ -109,8 +109,9 @@ def test_T18_every_spelling_of_a_mobile_charges_one_bucket(register, guess, regi
         register()
     spellings = ["13800138000", "+86 138 0013 8000", "008613800138000", "138-0013-8000", "(138) 00138000", MOBILE]
     assert [guess(spelling).status_code for spelling in spellings] == [401] * 5 + [429]
-    refused = [guess(spelling).json["code"] for spelling in ("13800138000\n", "１３８００１３８０００", "١٣٨٠٠١٣٨٠٠٠")]
-    assert refused == ["mobile_invalid"] * 3
+    copied = ["13800138000\n", "１３８００１３８０００", "١٣٨٠٠١٣٨٠٠٠", "\u202d138\u00a00013\u20118000\u202c"]
+    assert [guess(spelling).status_code for spelling in copied] == [429] * 4
+    assert guess("13800138000\x01").json["code"] == "mobile_invalid"
     assert len(redis.keys(_FIVE_MINUTES)) == 1
 
 

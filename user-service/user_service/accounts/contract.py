@@ -1,30 +1,43 @@
 """The requests and answers about accounts. The OpenAPI document is generated from the models."""
 
-import unicodedata
+import re
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal  # Any: JSON objects hold anything.
 
 from flask_openapi3 import RawModel
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
+from chassis.texts import free_text
 from user_service.accounts.avatars import MEDIA_TYPES, NAME
 from user_service.models import Gender, User
 
 
 def storable(text: str) -> str:
-    """Return a text that may be stored.
+    """Return what is stored of a text: nothing invisible but what shapes visible characters.
 
     Raises:
         ValueError: it holds a control character other than a line end.
     """
-    if any(unicodedata.category(character) == "Cc" and character != "\n" for character in text):
+    if re.search(r"[\x00-\x09\x0b-\x1f\x7f-\x9f]", text):
         raise ValueError("control characters are not allowed")
-    return text
+    return free_text(text)
+
+
+def visible(text: str) -> str:
+    """Return what is stored of a text, as `storable`.
+
+    Raises:
+        ValueError: as `storable`, or nothing of it can be seen.
+    """
+    if not (kept := storable(text)):
+        raise ValueError("use visible characters")
+    return kept
 
 
 _LARGEST_ID = 2**31 - 1
-MobileText = Annotated[str, Field(min_length=1, max_length=40, examples=["13800138000"])]
-CodeText = Annotated[str, Field(min_length=1, max_length=32, examples=["031415"])]
+# Longer than a mobile and a code, which come with invisible characters when they are copied.
+MobileText = Annotated[str, Field(min_length=1, max_length=64, examples=["13800138000"])]
+CodeText = Annotated[str, Field(min_length=1, max_length=64, examples=["031415"])]
 # This bound only keeps hashing cheap. The policy decides about new passwords.
 PasswordText = Annotated[str, Field(min_length=1, max_length=1024)]
 NickNameText = Annotated[str, Field(min_length=1, max_length=64), AfterValidator(storable)]

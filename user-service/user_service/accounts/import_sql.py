@@ -15,6 +15,7 @@ from chassis.dumps.report import ImportReport, TableReport
 from chassis.dumps.values import RowReader, RowRefused, ValueReader, Values, is_newer_here
 from chassis.errors import MobileInvalid, RequestInvalid
 from chassis.mobiles import Mobile, parse_mobile
+from chassis.texts import free_text
 from user_service.accounts.nick_names import checked_nick_name, draw_nick_name
 from user_service.audit.log import AuditEntry, write_audit_entry
 from user_service.models import Gender, User, UserSession
@@ -90,7 +91,7 @@ def prepare(values: Values, report: TableReport, *, with_roles: bool) -> Values:
         report.notes["the gender is unknown and becomes MAN"] += 1
         fit["gender"] = Gender.MAN
     _prepare_role(fit, report, with_roles=with_roles)
-    _prepare_nick_name(fit, report)
+    _prepare_texts(fit, report)
     if foreign_check(str(fit.get("password_hash"))) is None:
         fit.pop("password_hash", None)
         report.notes["the password hash has no known form or costs too much, the owner signs in by SMS code"] += 1
@@ -105,7 +106,9 @@ def _prepare_role(fit: Values, report: TableReport, *, with_roles: bool) -> None
         report.notes["was an administrator there; roles come in with --with-roles alone"] += 1
 
 
-def _prepare_nick_name(fit: Values, report: TableReport) -> None:
+def _prepare_texts(fit: Values, report: TableReport) -> None:
+    if fit.get("signature"):
+        fit["signature"] = free_text(str(fit["signature"])) or None
     try:
         if "nick_name" in fit:
             fit["nick_name"] = checked_nick_name(str(fit["nick_name"]))

@@ -11,7 +11,7 @@ from chassis.identity import client_ip, current_user_id
 from chassis.mobiles import parse_mobile
 from chassis.web import Access, endpoint
 from user_service.accounts.accounts import Accounts, ProfileChange
-from user_service.accounts.avatars import DRAWN_TYPE, MEDIA_TYPES, MOST_BYTES, Avatars
+from user_service.accounts.avatars import DRAWN_TYPE, MEDIA_TYPES, MOST_BYTES, OTHER_MEDIA_TYPES, Avatars
 from user_service.accounts.contract import (
     AvatarPath,
     DumpAccounts,
@@ -111,7 +111,7 @@ def change_mobile(body: MobileChangeRequest) -> dict[str, Any]:
 )
 def change_avatar(raw: PictureBody) -> dict[str, Any]:
     """Make a picture the avatar: the body is the file itself (JPEG, PNG, WebP or GIF, at most 5 MiB)."""
-    if raw.mimetype not in MEDIA_TYPES:
+    if raw.mimetype not in MEDIA_TYPES + OTHER_MEDIA_TYPES:
         raise errors.MediaTypeUnsupported(f"Send the picture itself, as {', '.join(MEDIA_TYPES)}.")
     raw.max_content_length = MOST_BYTES
     return own_user(svcs.flask.get(Avatars).set_avatar(current_user_id(), raw.get_data(cache=False)))

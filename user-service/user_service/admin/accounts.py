@@ -7,12 +7,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import select
+from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
 from chassis.database import Database
 from chassis.errors import FieldError, Forbidden, NotFound, RequestInvalid
 from chassis.mobiles import Mobile
+from user_service.accounts.nick_names import spelled_nick_name
 from user_service.audit.log import AuditEntry, write_audit_entry
 from user_service.models import FOR_EVER, User
 from user_service.sessions.bulk import revoke_all_sessions
@@ -48,7 +49,9 @@ class Administration:
         if search.mobile is not None:
             query = query.where(User.mobile == search.mobile)
         if search.nick_name is not None:
-            query = query.where(User.nick_name.startswith(search.nick_name, autoescape=True))
+            # The placeholder of a deleted account is the one name in another spelling.
+            spellings = {search.nick_name, spelled_nick_name(search.nick_name)}
+            query = query.where(or_(*(User.nick_name.startswith(each, autoescape=True) for each in spellings)))
         with self.database.read() as db:
             users = db.scalars(query.order_by(User.id).limit(search.limit + 1)).all()
         return users[: search.limit], users[search.limit - 1].id if len(users) > search.limit else None

@@ -6,7 +6,7 @@ from typing import Annotated, Any  # Any: JSON objects hold anything.
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 
 from chassis.mobiles import Mobile, mask_mobile
-from user_service.accounts.contract import MobileText, NickNameText, Request, UserId, rfc3339, storable
+from user_service.accounts.contract import MobileText, Request, UserId, rfc3339, visible
 from user_service.models import FOR_EVER, AuditEvent, User
 
 _LARGEST_EVENT_ID = 2**63 - 1
@@ -18,7 +18,7 @@ class UsersSearch(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
     mobile: MobileText | None = None
-    nick_name: NickNameText | None = None
+    nick_name: Annotated[str, Field(min_length=1, max_length=64), AfterValidator(visible)] | None = None
     cursor: UserId | None = None
     limit: Limit = 20
 
@@ -36,7 +36,7 @@ class AuditQuery(BaseModel):
 class BanRequest(Request):
     """Why an account is banned, and until when; without an end for ever."""
 
-    reason: Annotated[str, Field(min_length=1, max_length=200), AfterValidator(storable)]
+    reason: Annotated[str, Field(min_length=1, max_length=200), AfterValidator(visible)]
     until: Annotated[AwareDatetime | None, Field(strict=False)] = None
 
 

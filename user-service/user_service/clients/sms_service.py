@@ -10,10 +10,11 @@ from structlog import get_logger
 from chassis.errors import UpstreamUnavailable, XinjingError
 from chassis.mobiles import Mobile
 from chassis.service_client import ServiceClient
+from chassis.texts import plain
 
 log = get_logger(__name__)
 NOTICES = Counter("user_notices_total", "Notices to owners, by what became of them.", ["notice", "result"])
-_CODE = re.compile(r"[0-9]{4,10}")
+_CODE = re.compile(r"[0-9]{6}")
 # Our HTTP client refuses some header values. Only a value that it surely sends is passed on, so that nobody can
 # suppress a notice by a bad header.
 _LANGUAGES = re.compile(r"[A-Za-z0-9*][A-Za-z0-9*,;=. -]{0,199}")
@@ -28,15 +29,17 @@ class SmsCodes:
     def consume(self, *, mobile: Mobile, purpose: str, code: str, subject: int | None = None) -> bool:
         """Use a code up if it is right. False means that it is wrong, which counts as an attempt on the mobile.
 
+        The digits of the text count, whatever stands between them. With fewer or more than a code has, nobody is asked.
         ``subject`` is the user who must have asked for the code, for the purposes that are bound to a user.
 
         Raises:
             SmsCodeExpired: there is no live code for this mobile, purpose and subject.
             XinjingError: sms-service refused or failed.
         """
-        if not _CODE.fullmatch(code):
+        digits = re.sub("[^0-9]", "", plain(code))
+        if not _CODE.fullmatch(digits):
             return False
-        body = {"mobile": mobile, "purpose": purpose, "code": code}
+        body = {"mobile": mobile, "purpose": purpose, "code": digits}
         if subject is not None:
             body["subject"] = str(subject)
         reply = self.sms_service.call("POST", "/internal/sms-codes/consume", json=body)
