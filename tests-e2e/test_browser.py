@@ -256,6 +256,7 @@ def test_a_refused_password_is_said_at_its_field(open_window: Open, stack: Any, 
     dialog.get_by_label("设置密码").fill("password1")
     dialog.get_by_role("button", name="注册并登录").click()
     expect(dialog.get_by_role("alert")).to_be_focused()
+    expect(dialog.get_by_role("alert")).to_contain_text("最常见的密码之一")
     expect(dialog.get_by_label("设置密码")).to_have_attribute("aria-invalid", "true")
     expect(dialog.get_by_label("设置密码")).to_have_accessible_description(re.compile("请换一个密码"))
     dialog.get_by_label("设置密码").fill(PASSWORD)

@@ -189,6 +189,15 @@ def test_registering_with_a_wrong_code(call: Get, classic_code: Get, mobile: str
     assert call("register", mobile=mobile, password=PASSWORD, sms_code=wrong) == (200, "4103", "验证码输入错误")
 
 
+@pytest.mark.parametrize(
+    ("password", "reason"), [("a1b2c3", "至少 8 个字符"), ("woaini123", "常见的词、姓名或数字"), ("19900101", "日期")]
+)
+def test_a_refused_password_says_why(call: Get, mobile: str, password: str, reason: str) -> None:
+    status, errno, errmsg = call("register", mobile=mobile, password=password, sms_code="000000")
+    assert (status, errno) == (200, "4103")
+    assert reason in errmsg
+
+
 def test_registering_a_mobile_twice(call: Get, register: Get, stack: Any, seen_captcha: Get) -> None:
     person = register()
     for key in stack.redis_command("KEYS", "sms:cool:*"):

@@ -1,7 +1,8 @@
 """The one error tree: what can go wrong, as status, stable code, classic errno and both texts.
 
 ``errno`` and ``errmsg`` are the classic pair (the course's RET table and the texts of its passport calls), ``detail``
-is the English text. A class may be raised with a more exact ``detail``; clients match ``code``, never a text.
+is the English text. A class may be raised with a more exact ``detail``; clients match ``code``, never a text. Of wrong
+fields ``errmsg`` says nothing, except why a password is rejected: classic frontends and our pages show it alone.
 """
 
 from collections.abc import Sequence
@@ -27,7 +28,7 @@ class XinjingError(Exception):
     status: ClassVar[int] = 500
     code: ClassVar[str] = "internal_error"
     errno: ClassVar[str] = "4500"
-    errmsg: ClassVar[str] = "内部错误"
+    errmsg: str = "内部错误"
     text: ClassVar[str] = "Something went wrong on our side."
 
     def __init__(
@@ -260,10 +261,34 @@ class NickNameTaken(XinjingError):
 
 
 class PasswordRejected(XinjingError):
-    """The password breaks the policy; the SMS code is not used up."""
+    """The password breaks the policy; the SMS code is not used up. ``errmsg`` gives the reasons in Chinese."""
 
     status, code, errno, errmsg = 422, "password_rejected", "4103", "密码不符合要求"
     text = "Choose another password: 8 to 128 characters, not a common one."
+    REASONS: ClassVar[dict[str, str]] = {
+        "too_short": "至少 8 个字符（首尾空格和不可见字符不计）",
+        "too_long": "最多 128 个字符",
+        "common": "这是最常见的密码之一，请换一个",
+        "words": "只由常见的词、姓名或数字组成，容易被猜到，请加上几个不相关的词",
+        "date": "主要是日期，容易被猜到，请加上几个不相关的词",
+        "keyboard": "主要是键盘上相邻的键或连续的数字、字母，容易被猜到，请加上几个词",
+        "repeated": "主要是重复的内容，容易被猜到，请换成几个不相关的词",
+        "is_mobile": "不能是手机号或与之相近",
+        "is_nick_name": "不能是昵称或与之相近",
+        "context": "不能是本站名称或与之相近",
+    }
+
+    def __init__(
+        self,
+        detail: str | None = None,
+        *,
+        retry_after_seconds: int | None = None,
+        errors: Sequence[FieldError] = (),
+    ) -> None:
+        super().__init__(detail, retry_after_seconds=retry_after_seconds, errors=errors)
+        reasons = [self.REASONS[error.code] for error in self.errors if error.code in self.REASONS]
+        if reasons:
+            self.errmsg = f"{type(self).errmsg}：{'；'.join(reasons)}"
 
 
 class CredentialsWrong(XinjingError):

@@ -40,3 +40,11 @@ def test_an_unknown_code_finds_nothing() -> None:
 def test_an_error_takes_a_more_exact_text() -> None:
     assert str(errors.NotFound("No such article.")) == "No such article."
     assert errors.NotFound().detail == errors.NotFound.text
+
+
+def test_a_rejected_password_names_its_reasons_in_the_classic_text() -> None:
+    reasons = [errors.FieldError("password", code, "x") for code in ("too_short", "common", "unknown")]
+    assert errors.PasswordRejected().errmsg == "密码不符合要求"
+    assert errors.PasswordRejected(errors=reasons[2:]).errmsg == "密码不符合要求"
+    texts = errors.PasswordRejected.REASONS
+    assert errors.PasswordRejected(errors=reasons).errmsg == f"密码不符合要求：{texts['too_short']}；{texts['common']}"

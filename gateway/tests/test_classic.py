@@ -185,6 +185,16 @@ def test_the_services_refusals_become_errno(
     assert (answer.status, answer.json) == (200, {"errno": expected[0], "errmsg": expected[1]})
 
 
+def test_a_refused_password_says_why(gateway: Any, services: Any, answering_json: Callable[..., bytes]) -> None:
+    wrong = [{"field": "password", "code": code, "detail": "x"} for code in ("too_short", "date", "a_newer_code")]
+    problem = answering_json({"code": "password_rejected", "detail": "x", "errors": wrong}, "422 NO")
+    services.user.on("POST", "/api/v1/users", problem)
+    fields = {"mobile": "1", "sms_code": "1", "password": "900101"}
+    answer = gateway.send_json("POST", "/passport/register", fields)
+    errmsg = "密码不符合要求：至少 8 个字符（首尾空格和不可见字符不计）；主要是日期，容易被猜到，请加上几个不相关的词"
+    assert (answer.status, answer.json) == (200, {"errno": "4103", "errmsg": errmsg})
+
+
 @pytest.mark.parametrize(
     ("headers", "errno"),
     [

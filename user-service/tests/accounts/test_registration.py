@@ -130,6 +130,14 @@ def test_a_rejected_password_does_not_use_the_code_up(register, sms_service, pas
 
 
 @pytest.mark.any_database
+def test_a_blank_at_the_end_is_not_judged_but_belongs_to_the_password(register, log_in):
+    assert register(password="woaini123 ").json["errors"][0]["code"] == "words"
+    assert register(password=f"{PASSWORD} ").status_code == 201
+    assert log_in(password=PASSWORD).status_code == 401
+    assert log_in(password=f"{PASSWORD} ").status_code == 201
+
+
+@pytest.mark.any_database
 def test_T24_the_most_used_passwords_are_refused_at_registering(register, sms_service):
     long_enough = [word for word in FREQUENCY_LISTS["passwords"][:3000] if len(word) >= 8]
     answers = [register(password=word) for word in long_enough]

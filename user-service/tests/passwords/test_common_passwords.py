@@ -1,4 +1,5 @@
 import zlib
+from importlib.metadata import version
 from importlib.resources import files
 
 import pytest
@@ -14,21 +15,32 @@ def test_the_shipped_list_is_what_the_script_makes():
 
 
 def test_the_list_is_as_long_as_it_should_be():
-    assert len(build().splitlines()) > 90_000
-    assert sum(len(word.decode()) >= 8 for word in build().splitlines()) > 40_000
+    words = [line.rpartition(b" ")[0].decode() for line in build().splitlines()]
+    assert len(words) > 120_000
+    assert sum(len(word) >= 8 for word in words) > 45_000
+    assert {"jennifer", "zhidao", "我们", "5201314"} <= set(words)
 
 
-def test_source_and_licence_are_shipped_beside_it():
+def test_sources_and_licences_are_shipped_beside_it():
     text = files("user_service.passwords").joinpath("common_passwords.licence.txt").read_text()
-    assert "zxcvbn 4.5.0" in text
-    assert "MIT License" in text
+    assert all(f"{name} {version(name)}" in text for name in ("zxcvbn", "jieba", "pypinyin"))
+    assert text.count("Permission is hereby granted") == 3
 
 
-@pytest.mark.parametrize("password", ["123456", "PASSWORD", "ｑｗｅｒｔｙ", "qwertyqwerty", "monkeymonkey", "87654321"])
-def test_listed_ones_are_found_in_any_case_and_repeated(password):
+@pytest.mark.parametrize("password", ["123456", "PASSWORD", "ｑｗｅｒｔｙ", "woaini", "87654321", "我们"])
+def test_listed_ones_are_found_in_any_case(password):
     assert password in COMMON
 
 
-@pytest.mark.parametrize("password", ["", "\n", "correct horse battery", "assword\npassw", "123456\n", "qwertyqwert"])
+@pytest.mark.parametrize(
+    "password", ["", "\n", " ", "correct horse battery", "assword a\npassw", "123456\n", "qwertyqwert"]
+)
 def test_others_are_not(password):
     assert password not in COMMON
+
+
+def test_words_are_found_within_a_text_with_their_ranks():
+    found = dict(COMMON.words_at("xpassword1", 1))
+    assert {5, 9, 10} <= set(found)
+    assert found[9] == 1.0  # The second of all, and ten more: twelve, in quarters of a power of ten.
+    assert found[9] < found[10] < 6
