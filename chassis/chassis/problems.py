@@ -70,6 +70,8 @@ def problem_headers(error: errors.XinjingError) -> dict[str, str]:
         headers["Retry-After"] = str(max(wait, 1))
     if error.status == 401:  # RFC 9110 15.5.2 requires a challenge.
         headers["WWW-Authenticate"] = "Bearer"
+    if isinstance(error, errors.ContentEncodingUnsupported):  # RFC 9110 12.5.3.
+        headers["Accept-Encoding"] = "identity"
     if isinstance(error, errors.StepUpRequired):  # RFC 9470.
         challenge = f'Bearer error="insufficient_user_authentication", max_age={error.MAX_AGE_SECONDS}'
         headers["WWW-Authenticate"] = challenge

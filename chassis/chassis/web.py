@@ -33,12 +33,12 @@ class StrictJson(DefaultJSONProvider):
     ensure_ascii = False
 
     def loads(self, s: str | bytes, **_kwargs: Any) -> Any:  # Any: Flask's signature.
-        """Read one document in UTF-8.
+        """Read one document in UTF-8; a byte order mark before it is ignored (RFC 8259 8.1).
 
         Raises:
             ValueError: it is not JSON, or of the kinds named above.
         """
-        source = s.decode() if isinstance(s, bytes) else s
+        source = s.decode("utf-8-sig") if isinstance(s, bytes) else s
         try:
             value = json.loads(source, object_pairs_hook=_members, parse_constant=_refuse_constant)
         except RecursionError as error:
@@ -77,6 +77,9 @@ def endpoint(
     ``answers`` maps statuses to models (None: no JSON body), ``failures`` names the errors that belong to the
     contract beside the usual ones, ``callers`` the services that may call an `Access.SERVICE` route. A view with a
     ``body`` argument gets one JSON object, or the caller gets 400, 415 or 422.
+
+    Raises:
+        TypeError: a GET route refuses unknown parameters, which caches and old clients add.
     """
     responses: dict[str, Any] = {str(status): model for status, model in (answers or {}).items()}
     usual: list[type[errors.XinjingError]] = [errors.RequestInvalid, errors.InternalError]
@@ -90,6 +93,9 @@ def endpoint(
 
     def register(view: View) -> View:
         _allow(view, access, callers)
+        query = view.__annotations__.get("query")
+        if method == "GET" and query is not None and query.model_config.get("extra") == "forbid":
+            raise TypeError(f"{path} must ignore unknown parameters")
         view.reads_json = "body" in view.__annotations__  # type: ignore[attr-defined]
         getattr(api, method.lower())(
             path,
@@ -184,6 +190,8 @@ def _install_access(app: OpenAPI, service: str, tokens: InternalTokens) -> None:
         if access is not Access.UNAUTHENTICATED:
             g.caller = tokens.read_token(request.headers.get(INTERNAL_TOKEN_HEADER, ""), audience=service)
             _check_caller(access, getattr(view, "callers", frozenset()))
+        if (request.headers.get("Content-Encoding") or "identity").lower() != "identity":
+            raise errors.ContentEncodingUnsupported
         if getattr(view, "reads_json", False):
             _check_json()
 

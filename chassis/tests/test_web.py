@@ -6,10 +6,11 @@ import pytest
 import svcs
 from flask.testing import FlaskClient
 from flask_openapi3 import OpenAPI
+from pydantic import BaseModel, ConfigDict
 
 from chassis.identity import INTERNAL_TOKEN_HEADER, Caller, InternalTokens
 from chassis.service_client import ServiceClient
-from chassis.web import Access, create_api, openapi_document
+from chassis.web import Access, create_api, endpoint, openapi_document
 
 SERVICE = "news-service"
 Headers = Callable[..., dict[str, str]]
@@ -79,6 +80,18 @@ def test_every_401_names_a_scheme(client: FlaskClient, called_by: Headers) -> No
 
 def test_a_view_without_access_is_refused(status_for: Ask, called_by: Headers) -> None:
     assert status_for("/nobody-said-who", called_by(SERVICE, user_id=1))[0] == 403
+
+
+def test_no_read_can_refuse_unknown_parameters(api: OpenAPI) -> None:
+    class Query(BaseModel):
+        model_config = ConfigDict(extra="forbid")
+
+    def view(query: Query) -> dict[str, Any]:
+        return {}
+
+    with pytest.raises(TypeError, match="unknown parameters"):
+        endpoint(api, "GET", "/strict", access=Access.PUBLIC)(view)
+    endpoint(api, "DELETE", "/strict", access=Access.PUBLIC)(view)
 
 
 @pytest.mark.parametrize(
