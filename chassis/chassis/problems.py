@@ -6,6 +6,7 @@ from typing import Any, Literal
 from flask import Flask, Response
 from pydantic import BaseModel, ValidationError
 from structlog import get_logger
+from werkzeug.datastructures import MIMEAccept
 from werkzeug.exceptions import HTTPException, MethodNotAllowed, RequestEntityTooLarge
 
 from chassis import errors
@@ -82,6 +83,12 @@ def problem_response(error: errors.XinjingError) -> Response:
     """Answer one error."""
     body = json.dumps(problem(error), ensure_ascii=False)
     return Response(body, error.status, problem_headers(error), content_type=MEDIA_TYPE)
+
+
+def prefers_page(accepted: MIMEAccept) -> bool:
+    """Say whether an Accept header prefers HTML to JSON of any kind, as browsers do when a person opens an address."""
+    json_quality = max(accepted.quality(name) for name in ("application/json", MEDIA_TYPE))
+    return bool(accepted.quality("text/html") > json_quality)
 
 
 def _fields_of(error: ValidationError) -> list[errors.FieldError]:

@@ -23,6 +23,7 @@ from gateway.classic.api import ClassicApi
 from gateway.clocks import UserServiceClock
 from gateway.cookies import SessionCookies
 from gateway.csrf import SameSite
+from gateway.error_pages import install_error_pages
 from gateway.limits import AddressLimits
 from gateway.openapi import MergedDocument
 from gateway.proxy import Forwarder, InternalTokenCache, Proxy
@@ -89,6 +90,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     svcs.flask.register_value(app, Redis, redis, ping=Redis.ping)
     proxy = Proxy(
         flask=app.wsgi_app,
+        error_pages=install_error_pages(app),
         policy=ResponsePolicy(strict_transport=settings.cookies_secure),
         rules=RuleTable(),
         reader=RequestReader(settings.trusted_proxies),
