@@ -67,16 +67,16 @@ def endpoint(
     path: str,
     *,
     access: Access,
-    answers: dict[int, type[BaseModel] | None] | None = None,
+    answers: dict[int, type[BaseModel] | dict[str, Any] | None] | None = None,
     failures: Iterable[type[errors.XinjingError]] = (),
     callers: frozenset[str] = frozenset(),
     documented: bool = True,
 ) -> Callable[[View], View]:
     """Register a view under a path, and say who may call it and what it answers.
 
-    ``answers`` maps statuses to models (None: no JSON body), ``failures`` names the errors that belong to the
-    contract beside the usual ones, ``callers`` the services that may call an `Access.SERVICE` route. A view with a
-    ``body`` argument gets one JSON object, or the caller gets 400, 415 or 422.
+    ``answers`` maps statuses to models (None: no body; a dictionary: OpenAPI's own form), ``failures`` names the errors
+    that belong to the contract beside the usual ones, ``callers`` the services that may call an `Access.SERVICE` route.
+    A view with a ``body`` argument gets one JSON object, or the caller gets 400, 415 or 422.
 
     Raises:
         TypeError: a GET route refuses unknown parameters, which caches and old clients add.
@@ -108,6 +108,11 @@ def endpoint(
         return view
 
     return register
+
+
+def media_answer(media_type: str) -> dict[str, Any]:
+    """Describe an answer that is a file, for `endpoint`."""
+    return {"description": "OK", "content": {media_type: {"schema": {"type": "string", "format": "binary"}}}}
 
 
 def _allow(view: Callable[..., Any], access: Access, callers: frozenset[str] = frozenset()) -> None:
@@ -190,7 +195,8 @@ def _install_access(app: OpenAPI, service: str, tokens: InternalTokens) -> None:
         if access is not Access.UNAUTHENTICATED:
             g.caller = tokens.read_token(request.headers.get(INTERNAL_TOKEN_HEADER, ""), audience=service)
             _check_caller(access, getattr(view, "callers", frozenset()))
-        if (request.headers.get("Content-Encoding") or "identity").lower() != "identity":
+        coding = request.headers.get("Content-Encoding") or "identity"
+        if coding.lower() != "identity" and request.method not in ("GET", "HEAD"):
             raise errors.ContentEncodingUnsupported
         if getattr(view, "reads_json", False):
             _check_json()

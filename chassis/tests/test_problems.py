@@ -76,17 +76,16 @@ def test_a_byte_order_mark_before_the_object_is_ignored(client: FlaskClient) -> 
 
 
 @pytest.mark.parametrize("coding", ["gzip", "br", "identity, gzip", "GZIP", "x"])
-@pytest.mark.parametrize("method", ["POST", "GET"])
-def test_a_compressed_body_is_415_and_says_so(client: FlaskClient, coding: str, method: str) -> None:
-    address = "/articles" if method == "POST" else "/articles/1"
+def test_a_compressed_body_is_415_and_says_so(client: FlaskClient, coding: str) -> None:
     headers = JSON | {"Content-Encoding": coding}
-    answer = client.open(address, method=method, data=gzip.compress(b'{"title": "t", "price": 1}'), headers=headers)
+    answer = client.post("/articles", data=gzip.compress(b'{"title": "t", "price": 1}'), headers=headers)
     body = assert_problem(answer, 415, "content_encoding_unsupported")
     assert "Content-Encoding" in body["detail"]
     assert answer.headers["Accept-Encoding"] == "identity"
 
 
 def test_the_coding_that_changes_nothing_is_taken(client: FlaskClient) -> None:
+    assert client.get("/articles/1", headers={"Content-Encoding": "gzip"}).status_code == 200  # Of no body.
     headers = JSON | {"Content-Encoding": "identity"}
     assert client.post("/articles", data=b'{"title": "t", "price": 1}', headers=headers).status_code == 201
 

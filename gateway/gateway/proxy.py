@@ -224,7 +224,8 @@ class Proxy:
         self, response: ProxyResponse, environ: "WSGIEnvironment", start_response: "StartResponse"
     ) -> Iterable[bytes]:
         try:
-            if page := self.error_pages.write_page(environ, response.status, response.headers):
+            is_error = response.status >= 400
+            if is_error and (page := self.error_pages.write_page(environ, response.status, response.headers)):
                 response.headers, response.body = page[0], [page[1]]
             headers = self.policy.complete(response.all_headers(current_request_id()), is_own=response.is_own)
             start_response(response.status_line, headers)
