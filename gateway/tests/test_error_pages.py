@@ -5,6 +5,11 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from flask import Flask
+
+from chassis import errors
+from gateway.error_pages import ErrorPages
+from gateway.responses import problem_response
 
 NAVIGATION = "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,image/webp,*/*;q=0.8"
 PROBLEM = "application/problem+json"
@@ -65,6 +70,28 @@ def test_the_page_stands_without_any_service(start_gateway: Callable[..., Any]) 
     style = alone.ask("GET", sheet)
     assert (style.status, style.value("Content-Type")) == (200, "text/css; charset=utf-8")
     assert b"url(" not in style.body
+
+
+@pytest.mark.parametrize(
+    ("error", "title"),
+    [
+        (errors.Unauthenticated(), "请先登录"),
+        (errors.Forbidden(), "不能打开这一页"),
+        (errors.TooManyRequests(retry_after_seconds=7), "访问太频繁了"),
+        (errors.BodyTooLarge(), "这个请求不对"),
+        (errors.InternalError(), "服务暂时不可用"),
+    ],
+)
+def test_every_problem_has_its_words_and_keeps_its_headers(error: errors.XinjingError, title: str) -> None:
+    pages = ErrorPages(Flask("gateway.app", template_folder="pages").jinja_env)
+    problem = problem_response(error)
+    page = pages.write_page({"PATH_INFO": "/", "HTTP_ACCEPT": NAVIGATION}, problem.status, problem.headers)
+    assert page
+    headers, body = dict(page[0]), page[1].decode()
+    assert (f"<h1>{title}</h1>" in body, f">{error.status}</p>" in body) == (True, True)
+    kept = {name: value for name, value in problem.headers if not name.startswith("Content-")}
+    assert headers == headers | kept
+    assert headers["Content-Length"] == str(len(page[1]))
 
 
 @pytest.mark.parametrize(
