@@ -428,6 +428,16 @@ def register(app: Client, new_mobile: Callable[[], str], texted_code: Callable[.
     return make
 
 
+@pytest.fixture
+def admin_token(app: Client, register: Callable[[], Account], stack: Stack) -> str:
+    """The token of an administrator who has just logged in."""
+    person = register()
+    assert "is an administrator" in stack.flask("admin", "grant", person.mobile)
+    answer = app("POST", "/api/v1/sessions", json={"mobile": person.mobile, "password": person.password})
+    assert answer.json()["user"]["roles"] == ["admin"]
+    return str(answer.json()["access_token"])
+
+
 @dataclass(frozen=True)
 class RawAnswer:
     """An answer whose request was sent byte by byte as written."""

@@ -11,16 +11,6 @@ DEAD_WITHIN_SECONDS = 5.0
 
 
 @pytest.fixture
-def admin_token(app: Get, register: Get, stack: Any) -> str:
-    """The token of an administrator who has just logged in."""
-    person = register()
-    assert "is an administrator" in stack.flask("admin", "grant", person.mobile)
-    answer = app("POST", "/api/v1/sessions", json={"mobile": person.mobile, "password": person.password})
-    assert answer.json()["user"]["roles"] == ["admin"]
-    return str(answer.json()["access_token"])
-
-
-@pytest.fixture
 def act(app: Get, admin_token: str) -> Get:
     """Call as the administrator."""
 

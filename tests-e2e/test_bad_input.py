@@ -1,6 +1,8 @@
 """What the gateway does with input that nobody should send."""
 
+import gzip
 import json
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -28,10 +30,52 @@ def assert_problem(answer: Any, status: int, code: str) -> None:
 
 
 @pytest.mark.parametrize("path", JSON_OPERATIONS)
-@pytest.mark.parametrize("body", ["{", "null", "[]", '"{}"', "5", '{"a": NaN}', "\ufeff{}", '{"a": 1}{'])
+@pytest.mark.parametrize("body", ["{", "null", "[]", '"{}"', "5", '{"a": NaN}', "\ufeff\ufeff{}", '{"a": 1}{'])
 def test_what_is_not_one_json_object_is_malformed(app: Get, path: str, body: str) -> None:
     answer = app("POST", path, data=body.encode(), headers={"Content-Type": "application/json"})
     assert_problem(answer, 400, "body_malformed")
+
+
+@pytest.mark.parametrize("path", JSON_OPERATIONS)
+def test_a_byte_order_mark_before_an_object_is_ignored(app: Get, path: str) -> None:
+    headers = {"Content-Type": "application/json"}
+    plain, marked = (app("POST", path, data=body, headers=headers) for body in (b'{"x": 1}', b'\xef\xbb\xbf{"x": 1}'))
+    assert_problem(plain, 422, "request_invalid")
+    assert_problem(marked, 422, "request_invalid")
+
+
+def test_a_compressed_body_is_415_wherever_a_body_is_read(app: Get, register: Get) -> None:
+    person = register()
+    document = app("GET", "/api/v1/openapi.json").json()
+    writes = [
+        (method.upper(), path)
+        for path, operations in document["paths"].items()
+        for method, operation in operations.items()
+        if "requestBody" in operation and "/admin/" not in path
+    ]
+    assert len(writes) > len(JSON_OPERATIONS)
+    for method, path in writes:
+        media_type = "image/png" if path.endswith("/avatar") else "application/json"
+        headers = {"Content-Type": media_type, "Content-Encoding": "gzip"}
+        answer = app(method, path, data=gzip.compress(b"{}"), headers=headers, token=person.access_token)
+        assert_problem(answer, 415, "content_encoding_unsupported")
+
+
+def test_every_read_ignores_unknown_parameters(app: Get, register: Get) -> None:
+    person = register()
+    article = app("GET", "/api/v1/news").json()["items"][0]["id"]
+    document = app("GET", "/api/v1/openapi.json").json()
+    templates = [path for path, operations in document["paths"].items() if "get" in operations]
+    assert len(templates) > 10
+    for template in [*templates, "/", "/inbox", "/inbox/messages", "/docs", "/healthz"]:
+        path = re.sub(r"\{\w+\}", str(article if "/news/" in template else person.user["id"]), template)
+        plain, busted = (app("GET", path + query, token=person.access_token) for query in ("", "?_=1700000000000&x"))
+        assert (busted.status_code, busted.headers["Content-Type"]) == (
+            plain.status_code,
+            plain.headers["Content-Type"],
+        ), path
+    assert app("GET", "/api/v1/news?_=1700000000000").status_code == 200
+    assert_problem(app("GET", "/api/v1/news?limit=abc&_=1"), 422, "request_invalid")
 
 
 @pytest.mark.parametrize("path", JSON_OPERATIONS)

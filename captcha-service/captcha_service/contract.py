@@ -67,8 +67,6 @@ class ImageQuery(BaseModel):
 class SoundQuery(BaseModel):
     """The language that a captcha is spoken in."""
 
-    model_config = ConfigDict(extra="forbid")
-
     lang: Language = "zh"
 
 

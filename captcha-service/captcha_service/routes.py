@@ -22,7 +22,7 @@ from captcha_service.settings import Settings
 from captcha_service.speech import Sound
 from chassis import errors
 from chassis.identity import GATEWAY, client_ip
-from chassis.web import Access, endpoint
+from chassis.web import Access, endpoint, media_answer
 
 api = APIBlueprint("captchas", __name__)
 # The services that act on a right answer.
@@ -53,7 +53,7 @@ def issue_captcha(body: CaptchaRequest) -> Response:
     "GET",
     "/api/v1/captchas/<id>/image",
     access=Access.PUBLIC,
-    answers={200: None},
+    answers={200: media_answer("image/png")},
     failures=[errors.NotFound, errors.DependencyUnavailable],
 )
 def captcha_image(path: CaptchaPath, query: ImageQuery) -> Response:
@@ -66,7 +66,7 @@ def captcha_image(path: CaptchaPath, query: ImageQuery) -> Response:
     "GET",
     "/api/v1/captchas/<id>/audio",
     access=Access.PUBLIC,
-    answers={200: None},
+    answers={200: media_answer("audio/wav"), 206: media_answer("audio/wav")},
     failures=[errors.NotFound, errors.DependencyUnavailable],
 )
 def captcha_audio(path: CaptchaPath, query: SoundQuery) -> Response:

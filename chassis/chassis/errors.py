@@ -62,6 +62,12 @@ class MediaTypeUnsupported(XinjingError):
     text = "This operation does not read bodies of this media type."
 
 
+class ContentEncodingUnsupported(MediaTypeUnsupported):
+    """The body is compressed; services read bodies as they are (RFC 9110 15.5.16)."""
+
+    code, text = "content_encoding_unsupported", "Send the body as it is, without Content-Encoding."
+
+
 class BodyTooLarge(XinjingError):
     """The body is larger than the operation accepts."""
 

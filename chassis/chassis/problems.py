@@ -6,6 +6,7 @@ from typing import Any, Literal
 from flask import Flask, Response
 from pydantic import BaseModel, ValidationError
 from structlog import get_logger
+from werkzeug.datastructures import MIMEAccept
 from werkzeug.exceptions import HTTPException, MethodNotAllowed, RequestEntityTooLarge
 
 from chassis import errors
@@ -70,6 +71,8 @@ def problem_headers(error: errors.XinjingError) -> dict[str, str]:
         headers["Retry-After"] = str(max(wait, 1))
     if error.status == 401:  # RFC 9110 15.5.2 requires a challenge.
         headers["WWW-Authenticate"] = "Bearer"
+    if isinstance(error, errors.ContentEncodingUnsupported):  # RFC 9110 12.5.3.
+        headers["Accept-Encoding"] = "identity"
     if isinstance(error, errors.StepUpRequired):  # RFC 9470.
         challenge = f'Bearer error="insufficient_user_authentication", max_age={error.MAX_AGE_SECONDS}'
         headers["WWW-Authenticate"] = challenge
@@ -80,6 +83,12 @@ def problem_response(error: errors.XinjingError) -> Response:
     """Answer one error."""
     body = json.dumps(problem(error), ensure_ascii=False)
     return Response(body, error.status, problem_headers(error), content_type=MEDIA_TYPE)
+
+
+def prefers_page(accepted: MIMEAccept) -> bool:
+    """Say whether an Accept header prefers HTML to JSON of any kind, as browsers do when a person opens an address."""
+    json_quality = max(accepted.quality(name) for name in ("application/json", MEDIA_TYPE))
+    return bool(accepted.quality("text/html") > json_quality)
 
 
 def _fields_of(error: ValidationError) -> list[errors.FieldError]:

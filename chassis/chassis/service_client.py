@@ -110,7 +110,7 @@ class ServiceClient:
             return None
         try:
             body = answer.json()
-        except requests.JSONDecodeError as error:
+        except (requests.JSONDecodeError, RecursionError) as error:
             raise errors.UpstreamUnavailable(f"{self.name} did not answer JSON.") from error
         if not 200 <= answer.status_code < 300:
             self._raise_error(body, answer.headers.get("Retry-After"))

@@ -34,12 +34,12 @@ class StrictJson(DefaultJSONProvider):
     ensure_ascii = False
 
     def loads(self, s: str | bytes, **_kwargs: Any) -> Any:  # Any: Flask's signature.
-        """Read one document in UTF-8.
+        """Read one document in UTF-8; a byte order mark before it is ignored (RFC 8259 8.1).
 
         Raises:
             ValueError: it is not JSON, or of the kinds named above.
         """
-        source = s.decode() if isinstance(s, bytes) else s
+        source = s.decode("utf-8-sig") if isinstance(s, bytes) else s
         try:
             value = json.loads(source, object_pairs_hook=_members, parse_constant=_refuse_constant)
         except RecursionError as error:
@@ -68,16 +68,19 @@ def endpoint(
     path: str,
     *,
     access: Access,
-    answers: dict[int, type[BaseModel] | None] | None = None,
+    answers: dict[int, type[BaseModel] | dict[str, Any] | None] | None = None,
     failures: Iterable[type[errors.XinjingError]] = (),
     callers: frozenset[str] = frozenset(),
     documented: bool = True,
 ) -> Callable[[View], View]:
     """Register a view under a path, and say who may call it and what it answers.
 
-    ``answers`` maps statuses to models (None: no JSON body), ``failures`` names the errors that belong to the
-    contract beside the usual ones, ``callers`` the services that may call an `Access.SERVICE` route. A view with a
-    ``body`` argument gets one JSON object, or the caller gets 400, 415 or 422.
+    ``answers`` maps statuses to models (None: no body; a dictionary: OpenAPI's own form), ``failures`` names the errors
+    that belong to the contract beside the usual ones, ``callers`` the services that may call an `Access.SERVICE` route.
+    A view with a ``body`` argument gets one JSON object, or the caller gets 400, 415 or 422.
+
+    Raises:
+        TypeError: a GET route refuses unknown parameters, which caches and old clients add.
     """
     responses: dict[str, Any] = {str(status): model for status, model in (answers or {}).items()}
     usual: list[type[errors.XinjingError]] = [errors.RequestInvalid, errors.InternalError]
@@ -91,6 +94,9 @@ def endpoint(
 
     def register(view: View) -> View:
         _allow(view, access, callers)
+        query = view.__annotations__.get("query")
+        if method == "GET" and query is not None and query.model_config.get("extra") == "forbid":
+            raise TypeError(f"{path} must ignore unknown parameters")
         view.reads_json = "body" in view.__annotations__  # type: ignore[attr-defined]
         getattr(api, method.lower())(
             path,
@@ -103,6 +109,11 @@ def endpoint(
         return view
 
     return register
+
+
+def media_answer(media_type: str) -> dict[str, Any]:
+    """Describe an answer that is a file, for `endpoint`."""
+    return {"description": "OK", "content": {media_type: {"schema": {"type": "string", "format": "binary"}}}}
 
 
 def _allow(view: Callable[..., Any], access: Access, callers: frozenset[str] = frozenset()) -> None:
@@ -187,6 +198,9 @@ def _install_access(app: OpenAPI, service: str, tokens: InternalTokens) -> None:
         if access is not Access.UNAUTHENTICATED:
             g.caller = tokens.read_token(request.headers.get(INTERNAL_TOKEN_HEADER, ""), audience=service)
             _check_caller(access, getattr(view, "callers", frozenset()))
+        coding = request.headers.get("Content-Encoding") or "identity"
+        if coding.lower() != "identity" and request.method not in ("GET", "HEAD"):
+            raise errors.ContentEncodingUnsupported
         if getattr(view, "reads_json", False):
             _check_json()
 

@@ -44,7 +44,6 @@ class FailurePath(BaseModel):
 class Page(BaseModel):
     """A query with bounds."""
 
-    model_config = ConfigDict(extra="forbid")
     limit: int = Field(default=10, ge=1, le=100)
 
 

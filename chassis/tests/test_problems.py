@@ -1,3 +1,4 @@
+import gzip
 from typing import Any
 
 import pytest
@@ -68,6 +69,27 @@ def test_answers_hold_chinese_as_it_is(client: FlaskClient) -> None:
     assert "新闻" in client.post("/articles", json={"title": "新闻", "price": 1}).text
 
 
+def test_a_byte_order_mark_before_the_object_is_ignored(client: FlaskClient) -> None:
+    body = b'\xef\xbb\xbf{"title": "t", "price": 1}'
+    assert client.post("/articles", data=body, headers=JSON).status_code == 201
+    assert_problem(client.post("/articles", data=b"\xef\xbb\xbf" + body, headers=JSON), 400, "body_malformed")
+
+
+@pytest.mark.parametrize("coding", ["gzip", "br", "identity, gzip", "GZIP", "x"])
+def test_a_compressed_body_is_415_and_says_so(client: FlaskClient, coding: str) -> None:
+    headers = JSON | {"Content-Encoding": coding}
+    answer = client.post("/articles", data=gzip.compress(b'{"title": "t", "price": 1}'), headers=headers)
+    body = assert_problem(answer, 415, "content_encoding_unsupported")
+    assert "Content-Encoding" in body["detail"]
+    assert answer.headers["Accept-Encoding"] == "identity"
+
+
+def test_the_coding_that_changes_nothing_is_taken(client: FlaskClient) -> None:
+    assert client.get("/articles/1", headers={"Content-Encoding": "gzip"}).status_code == 200  # Of no body.
+    headers = JSON | {"Content-Encoding": "identity"}
+    assert client.post("/articles", data=b'{"title": "t", "price": 1}', headers=headers).status_code == 201
+
+
 @pytest.mark.parametrize("content_type", ["text/plain", "application/x-www-form-urlencoded", ""])
 def test_another_media_type_is_415(client: FlaskClient, content_type: str) -> None:
     answer = client.post("/articles", data=b'{"title": "t"}', headers={"Content-Type": content_type})
@@ -105,6 +127,11 @@ def test_all_wrong_fields_are_named_without_their_values(client: FlaskClient) ->
         ("colour", "extra_forbidden"),
     ]
     assert "hunter2" not in answer.text
+
+
+@pytest.mark.parametrize("query", ["_=1700000000000", "limit=7&utm_source=x", "limit=7&limits=8"])
+def test_unknown_parameters_of_a_read_are_ignored(client: FlaskClient, query: str) -> None:
+    assert client.get(f"/articles/1?{query}").status_code == 200
 
 
 def test_a_wrong_path_or_query_is_422(client: FlaskClient) -> None:

@@ -8,10 +8,11 @@ import svcs
 from flask import Flask
 from flask.testing import FlaskClient
 from flask_openapi3 import OpenAPI
+from pydantic import BaseModel, ConfigDict
 
 from chassis.identity import INTERNAL_TOKEN_HEADER, Caller, InternalTokens
 from chassis.service_client import ServiceClient
-from chassis.web import Access, create_api, install_health, openapi_document
+from chassis.web import Access, create_api, endpoint, install_health, openapi_document
 
 SERVICE = "news-service"
 Headers = Callable[..., dict[str, str]]
@@ -81,6 +82,18 @@ def test_every_401_names_a_scheme(client: FlaskClient, called_by: Headers) -> No
 
 def test_a_view_without_access_is_refused(status_for: Ask, called_by: Headers) -> None:
     assert status_for("/nobody-said-who", called_by(SERVICE, user_id=1))[0] == 403
+
+
+def test_no_read_can_refuse_unknown_parameters(api: OpenAPI) -> None:
+    class Query(BaseModel):
+        model_config = ConfigDict(extra="forbid")
+
+    def view(query: Query) -> dict[str, Any]:
+        return {}
+
+    with pytest.raises(TypeError, match="unknown parameters"):
+        endpoint(api, "GET", "/strict", access=Access.PUBLIC)(view)
+    endpoint(api, "DELETE", "/strict", access=Access.PUBLIC)(view)
 
 
 @pytest.mark.parametrize(

@@ -23,9 +23,16 @@ def main() -> None:
         if time.monotonic() > end:
             sys.exit(f"Not ready after {_PATIENCE_SECONDS} s: {', '.join(waiting)}")
         time.sleep(0.2)
-    address = f"http://127.0.0.1:{os.environ['PORT']}"
-    print(f"\n  Xinjing is ready: {address}\n  SMS inbox:        {address}/inbox\n  API docs:         {address}/docs\n")
+    print(banner(f"http://127.0.0.1:{os.environ['PORT']}"))
     signal.pause()
+
+
+def banner(address: str) -> str:
+    """Write where to look; the inbox is named if there is one, which the provider decides."""
+    lines = ["", f"  Xinjing is ready: {address}"]
+    if _is_ready(f"{address}/inbox/messages"):
+        lines.append(f"  SMS inbox:        {address}/inbox")
+    return "\n".join([*lines, f"  API docs:         {address}/docs", ""])
 
 
 def _ports() -> tuple[str, ...]:

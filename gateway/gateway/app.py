@@ -15,7 +15,7 @@ from chassis.redis_client import connect_redis
 from chassis.self_test import check_start
 from chassis.service_client import READ_TIMEOUT_SECONDS, ServiceClient
 from chassis.settings import load_settings
-from chassis.web import MAX_BODY_BYTES, install_health, install_observation
+from chassis.web import MAX_BODY_BYTES, StrictJson, install_health, install_observation
 from gateway import routes
 from gateway.authentication import Authentication
 from gateway.classic import routes as classic
@@ -23,6 +23,7 @@ from gateway.classic.api import ClassicApi
 from gateway.clocks import UserServiceClock
 from gateway.cookies import SessionCookies
 from gateway.csrf import SameSite
+from gateway.error_pages import install_error_pages
 from gateway.forwarded import TrustedProxies
 from gateway.limits import AddressLimits
 from gateway.openapi import MergedDocument
@@ -90,6 +91,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     svcs.flask.register_value(app, Redis, redis, ping=Redis.ping)
     proxy = Proxy(
         flask=app.wsgi_app,
+        error_pages=install_error_pages(app),
         policy=ResponsePolicy(strict_transport=settings.cookies_secure),
         rules=RuleTable(),
         proxies=proxies,
@@ -104,7 +106,7 @@ def create_app(settings: Settings | None = None) -> Flask:
 def _flask_app(proxies: TrustedProxies) -> Flask:
     app = Flask(__name__, static_folder=None, template_folder="pages")
     app.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES
-    app.json.ensure_ascii = False  # type: ignore[attr-defined]
+    app.json = StrictJson(app)
     # A redirect to a tidier path would be a second meaning of one address.
     app.url_map.merge_slashes = False
     app.url_map.strict_slashes = False

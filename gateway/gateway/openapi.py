@@ -3,15 +3,18 @@
 import re
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from structlog import get_logger
 
+from chassis import errors
 from chassis.errors import XinjingError
+from chassis.problems import MEDIA_TYPE
 from chassis.service_client import ServiceClient
 from chassis.web import Access
 from gateway.cookies import ASKING_PARAMETER
+from gateway.proxy_request import SAFE_METHODS
 from gateway.rules import RULES, Effect, Rule, Service
 
 log = get_logger(__name__)
@@ -27,6 +30,16 @@ _COOKIES_PARAMETER: JsonObject = {
     "description": "Set to `true`, the tokens are set as cookies too. Browsers get cookies without asking.",
     "schema": {"type": "string", "enum": ["true"]},
 }
+
+
+_PROBLEM_SCHEMA: JsonObject = {"schema": {"$ref": "#/components/schemas/Problem"}}
+_RETRY_AFTER: JsonObject = {"Retry-After": {"description": "Seconds.", "schema": {"type": "integer"}}}
+_CHALLENGE: JsonObject = {"WWW-Authenticate": {"schema": {"type": "string"}}}
+_HEADERS = {401: _CHALLENGE, 429: _RETRY_AFTER, 502: _RETRY_AFTER, 503: _RETRY_AFTER, 504: _RETRY_AFTER}
+_ALWAYS = (
+    *(errors.RequestRefused, errors.InternalError),
+    *(errors.UpstreamUnavailable, errors.DependencyUnavailable, errors.UpstreamTimeout),
+)
 
 
 class MergedDocument:
@@ -93,10 +106,44 @@ def shape_of(path: str) -> str:
     return re.sub(r"\{[^}]*\}", "{}", path)
 
 
+def failures_of(rule: Rule, *, reads_json: bool) -> list[type[XinjingError]]:
+    """Return what the gateway, or a service's edge, answers to requests that a rule names, whatever the operation."""
+    kinds: list[type[XinjingError]] = [*_ALWAYS]
+    is_unsafe = rule.method not in SAFE_METHODS
+    if rule.access is not Access.PUBLIC:
+        kinds.append(errors.Unauthenticated)
+    if rule.access is Access.ADMIN:
+        kinds.append(errors.Forbidden)
+    if is_unsafe and (rule.access is not Access.PUBLIC or rule.effect is not Effect.NONE):
+        kinds.append(errors.CrossSiteRefused)
+    if is_unsafe:
+        kinds += [errors.BodyTooLarge, errors.ContentEncodingUnsupported]
+    if reads_json:
+        kinds += [errors.BodyMalformed, errors.MediaTypeUnsupported]
+    if rule.limit is not None:
+        kinds.append(errors.TooManyRequests)
+    return kinds
+
+
+def _add_failures(responses: JsonObject, kinds: Iterable[type[XinjingError]]) -> JsonObject:
+    """Add problems to an operation's responses; a description lists the codes, each once."""
+    added = dict(responses)
+    for kind in kinds:
+        response = added.get(str(kind.status), {"description": "", "content": {MEDIA_TYPE: _PROBLEM_SCHEMA}})
+        known = filter(None, response["description"].split(", "))
+        added[str(kind.status)] = {**response, "description": ", ".join(dict.fromkeys([*known, f"`{kind.code}`"]))}
+    return {
+        status: {**response, "headers": _HEADERS[int(status)]} if int(status) in _HEADERS else response
+        for status, response in sorted(added.items())
+    }
+
+
 def _operation(rule: Rule, operation: JsonObject, renamed: Mapping[str, str]) -> JsonObject:
     written: JsonObject = _rewritten(operation, renamed)
     written["operationId"] = f"{rule.service}.{operation.get('operationId', rule.name)}"
     written["tags"] = [rule.service.value]
+    reads_json = "application/json" in operation.get("requestBody", {}).get("content", {})
+    written["responses"] = _add_failures(written["responses"], failures_of(rule, reads_json=reads_json))
     if rule.effect in (Effect.STARTS, Effect.REFRESHES):
         written["parameters"] = [*written.get("parameters", []), _COOKIES_PARAMETER]
     if rule.access in (Access.SIGNED_IN, Access.ADMIN):

@@ -17,11 +17,12 @@ from chassis import errors
 from chassis.errors import InternalTokenRefused, ServiceRefused, UpstreamUnavailable, XinjingError
 from chassis.identity import GATEWAY, LIFETIME_SECONDS, Caller, InternalTokens
 from chassis.metrics import REQUESTS, SECONDS
-from chassis.tracing import begin_request
+from chassis.tracing import begin_request, current_request_id
 from chassis.web import Access
 from gateway.authentication import Authentication, AuthResult
 from gateway.cookies import SessionCookies, Tokens
 from gateway.csrf import SameSite
+from gateway.error_pages import ErrorPages
 from gateway.forwarded import TrustedProxies
 from gateway.limits import AddressLimits
 from gateway.proxy_request import (
@@ -35,7 +36,13 @@ from gateway.proxy_request import (
     request_headers,
     request_id_of,
 )
-from gateway.responses import ProxyResponse, ResponsePolicy, problem_response, response_headers
+from gateway.responses import (
+    ProxyResponse,
+    ResponsePolicy,
+    problem_response,
+    redirect_response,
+    response_headers,
+)
 from gateway.rules import Effect, Rule, RuleTable, Service
 from gateway.token_refresh import with_cookie_token
 from gateway.upstream import Upstream, UpstreamRequest, UpstreamResponse
@@ -184,6 +191,7 @@ class Proxy:
 
     flask: "WSGIApplication"
     policy: ResponsePolicy
+    error_pages: ErrorPages
     rules: RuleTable
     proxies: TrustedProxies
     forwarder: Forwarder
@@ -199,11 +207,14 @@ class Proxy:
         rule: Rule | None = None
         try:
             request = read_request(environ, client)
-            rule = self._find_rule(request)
-            if rule is None:
+            rule, address = self._find_rule(request), self._page_address(request)
+            if address is not None:
+                response = redirect_response(address)
+            elif rule is None:
                 environ[ENVIRON_KEY] = request
                 return self.flask(environ, self._completing(start_response))
-            response = self.forwarder.forward(rule, request, request_id)
+            else:
+                response = self.forwarder.forward(rule, request, request_id)
         except _MethodRefused as error:
             response = problem_response(errors.MethodNotAllowed(), [("Allow", error.allow)])
         except XinjingError as error:
@@ -212,8 +223,16 @@ class Proxy:
             log.exception("unexpected_error", exc_info=error)
             response = problem_response(errors.InternalError())
         _log_and_count(environ, rule, response, self.clock() - begun_at)
+        return self._send(response, environ, start_response)
+
+    def _send(
+        self, response: ProxyResponse, environ: "WSGIEnvironment", start_response: "StartResponse"
+    ) -> Iterable[bytes]:
         try:
-            headers = self.policy.complete(response.all_headers(request_id), is_own=response.is_own)
+            is_error = response.status >= 400
+            if is_error and (page := self.error_pages.write_page(environ, response.status, response.headers)):
+                response.headers, response.body = page[0], [page[1]]
+            headers = self.policy.complete(response.all_headers(current_request_id()), is_own=response.is_own)
             start_response(response.status_line, headers)
         except BaseException:
             response.close()
@@ -227,6 +246,9 @@ class Proxy:
             return start_response(status, self.policy.complete(headers, is_own=True), exc_info)
 
         return start
+
+    def _page_address(self, request: ProxyRequest) -> str | None:
+        return self.rules.page_address(request.target) if request.method in ("GET", "HEAD") else None
 
     def _find_rule(self, request: ProxyRequest) -> Rule | None:
         by_method = self.rules.find_rules(request.target)

@@ -93,6 +93,12 @@ def problem_response(error: XinjingError, extra: Headers | None = None) -> Proxy
     return ProxyResponse(error.status, headers, [body], is_own=True)
 
 
+def redirect_response(address: str) -> ProxyResponse:
+    """Answer that a page stands at another address of ours, for good (RFC 9110 15.4.9)."""
+    headers = [("Location", address), ("Content-Length", "0"), ("Cache-Control", "public, max-age=3600")]
+    return ProxyResponse(308, headers, [], is_own=True)
+
+
 def _reason(status: int) -> str:
     try:
         return HTTPStatus(status).phrase

@@ -24,7 +24,7 @@ _SWAGGER_FILES = {
     "swagger-ui.css": ("css/swagger-ui.css", "text/css"),
     "swagger-ui-bundle.js": ("js/swagger-ui-bundle.js", "text/javascript"),
 }
-_OWN_FILES = {"start.js": "text/javascript", "inbox.css": "text/css"}
+_OWN_FILES = {"start.js": "text/javascript", "inbox.css": "text/css", "error.css": "text/css"}
 _MAX_MOBILE_CHARACTERS = 32
 api = Blueprint("gateway", __name__)
 

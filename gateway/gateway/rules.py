@@ -110,6 +110,16 @@ RULES: tuple[Rule, ...] = (
     Rule("GET", "/static/{name}", Service.NEWS, PUBLIC),
 )
 
+# The Flask app's pages for people.
+OWN_PAGES = frozenset({"/docs", "/inbox"})
+# Programs ask for these, whatever they say that they accept.
+_NOT_PAGES = ("/api/", "/passport/", "/static/", "/.well-known/", "/inbox/messages", "/healthz", "/readyz")
+
+
+def is_page_path(path: str) -> bool:
+    """Say whether an address may belong to a page for people, known or not."""
+    return not f"/{path.strip('/')}/".startswith(_NOT_PAGES)
+
 
 class RuleTable:
     """Finds the rules of a path; a path written out wins over one with placeholders."""
@@ -136,6 +146,16 @@ class RuleTable:
         if "GET" in by_method and "HEAD" not in by_method:
             return {**by_method, "HEAD": by_method["GET"]}
         return by_method
+
+    def page_address(self, target: Target) -> str | None:
+        """Return the address of the page that a path with doubled or trailing slashes means; None if it means none.
+
+        The address begins with one slash and something else, so that it cannot name another host.
+        """
+        path = "/" + "/".join(filter(None, target.path.split("/")))
+        if path == target.path or not is_page_path(path) or not (path in OWN_PAGES or "GET" in self.rules_of(path)):
+            return None
+        return path + target.raw.removeprefix(target.path)
 
     def find_rules(self, target: Target) -> dict[str, Rule]:
         """Return the rules of a request target as `rules_of` does.

@@ -67,7 +67,7 @@ class TokenRefresh:
                 REFRESHES.labels("renewed").inc()
                 return tokens
             code = body.get("code")
-        except (ValueError, ValidationError, AttributeError) as error:
+        except (ValueError, ValidationError, AttributeError, RecursionError) as error:
             raise UpstreamUnavailable("user-service did not answer tokens.") from error
         # Any other refusal (a limit, our own token) says nothing about the session.
         if code in (Unauthenticated.code, "request_invalid"):

@@ -151,6 +151,38 @@ def test_a_body_that_is_no_json_is_4103(gateway: Any) -> None:
     assert (answer.status, answer.json) == (200, {"errno": "4103", "errmsg": "参数错误"})
 
 
+CLASSIC_CALLS = ("sms_code", "smscode", "register", "login")
+
+
+@pytest.mark.parametrize("call", CLASSIC_CALLS)
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"[" * 100_000,
+        b'{"mobile": ' + b'{"a":' * 50_000 + b"1" + b"}" * 50_001,
+        b'{"mobile": "1", "password": NaN}',
+        b'{"mobile": -Infinity}',
+        b'{"mobile": "1", "mobile": "2"}',
+        b'{"mobile": "\\ud800"}',
+        b'{"mobile": "1\\u0000"}',
+        b'{"mobile": "\xff"}',
+        b'{"mobile": ' + b"1" * 5000 + b"}",
+        '{"mobile": "1"}'.encode("utf-16"),
+        b"",
+    ],
+    ids=lambda body: repr(body[:24]),
+)
+def test_what_the_api_would_not_read_is_4103(gateway: Any, services: Any, call: str, body: bytes) -> None:
+    answer = gateway.ask("POST", f"/passport/{call}", body=body, headers={"Content-Type": "application/json"})
+    assert (answer.status, answer.json) == (200, {"errno": "4103", "errmsg": "参数错误"})
+    assert [stub.requests for stub in services.each()] == [[], [], [], []]
+
+
+def test_a_byte_order_mark_before_classic_fields_is_ignored(gateway: Any, services: Any) -> None:
+    answer = gateway.ask("POST", "/passport/login", body=b'\xef\xbb\xbf{"mobile": "1"}')
+    assert answer.json == {"errno": "4103", "errmsg": "缺少参数"}
+
+
 @pytest.mark.parametrize(
     ("path", "service", "operation", "code", "expected"),
     [

@@ -1,9 +1,11 @@
 from collections.abc import Callable
 from typing import Any
 
+import pytest
+
 from chassis.web import Access
 from gateway.openapi import merge
-from gateway.rules import Effect, Rule, Service
+from gateway.rules import Effect, Limit, Rule, Service
 
 RULES_OF_TWO = (
     Rule("GET", "/a/{id}", Service.USER, Access.SIGNED_IN),
@@ -46,6 +48,60 @@ def test_operations_that_set_cookies_name_the_parameter_that_asks_for_them() -> 
     operations = merge({Service.USER: document}, rules)["paths"]["/a"]
     assert [parameter["name"] for parameter in operations["post"]["parameters"]] == ["lang", "cookies"]
     assert "parameters" not in operations["delete"]
+
+
+ALWAYS = {
+    "200": None,
+    "400": "`request_refused`",
+    "500": "`internal_error`",
+    "502": "`upstream_unavailable`",
+    "503": "`service_unavailable`",
+    "504": "`upstream_timeout`",
+}
+UNSAFE = {"413": "`body_too_large`", "415": "`content_encoding_unsupported`"}
+CROSS_SITE = {"403": "`cross_site_refused`"}
+SIGNED_IN = {"401": "`unauthenticated`"}
+
+
+@pytest.mark.parametrize(
+    ("rule", "added"),
+    [
+        (Rule("GET", "/a", Service.NEWS, Access.PUBLIC), {}),
+        (Rule("GET", "/a", Service.NEWS, Access.OPTIONAL), SIGNED_IN),
+        (Rule("GET", "/a", Service.NEWS, Access.ADMIN), SIGNED_IN | {"403": "`forbidden`"}),
+        (Rule("GET", "/a", Service.NEWS, Access.PUBLIC, Limit.CAPTCHAS), {"429": "`too_many_requests`"}),
+        (Rule("POST", "/a", Service.NEWS, Access.PUBLIC), UNSAFE),
+        (Rule("DELETE", "/a", Service.NEWS, Access.SIGNED_IN), UNSAFE | SIGNED_IN | CROSS_SITE),
+        (Rule("POST", "/a", Service.USER, Access.PUBLIC, effect=Effect.STARTS), UNSAFE | CROSS_SITE),
+        (
+            Rule("PUT", "/a", Service.USER, Access.ADMIN),
+            UNSAFE | SIGNED_IN | {"403": "`forbidden`, `cross_site_refused`"},
+        ),
+    ],
+    ids=["get", "optional", "admin", "limited", "post", "signed-in", "starts", "admin-put"],
+)
+def test_an_operation_tells_what_the_gateway_answers(rule: Rule, added: dict[str, str]) -> None:
+    document = {"paths": {"/a": {rule.method.lower(): operation("one")}}}
+    [described] = merge({rule.service: document}, (rule,))["paths"]["/a"].values()
+    assert {status: answer.get("description") for status, answer in described["responses"].items()} == ALWAYS | added
+
+
+def test_what_the_service_tells_is_kept_and_each_code_told_once() -> None:
+    rule = Rule("POST", "/a", Service.USER, Access.PUBLIC, Limit.USERS)
+    told = {"400": "`mobile_invalid`, `request_refused`", "429": "`too_many_requests`", "409": "`mobile_taken`"}
+    own = {
+        "requestBody": {"content": {"application/json": {}}},
+        "responses": {status: {"description": text, "content": {}} for status, text in told.items()},
+    }
+    [described] = merge({Service.USER: {"paths": {"/a": {"post": own}}}}, (rule,))["paths"]["/a"].values()
+    responses = described["responses"]
+    assert responses["400"] == {"description": "`mobile_invalid`, `request_refused`, `body_malformed`", "content": {}}
+    assert responses["415"] == {
+        "description": "`content_encoding_unsupported`, `media_type_unsupported`",
+        "content": {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}},
+    }
+    repeatable = [status for status, answer in responses.items() if "Retry-After" in answer.get("headers", {})]
+    assert repeatable == ["429", "502", "503", "504"]
 
 
 def test_one_document_for_all_services(gateway: Any, services: Any, answering_json: Callable[..., bytes]) -> None:

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Annotated, Any, Literal  # Any: JSON objects.
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
 from news_service.articles import HIGHEST_ID, Article, ArticlePage, Category, ReaderState
 from news_service.users import UserName
@@ -13,8 +13,6 @@ Id = Annotated[int, Field(ge=1, le=HIGHEST_ID)]
 
 class ListQuery(BaseModel):
     """Which articles, in which order, from where on."""
-
-    model_config = ConfigDict(extra="forbid")
 
     category: Id | None = None
     order: Literal["newest", "hot"] = "newest"

@@ -3,7 +3,7 @@
 from flask import Flask, Response, g, render_template, request
 
 from chassis.identity import Caller
-from chassis.problems import MEDIA_TYPE
+from chassis.problems import MEDIA_TYPE, prefers_page
 
 # No inline script or style, and no text becomes markup in the browser (Trusted Types). The one exception, in app.js,
 # starts workers from our static files.
@@ -30,7 +30,7 @@ def install_page_responses(app: Flask) -> None:
 
 
 def page_response(html: str) -> Response:
-    """Answer a page; shared caches may store it for 30 seconds if nobody is signed in."""
+    """Answer a page; shared caches may store it for 30 seconds if nobody is signed in, and ask later if it changed."""
     response = Response(html, content_type="text/html; charset=utf-8")
     response.vary.update(["Cookie", "Accept-Language"])
     caller: Caller = g.caller
@@ -38,19 +38,20 @@ def page_response(html: str) -> Response:
     response.headers["Cache-Control"] = (
         "public, max-age=30, stale-while-revalidate=300" if anonymous else "private, no-cache"
     )
+    if anonymous:  # A page with a person's name is no cache's business.
+        response.add_etag(weak=True)
+        response.make_conditional(request)
     return response
 
 
 def _wants_html() -> bool:
-    if request.path.startswith(_NOT_PAGES):
-        return False
-    accepted = request.accept_mimetypes
-    return accepted.quality("text/html") > accepted.quality(MEDIA_TYPE)
+    return not request.path.startswith(_NOT_PAGES) and prefers_page(request.accept_mimetypes)
 
 
 def _error_page(problem: Response) -> Response:
     html = render_template("error.html", status=problem.status_code, request_id=g.request_id)
     page = Response(html, problem.status_code, content_type="text/html; charset=utf-8")
+    page.vary.add("Accept")
     for name in ("Cache-Control", "Retry-After", "Allow"):
         if name in problem.headers:
             page.headers[name] = problem.headers[name]

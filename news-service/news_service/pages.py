@@ -82,6 +82,9 @@ def article_page(path: ArticlePath) -> Response:
     """Show one article."""
     articles = svcs.flask.get(Articles)
     article = articles.article_by_id(path.article_id)
+    if request.path != (address := f"/news/{article.id}"):  # With zeros in front.
+        query = request.query_string.decode("ascii", "replace")
+        return Response(status=308, headers={"Location": f"{address}?{query}" if query else address})
     return page_response(
         render_template(
             "article.html",

@@ -24,13 +24,13 @@ from news_service.views import Views
 api = APIBlueprint("news", __name__)
 
 
-@endpoint(api, "GET", "/api/v1/categories", access=Access.PUBLIC, answers={200: CategoryList})
+@endpoint(api, "GET", "/api/v1/categories", access=Access.PUBLIC, answers={200: CategoryList, 304: None})
 def list_categories() -> Response:
     """List the categories; 1 (最新) stands for all articles."""
     return _cacheable(jsonify(category_list(svcs.flask.get(Articles).categories())))
 
 
-@endpoint(api, "GET", "/api/v1/news", access=Access.PUBLIC, answers={200: ArticleList})
+@endpoint(api, "GET", "/api/v1/news", access=Access.PUBLIC, answers={200: ArticleList, 304: None})
 def list_news(query: ListQuery) -> Response:
     """List articles page by page, the newest or the hottest first."""
     articles = svcs.flask.get(Articles)
@@ -41,7 +41,12 @@ def list_news(query: ListQuery) -> Response:
 
 
 @endpoint(
-    api, "GET", "/api/v1/news/<int:id>", access=Access.OPTIONAL, answers={200: ArticleDetail}, failures=[NotFound]
+    api,
+    "GET",
+    "/api/v1/news/<int:id>",
+    access=Access.OPTIONAL,
+    answers={200: ArticleDetail, 304: None},
+    failures=[NotFound],
 )
 def read_news(path: ArticlePath) -> Response:
     """Read one article."""

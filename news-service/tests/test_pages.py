@@ -157,6 +157,46 @@ def test_a_signed_in_reader_sees_the_nick_name_on_a_private_page(
     assert answer.headers["Cache-Control"] == "private, no-cache"
 
 
+@pytest.mark.parametrize("path", ["/", "/?category=2", "/news/1"])
+def test_a_page_for_everybody_is_sent_again_only_if_it_changed(
+    client: FlaskClient, add_article: Callable[..., int], path: str
+) -> None:
+    add_article(category_id=2)
+    first = client.get(path)
+    known = {"If-None-Match": first.headers["ETag"]}
+    again = client.get(path, headers=known)
+    assert (again.status_code, again.data, again.headers["ETag"]) == (304, b"", first.headers["ETag"])
+    assert again.headers["Cache-Control"] == first.headers["Cache-Control"]
+    assert again.headers["Vary"] == first.headers["Vary"]
+    assert client.head(path, headers=known).status_code == 304
+    add_article(title="快讯", category_id=2, hot_score=1)
+    changed = client.get(path, headers=known)
+    assert (changed.status_code, "快讯" in changed.text) == (200, True)
+    assert client.get(path, headers=known | {"Cookie": "theme=dark"}).status_code == 200
+
+
+@pytest.mark.parametrize("path", ["/", "/news/1"])
+def test_a_page_with_a_readers_name_has_no_validator(
+    client: FlaskClient, signed_in: dict[str, str], add_article: Callable[..., int], path: str
+) -> None:
+    add_article()
+    answer = client.get(path, headers=signed_in | {"If-None-Match": client.get(path).headers["ETag"]})
+    assert (answer.status_code, answer.headers.get("ETag")) == (200, None)
+
+
+def test_a_missing_page_has_no_validator(client: FlaskClient) -> None:
+    assert "ETag" not in client.get("/news/999", headers=BROWSER).headers
+
+
+@pytest.mark.parametrize("number", ["01", "0000001"])
+def test_an_article_has_one_address(client: FlaskClient, add_article: Callable[..., int], number: str) -> None:
+    add_article()
+    answers = client.get(f"/news/{number}"), client.get(f"/news/{number}?from=a&b=%26")
+    assert [answer.status_code for answer in answers] == [308, 308]
+    assert [answer.headers["Location"] for answer in answers] == ["/news/1", "/news/1?from=a&b=%26"]
+    assert client.get("/news/007", headers=BROWSER).status_code == 404
+
+
 def test_names_are_asked_for_in_one_call(
     client: FlaskClient, signed_in: dict[str, str], add_article: Callable[..., int], user_service: object
 ) -> None:
@@ -217,8 +257,9 @@ def test_outside_the_pages_a_browser_gets_a_problem(client: FlaskClient, path: s
     assert answer.mimetype == "application/problem+json"
 
 
-def test_a_program_gets_a_problem_for_a_missing_page(client: FlaskClient) -> None:
-    assert client.get("/news/999", headers={"Accept": "*/*"}).mimetype == "application/problem+json"
+@pytest.mark.parametrize("accept", ["*/*", "application/json, text/html", "text/html;q=0.8, application/json"])
+def test_a_program_gets_a_problem_for_a_missing_page(client: FlaskClient, accept: str) -> None:
+    assert client.get("/news/999", headers={"Accept": accept}).mimetype == "application/problem+json"
 
 
 @pytest.mark.parametrize(

@@ -34,7 +34,7 @@ class SendJob:
         """
         try:
             fields = json.loads(body) if len(body) <= _LONGEST_BYTES else None
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise JobMalformed("not JSON") from error
         if not isinstance(fields, dict) or fields.pop("v", None) != VERSION:
             raise JobMalformed("not a job of version 1")

@@ -176,7 +176,7 @@ def test_a_buried_job_lies_with_the_dead(job_queue, make_job, take) -> None:
     assert take(consumer, seconds=0.5) == []
 
 
-@pytest.mark.parametrize("body", ["not JSON", "[]", '{"v":2}', '{"v":1,"id":"x"}', "x" * 5000])
+@pytest.mark.parametrize("body", ["not JSON", "[]", '{"v":2}', '{"v":1,"id":"x"}', "x" * 5000, "[" * 4000])
 def test_a_body_that_is_no_job_is_buried_and_hurts_no_other(job_queue, make_job, take, body: str) -> None:
     job = make_job()
     job_queue.put_raw(body)

@@ -1,3 +1,4 @@
+import gzip
 import io
 import struct
 import zlib
@@ -243,6 +244,13 @@ def test_five_mebibytes_are_read_and_a_byte_more_is_not(owner):
     assert put(owner, padded, "image/jpeg").status_code == 200
     answer = put(owner, padded + b"\0", "image/jpeg")
     assert (answer.status_code, answer.json["code"]) == (413, "body_too_large")
+
+
+def test_a_compressed_picture_is_refused_as_what_it_is(owner):
+    headers = {**owner.called_by("user-service", **owner.user), "Content-Type": "image/png", "Content-Encoding": "gzip"}
+    answer = owner.app.test_client().put("/api/v1/users/me/avatar", data=gzip.compress(picture()), headers=headers)
+    assert (answer.status_code, answer.json["code"]) == (415, "content_encoding_unsupported")
+    assert answer.json["detail"] == "Send the body as it is, without Content-Encoding."
 
 
 @pytest.mark.parametrize("media_type", ["image/svg+xml", "text/html", "application/json", "multipart/form-data", ""])

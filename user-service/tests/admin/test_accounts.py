@@ -107,7 +107,7 @@ def test_users_come_in_pages(act, register):
 
 @pytest.mark.any_database
 @pytest.mark.parametrize(
-    "query", ["users?limit=0", "users?cursor=x", "users?sort=id", "audit-events?event=A%0A", "audit-events?user_id=0"]
+    "query", ["users?limit=0", "users?cursor=x", "audit-events?event=A%0A", "audit-events?user_id=0"]
 )
 def test_a_wrong_query_is_422(act, query):
     assert act("GET", f"/{query}").status_code == 422

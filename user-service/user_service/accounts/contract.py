@@ -76,7 +76,6 @@ class UserPath(BaseModel):
 class UsersQuery(BaseModel):
     """Up to 100 ids: ``?id=1&id=2``."""
 
-    model_config = ConfigDict(extra="forbid")
     ids: Annotated[list[UserId], Field(alias="id", min_length=1, max_length=100)]
 
 

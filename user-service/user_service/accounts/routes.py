@@ -9,7 +9,7 @@ from flask_openapi3 import APIBlueprint
 from chassis import errors
 from chassis.identity import client_ip, current_user_id
 from chassis.mobiles import parse_mobile
-from chassis.web import Access, endpoint
+from chassis.web import Access, endpoint, media_answer
 from user_service.accounts.accounts import Accounts, ProfileChange
 from user_service.accounts.avatars import DRAWN_TYPE, MEDIA_TYPES, MOST_BYTES, OTHER_MEDIA_TYPES, Avatars
 from user_service.accounts.contract import (
@@ -151,7 +151,14 @@ def read_public_user(path: UserPath) -> dict[str, Any]:
     return public_user(svcs.flask.get(Accounts).public_account(path.user_id))
 
 
-@endpoint(api, "GET", "/api/v1/avatars/<name>", access=Access.PUBLIC, answers={200: None}, failures=[errors.NotFound])
+@endpoint(
+    api,
+    "GET",
+    "/api/v1/avatars/<name>",
+    access=Access.PUBLIC,
+    answers={200: media_answer(DRAWN_TYPE), 304: None},
+    failures=[errors.NotFound],
+)
 def read_avatar(path: AvatarPath) -> Response:
     """Show an avatar, a WebP of 256 x 256; its address names its content, so it never changes."""
     answer = Response(svcs.flask.get(Avatars).read_picture(path.name), content_type=DRAWN_TYPE)

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Annotated, Any  # Any: JSON objects hold anything.
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, AwareDatetime, BaseModel, Field
 
 from chassis.mobiles import Mobile, mask_mobile
 from user_service.accounts.contract import MobileText, Request, UserId, rfc3339, visible
@@ -16,7 +16,6 @@ Limit = Annotated[int, Field(ge=1, le=100)]
 class UsersSearch(BaseModel):
     """Which accounts to list: a whole mobile, or how a nick name begins."""
 
-    model_config = ConfigDict(extra="forbid")
     mobile: MobileText | None = None
     nick_name: Annotated[str, Field(min_length=1, max_length=64), AfterValidator(visible)] | None = None
     cursor: UserId | None = None
@@ -26,7 +25,6 @@ class UsersSearch(BaseModel):
 class AuditQuery(BaseModel):
     """Which lines of the audit log to list, newest first."""
 
-    model_config = ConfigDict(extra="forbid")
     user_id: UserId | None = None
     event: Annotated[str, Field(pattern="^[a-z_]{1,64}$")] | None = None
     cursor: Annotated[int, Field(ge=1, le=_LARGEST_EVENT_ID)] | None = None

@@ -74,7 +74,6 @@ class ScopeQuery(BaseModel):
 class PageQuery(BaseModel):
     """Where a page of a list begins and how long it is."""
 
-    model_config = ConfigDict(extra="forbid")
     cursor: SessionId | None = None
     limit: Annotated[int, Field(ge=1, le=100)] = 20
 

@@ -1,0 +1,49 @@
+"""The merged OpenAPI document against the running system: schemathesis with all its checks finds nothing.
+
+It sends what the document allows and what it forbids, other methods, and requests without the token, and compares each
+answer's status, media type, headers and body with the document.
+"""
+
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+Check = Callable[..., None]
+FOLDER = Path(__file__).parent
+# They would end the session that asks, or other people's.
+ENDING = "sign_everybody_out|ban_user|lift_ban|require_password_reset|end_.*|log_out|delete_account"
+
+
+@pytest.fixture
+def check_document(stack: Any, tmp_path: Path) -> Check:
+    """Run schemathesis over the operations that the options choose."""
+
+    def check(*options: str) -> None:
+        program = Path(sys.executable).parent / "schemathesis"
+        config = ["--config-file", str(FOLDER / "schemathesis.toml")]
+        bounds = ["--phases", "examples,coverage", "--seed", "1"]  # The same requests in each run.
+        done = subprocess.run(
+            [program, *config, "run", f"{stack.url}/api/v1/openapi.json", "--checks", "all", *bounds, *options],
+            capture_output=True,
+            text=True,
+            check=False,
+            cwd=tmp_path,
+            timeout=280,
+        )
+        assert done.returncode == 0, done.stdout[-10_000:] + done.stderr[-2000:]
+        assert "test cases" in done.stdout.lower()
+
+    return check
+
+
+def test_the_document_holds_for_an_administrator(check_document: Check, admin_token: str) -> None:
+    check_document("--header", f"Authorization: Bearer {admin_token}", "--exclude-operation-id-regex", ENDING)
+
+
+def test_the_document_holds_for_what_ends_sessions(check_document: Check) -> None:
+    """Nobody is signed in here, so that no session ends; the check `ignored_auth` tries the others without a token."""
+    check_document("--include-operation-id-regex", ENDING)
