@@ -346,7 +346,7 @@ def start_gateway(
     for process in processes:
         process.terminate()
     for process in processes:
-        process.wait(10)
+        process.wait(60)
 
 
 def _settings(redis_url: str, services: Services) -> dict[str, str]:
