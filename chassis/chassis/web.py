@@ -14,7 +14,6 @@ from flask.json.provider import DefaultJSONProvider
 from flask_openapi3 import APIBlueprint, Info, OpenAPI
 from pydantic import BaseModel
 from structlog import get_logger
-from structlog.contextvars import bind_contextvars
 
 from chassis import errors
 from chassis.identity import FORWARDED_FOR_HEADER, GATEWAY, INTERNAL_TOKEN_HEADER, InternalTokens, client_ip
@@ -167,8 +166,6 @@ def install_observation(app: Flask, service: str, clock: Callable[[], float] = t
     def begin() -> None:
         g.begun_at = clock()
         g.request_id = begin_request(request.headers.get(REQUEST_ID_HEADER))
-        if FORWARDED_FOR_HEADER in request.headers:  # Another service calls without: then nobody knows the client.
-            bind_contextvars(client_ip=client_ip())
 
     @app.after_request
     def end(response: Response) -> Response:
@@ -180,7 +177,10 @@ def install_observation(app: Flask, service: str, clock: Callable[[], float] = t
         REQUESTS.labels(service, method, route, response.status_code).inc()
         SECONDS.labels(service, route).observe(seconds)
         if route not in ("/healthz", "/readyz"):
-            log.info("request", method=method, route=route, status=response.status_code, seconds=round(seconds, 4))
+            line = {"method": method, "route": route, "status": response.status_code, "seconds": round(seconds, 4)}
+            if FORWARDED_FOR_HEADER in request.headers:  # Other services call without it: nobody knows the client then.
+                line["client_ip"] = client_ip()
+            log.info("request", **line)
         return response
 
 
