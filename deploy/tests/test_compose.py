@@ -164,3 +164,23 @@ def test_every_line_of_the_example_and_every_setting_may_stand_in_env(
     own = {name for each in _long_running(containers).values() for name in each["environment"]}
     assert len(example) > 20
     assert check_env(**dict.fromkeys({*example, *own}, "1"), COMPOSE_PROJECT_NAME="x", DOCKER_HOST="x", TZ="UTC") == ""
+
+
+def test_the_gateway_trusts_the_address_from_which_this_machine_reaches_it(root: Path) -> None:
+    compose = yaml.safe_load((root / "docker-compose.yml").read_text())
+    (front,) = compose["networks"]["front"]["ipam"]["config"]
+    prefix = "${FRONT_NETWORK:-172.16.250}"
+    assert front == {"subnet": f"{prefix}.0/24", "gateway": f"{prefix}.1"}
+    environment = compose["services"]["gateway"]["environment"]
+    assert environment["GATEWAY_TRUSTED_PROXIES"] == f"${{GATEWAY_TRUSTED_PROXIES:-{front['gateway']}}}"
+    # Otherwise others than this machine could come from that address.
+    assert compose["services"]["gateway"]["ports"] == ["127.0.0.1:${PORT:-8000}:8000"]
+
+
+def test_every_shipped_configuration_of_a_proxy_is_explained_and_run(root: Path) -> None:
+    readme, journeys = (root / "README.md").read_text(), (root / "tests-e2e" / "test_proxies.py").read_text()
+    shipped = sorted(path.name for path in (root / "deploy" / "proxies").iterdir())
+    assert len(shipped) == 3
+    for name in shipped:
+        assert f"(deploy/proxies/{name})" in readme, name
+        assert f'"{name}": (' in journeys, name
