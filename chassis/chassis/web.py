@@ -16,6 +16,7 @@ from pydantic import BaseModel
 from structlog import get_logger
 
 from chassis import errors
+from chassis.addresses import stored_prefix
 from chassis.identity import FORWARDED_FOR_HEADER, GATEWAY, INTERNAL_TOKEN_HEADER, InternalTokens, client_ip
 from chassis.metrics import REQUESTS, SECONDS, MetricsMiddleware
 from chassis.problems import MEDIA_TYPE, Problem, install_problems, validation_response
@@ -178,7 +179,7 @@ def install_observation(app: Flask, service: str, clock: Callable[[], float] = t
         SECONDS.labels(service, route).observe(seconds)
         if route not in ("/healthz", "/readyz"):
             line = {"method": method, "route": route, "status": response.status_code, "seconds": round(seconds, 4)}
-            if FORWARDED_FOR_HEADER in request.headers:  # Other services call without it: nobody knows the client then.
+            if stored_prefix(request.headers.get(FORWARDED_FOR_HEADER, "")):  # Other services call without an address.
                 line["client_ip"] = client_ip()
             log.info("request", **line)
         return response

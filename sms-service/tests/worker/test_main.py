@@ -151,5 +151,6 @@ def test_a_part_that_is_down_is_told(is_alive: bool, is_up: bool, redis: Redis, 
         }
         assert ready.json() == {"status": "ready" if is_up else "not ready", "checks": checks}
         assert ready.status_code == (200 if is_up else 503)
+        assert "Server" not in ready.headers
         assert requests.get(f"{address}/other", timeout=5).status_code == 404
         assert "python_info" in requests.get(f"{address}/metrics", timeout=5).text
