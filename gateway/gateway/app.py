@@ -1,5 +1,6 @@
 """Puts the gateway together: the Flask app with the gateway's own endpoints, and the proxy in front of it."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any  # JSON of another service.
 
@@ -71,11 +72,11 @@ def create_app(settings: Settings | None = None) -> Flask:
         configure_logs(GATEWAY, settings.log_level, client_addresses=settings.log_client_addresses)
         check_start(settings, redis_url=settings.redis_url.get_secret_value())
     proxies = TrustedProxies(settings.trusted_proxies)
-    app = _flask_app(proxies)
+    user_service_clock = UserServiceClock()
+    app = _flask_app(lambda: proxies.remarks() | user_service_clock.remarks())
     tokens = InternalTokens(settings.internal_token_key.get_secret_value())
     redis = connect_redis(settings.redis_url.get_secret_value(), timeout_seconds=_FEED_TIMEOUT_SECONDS)
     clients = _service_clients(settings, tokens)
-    user_service_clock = UserServiceClock()
     keys = PublicKeys(lambda: _fetch_keys(clients[Service.USER], user_service_clock))
     revocations = Revocations(
         redis,
@@ -103,7 +104,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     return app
 
 
-def _flask_app(proxies: TrustedProxies) -> Flask:
+def _flask_app(remarks: Callable[[], dict[str, str]]) -> Flask:
     app = Flask(__name__, static_folder=None, template_folder="pages")
     app.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES
     app.json = StrictJson(app)
@@ -113,7 +114,7 @@ def _flask_app(proxies: TrustedProxies) -> Flask:
     svcs.flask.init_app(app)
     install_problems(app)
     install_observation(app, GATEWAY)
-    install_health(app, proxies.remarks)
+    install_health(app, remarks)
     app.register_blueprint(routes.api)
     app.register_blueprint(classic.api)
     return app

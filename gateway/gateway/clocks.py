@@ -24,6 +24,12 @@ class UserServiceClock:
         """Whether the clocks are so far apart that fresh tokens are refused, or expire at once."""
         return abs(self.ahead_seconds) > CLOCK_LEEWAY_SECONDS
 
+    def remarks(self) -> dict[str, str]:
+        """Say in ``/readyz`` that the clocks are apart; who is not signed in is served all the same."""
+        if not self.is_apart:
+            return {}
+        return {"clocks": f"The clock of user-service is {self.ahead_seconds:+.0f} s ahead: fresh tokens are refused."}
+
     def note_date(self, date: str | None) -> None:
         """Measure by the ``Date`` of an answer that has just come; a missing or unreadable one changes nothing."""
         try:

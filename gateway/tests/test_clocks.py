@@ -19,8 +19,10 @@ def test_clocks_that_are_more_than_a_minute_apart_are_named(
     with capture_logs() as logs:
         clock.note_date(TOLD)
     assert (clock.ahead_seconds, clock.is_apart) == (ahead_seconds, is_apart)
-    named = [(entry["event"], entry["ahead_seconds"]) for entry in logs]
-    assert named == ([("clocks_differ", ahead_seconds)] if is_apart else [])
+    named = "The clock of user-service is {:+d} s ahead: fresh tokens are refused."
+    assert clock.remarks() == ({"clocks": named.format(ahead_seconds)} if is_apart else {})
+    events = [(entry["event"], entry["ahead_seconds"]) for entry in logs]
+    assert events == ([("clocks_differ", ahead_seconds)] if is_apart else [])
 
 
 @pytest.mark.parametrize("date", [None, "", "yesterday", "Fri, 99 Nov 2026 12:00:00 GMT"])
