@@ -106,7 +106,7 @@ def test_T15_a_made_up_captcha_opens_nothing(ask_code: Get, mobile: str) -> None
 
 
 @pytest.mark.parametrize(
-    "wrong", ["", "1", "2380013800", "12345678901", "10086", "+1 650 253 0000 ext. 5", "１３８００１３８０００"]
+    "wrong", ["", "1", "2380013800", "12345678901", "10086", "+1 650 253 0000 ext. 5", "１３８００１３８００"]
 )
 def test_what_is_not_a_mobile_gets_no_code(ask_code: Get, wrong: str) -> None:
     answer = ask_code(wrong)

@@ -312,7 +312,7 @@ def test_what_cannot_be_seen_of_a_title_is_left_out(run: Import, database: Datab
 @pytest.mark.any_database
 def test_a_comment_that_shows_nothing_is_refused(run: Import) -> None:
     (report,) = run(
-        f"INSERT INTO info_news VALUES {ARTICLE.format(id=1, category='null')};"
+        PEOPLE + f"INSERT INTO info_news VALUES {ARTICLE.format(id=1, category='null')};"
         "INSERT INTO info_comment (id, user_id, news_id, content) VALUES (1, 1, 1, '\u3164'), (2, 1, 1, '好');"
     )
     assert report.tables["info_comment"].reasons == {"content has nothing to see": 1}

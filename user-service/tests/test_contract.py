@@ -28,6 +28,7 @@ def test_the_access_of_every_route_is_the_decided_one(app):
         ("GET", "/readyz"): Access.UNAUTHENTICATED,
         ("GET", "/internal/openapi.json"): Access.SERVICE,
         ("GET", "/internal/users"): Access.SERVICE,
+        ("POST", "/internal/users/imported"): Access.SERVICE,
         ("GET", "/.well-known/jwks.json"): Access.PUBLIC,
         ("POST", "/api/v1/users"): Access.PUBLIC,
         ("GET", "/api/v1/users/<int:user_id>"): Access.PUBLIC,
