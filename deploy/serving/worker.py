@@ -18,6 +18,7 @@ import sys
 import threading
 import time
 from collections import deque
+from collections.abc import Callable
 from concurrent.futures import Future
 from functools import partial
 from typing import Any  # gunicorn has no types.
@@ -33,6 +34,8 @@ from serving.request_parts import HEAD_BYTES, RequestParts
 HEAD_SECONDS = 10.0
 BODY_SECONDS = 15.0
 LINGER_SECONDS = 2.0
+# Each byte that a client reads of a response buys it time at this rate.
+READ_BYTES_PER_SECOND = 10_000
 # What a process keeps of half requests and of unread responses; beyond it, the oldest of them is cut off.
 HELD_BYTES = 64 * 1024 * 1024
 _SMALL_BYTES = 4096
@@ -63,6 +66,7 @@ class Connection(TConn):  # type: ignore[misc]
         self.data_ready = True  # gunicorn's threads wait for nothing.
         self.parts = RequestParts()
         self.deadline = 0.0  # Monotonic time at which the main thread stops waiting for the client.
+        self.on_ready: Callable[[Connection], None]
         self.is_large = False
         self.is_kept = False
 
@@ -103,16 +107,20 @@ class Worker(ThreadWorker):  # type: ignore[misc]
         self._wait_for(conn, selectors.EVENT_READ, self._on_readable, HEAD_SECONDS)
         self._on_readable(conn)
 
-    def _wait_for(self, conn: Connection, event: int, callback: Any, seconds: float) -> None:
-        conn.deadline = time.monotonic() + seconds
-        self.poller.register(conn.sock, event, partial(callback, conn))
+    def _wait_for(self, conn: Connection, event: int, on_ready: Callable[[Connection], None], seconds: float) -> None:
+        conn.deadline, conn.on_ready = time.monotonic() + seconds, on_ready
+        self.poller.register(conn.sock, event, partial(self._on_event, conn))
         self._waiting[conn] = None
+
+    def _on_event(self, conn: Connection, _sock: object) -> None:
+        if conn in self._waiting:  # Another event of the same round may have ended it.
+            conn.on_ready(conn)
 
     def _stop_waiting(self, conn: Connection) -> None:
         self.poller.unregister(conn.sock)
         del self._waiting[conn]
 
-    def _on_readable(self, conn: Connection, _sock: object = None) -> None:
+    def _on_readable(self, conn: Connection) -> None:
         try:
             data = conn.sock.receive_now(HEAD_BYTES)
         except BlockingIOError:
@@ -170,9 +178,11 @@ class Worker(ThreadWorker):  # type: ignore[misc]
         else:
             self._go_on(conn)
 
-    def _on_writable(self, conn: Connection, _sock: object = None) -> None:
+    def _on_writable(self, conn: Connection) -> None:
         try:
-            del conn.sock.outbox[: conn.sock.send_now(conn.sock.outbox)]
+            sent_bytes = conn.sock.send_now(conn.sock.outbox)
+            del conn.sock.outbox[:sent_bytes]
+            conn.deadline += sent_bytes / READ_BYTES_PER_SECOND
         except OSError:
             conn.is_kept = False
             conn.sock.outbox.clear()
@@ -205,7 +215,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]
         conn.is_kept = False
         self._wait_for(conn, selectors.EVENT_READ, self._on_leftover, LINGER_SECONDS)
 
-    def _on_leftover(self, conn: Connection, _sock: object = None) -> None:
+    def _on_leftover(self, conn: Connection) -> None:
         try:
             is_over = not conn.sock.receive_now(HEAD_BYTES)
         except BlockingIOError:
