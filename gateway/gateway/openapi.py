@@ -37,8 +37,8 @@ _RETRY_AFTER: JsonObject = {"Retry-After": {"description": "Seconds.", "schema":
 _CHALLENGE: JsonObject = {"WWW-Authenticate": {"schema": {"type": "string"}}}
 _HEADERS = {401: _CHALLENGE, 429: _RETRY_AFTER, 502: _RETRY_AFTER, 503: _RETRY_AFTER, 504: _RETRY_AFTER}
 _ALWAYS = (
-    *(errors.RequestRefused, errors.InternalError),
-    *(errors.UpstreamUnavailable, errors.DependencyUnavailable, errors.UpstreamTimeout),
+    *(errors.RequestRefused, errors.RequestTimeout, errors.AddressTooLong, errors.HeadersTooLarge),
+    *(errors.InternalError, errors.UpstreamUnavailable, errors.DependencyUnavailable, errors.UpstreamTimeout),
 )
 
 
@@ -142,6 +142,8 @@ def _operation(rule: Rule, operation: JsonObject, renamed: Mapping[str, str]) ->
     written: JsonObject = _rewritten(operation, renamed)
     written["operationId"] = f"{rule.service}.{operation.get('operationId', rule.name)}"
     written["tags"] = [rule.service.value]
+    if "requestBody" in written:
+        written["requestBody"].setdefault("required", True)  # flask-openapi3 does not say so of files.
     reads_json = "application/json" in operation.get("requestBody", {}).get("content", {})
     written["responses"] = _add_failures(written["responses"], failures_of(rule, reads_json=reads_json))
     if rule.effect in (Effect.STARTS, Effect.REFRESHES):

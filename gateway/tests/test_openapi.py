@@ -53,6 +53,9 @@ def test_operations_that_set_cookies_name_the_parameter_that_asks_for_them() -> 
 ALWAYS = {
     "200": None,
     "400": "`request_refused`",
+    "408": "`request_timeout`",
+    "414": "`address_too_long`",
+    "431": "`headers_too_large`",
     "500": "`internal_error`",
     "502": "`upstream_unavailable`",
     "503": "`service_unavailable`",
