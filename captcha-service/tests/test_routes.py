@@ -7,7 +7,7 @@ from flask_openapi3 import OpenAPI
 from redis import Redis
 from werkzeug.test import TestResponse
 
-from captcha_service.captchas import ALPHABET
+from captcha_service.captchas import ALPHABET, CLASSIC_ALPHABET
 
 Ask = Callable[..., TestResponse]
 Headers = Callable[..., dict[str, str]]
@@ -111,6 +111,18 @@ def test_classic_and_own_captchas_share_one_limit(issue: Ask, bind: Ask) -> None
         assert bind("5f0c5a3e-0000-4000-8000-000000000000").status_code == 200
     assert bind("5f0c5a3e-0000-4000-8000-000000000000").status_code == 429
     assert issue().status_code == 429
+
+
+@pytest.mark.parametrize("content", ["text", "arithmetic"])
+def test_a_classic_captcha_asks_for_four_letters_or_digits(
+    make_app: Callable[..., OpenAPI], from_gateway: Headers, redis: Redis, content: str
+) -> None:
+    client = make_app(content=content, issues_per_ip_per_minute=99).test_client()
+    for _ in range(20):
+        client.put("/internal/captchas/an-id", headers=from_gateway())
+        text = redis.get("captcha:answer:an-id")
+        assert len(text) == 4
+        assert set(text) <= set(CLASSIC_ALPHABET)
 
 
 def test_the_limit_keeps_its_keys_under_the_captcha_prefix_and_for_a_minute(issue: Ask, redis: Redis) -> None:
