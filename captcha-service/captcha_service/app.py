@@ -10,12 +10,12 @@ from redis import Redis
 from captcha_service import routes
 from captcha_service.answer_store import RedisAnswerStore
 from captcha_service.atlas import Atlases
-from captcha_service.captchas import ALPHABET, Captchas
+from captcha_service.captchas import ALPHABET, CLASSIC_ALPHABET, Captchas
 from captcha_service.issue_limit import IssueLimit
 from captcha_service.proof_of_work import ProofOfWork
 from captcha_service.questions import CHARACTERS, Content
 from captcha_service.settings import Settings
-from captcha_service.style import SUMS, TEXTS
+from captcha_service.style import CLASSIC, SUMS, TEXTS
 from chassis.identity import InternalTokens
 from chassis.logs import configure_logs
 from chassis.redis_client import connect_redis
@@ -45,8 +45,13 @@ def create_app(settings: Settings | None = None) -> OpenAPI:
         Content.TEXT: Atlases(ALPHABET, style=TEXTS, key=picture_key),
         Content.ARITHMETIC: Atlases(CHARACTERS, style=SUMS, key=picture_key),
     }
+    classic_atlases = Atlases(CLASSIC_ALPHABET, style=CLASSIC, key=picture_key)
     captchas = Captchas(
-        answers=RedisAnswerStore(redis), atlases=atlases, picture_key=picture_key, content=settings.content
+        answers=RedisAnswerStore(redis),
+        atlases=atlases,
+        classic_atlases=classic_atlases,
+        picture_key=picture_key,
+        content=settings.content,
     )
     svcs.flask.register_value(app, Settings, settings)
     svcs.flask.register_value(app, Redis, redis, ping=lambda client: client.ping())
@@ -59,4 +64,5 @@ def create_app(settings: Settings | None = None) -> OpenAPI:
     app.register_api(routes.api)
     if is_served:
         atlases[settings.content].prepare()
+        classic_atlases.prepare()
     return app

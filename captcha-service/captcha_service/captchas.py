@@ -20,6 +20,10 @@ from chassis.texts import plain
 # Of texts of five letters, which overlap less, programs read 25 of 100.
 ALPHABET = "AGPTUX"
 LETTERS = 6
+# Classic pages show the picture so small that letters must be filled. Filled, these are not taken for each other (no 3
+# beside 8, no N or W beside H and M), and none is taken for what counts as another one, as a bent T is for Y.
+CLASSIC_ALPHABET = "AGHMPUX2589"
+CLASSIC_CHARACTERS = 4
 CLASSIC_ID = r"^[A-Za-z0-9-]{1,64}$"
 LONGEST_ATTEMPT = 64
 # A classic client may not choose an id that begins so; the ids of classic clients are UUIDs.
@@ -29,7 +33,7 @@ _OWN_ID = re.compile(_OWN_PREFIX + r"(?P<period>[0-9a-f]{6})[0-9a-f]{32}")
 _ANY_ID = re.compile(CLASSIC_ID.strip("^$"))
 _UPPER = {ord(small): ord(small) - 32 for small in "abcdefghijklmnopqrstuvwxyz"}
 # Texts contain only the first of each group, so that this makes no guess easier. All digits differ, for sums.
-_GROUPS = ("A4", "G6C", "PDFR", "T7", "UV", "XKY", "0OQ", "1IL", "2Z", "3E", "5S", "8B")
+_GROUPS = ("A4", "G6C", "PDFR", "T7", "UV", "XKY", "HN", "0OQ", "1IL", "2Z", "3E", "5S", "8B")
 _LOOK_ALIKES = {ord(other): group[0] for group in _GROUPS for other in group[1:]}
 
 
@@ -43,6 +47,7 @@ class Captchas:
 
     answers: RedisAnswerStore
     atlases: Mapping[Content, Atlases]
+    classic_atlases: Atlases
     picture_key: bytes = field(repr=False)
     content: Content
 
@@ -75,15 +80,16 @@ class Captchas:
     def bind(self, classic_id: str, *, ttl_seconds: int) -> Picture:
         """Make a captcha under an id that a classic client chose, in place of an older one, and draw it as JPEG.
 
+        It is a text of `CLASSIC_CHARACTERS`, whatever own captchas ask for.
+
         Raises:
             NotFound: the id is not a classic one.
         """
         self._check_classic(classic_id)
-        answer = self._new_answer()
+        answer = "".join(secrets.choice(CLASSIC_ALPHABET) for _ in range(CLASSIC_CHARACTERS))
         self.answers.put_answer(classic_id, answer, ttl_seconds=ttl_seconds)
-        seed = self._seed(classic_id, answer)
-        question = question_for(answer, seed=seed)
-        return draw_classic(question, atlas=self._atlas(question, self._period()), seed=seed)
+        atlas = self.classic_atlases.atlas_of(self.classic_atlases.period())
+        return draw_classic(answer, atlas=atlas, seed=self._seed(classic_id, answer))
 
     def drop(self, classic_id: str) -> None:
         """Forget a classic captcha, whether it exists or not.

@@ -3,7 +3,7 @@
 Letters are outlines that overlap, and all parts of a picture, letters and patches, exchange the two colours of what
 they cover. People follow each outline and see letters; programs see a net of strokes. An atlas holds the parts as whole
 numbers, so drawing is a few shifts and XORs. A program that was trained on such pictures reads them nevertheless; the
-limits are the real defence.
+limits are the real defence. Pictures for classic frontends are too small for that, and programs read them.
 """
 
 import io
@@ -22,10 +22,8 @@ from captcha_service.style import Style
 
 _Part = TypeVar("_Part")
 _Place = tuple[Shape, int, int]  # A shape, and the x and y of its upper left corner in pixels of scale 1.
-_MARGIN_PX = 5
-# What the classic frontends expect.
-_CLASSIC_SIZE_PX = (200, 75)
-_CLASSIC_QUALITY = 80
+_CLASSIC_SCALE = 2
+_CLASSIC_QUALITY = 90  # With less, grey specks stand around the letters.
 
 
 @dataclass(frozen=True)
@@ -63,17 +61,19 @@ def draw(text: str, *, atlas: Atlas, seed: int, scale: int = 1) -> Picture:
 
 
 def draw_classic(text: str, *, atlas: Atlas, seed: int) -> Picture:
-    """Draw a text as the JPEG that classic frontends expect: 200 by 75 pixels; arguments as in `draw`."""
-    canvas, numbers = Canvas.of_style(atlas.style, 2), _RandomNumbers(seed)
+    """Draw a text as the JPEG that classic frontends expect; arguments as in `draw`.
+
+    They show it at the style's size and cannot say what their screen is like. So it always has twice the pixels each
+    way, which dense screens show one by one and others halve.
+    """
+    canvas, numbers = Canvas.of_style(atlas.style, _CLASSIC_SCALE), _RandomNumbers(seed)
     rows = _rows(text, atlas, numbers, canvas)
     # Pillow gets the rows from the second byte on, so that each begins after its filter byte.
     size, packing = (canvas.width_px, canvas.height_px), f"P;{canvas.bits_per_pixel}"
     picture = Image.frombytes("P", size, rows[1:] + b"\0", "raw", packing, canvas.row_bytes)
     picture.putpalette(_palette(atlas.style, numbers))
     encoded = io.BytesIO()
-    picture.convert("RGB").resize(_CLASSIC_SIZE_PX, Image.Resampling.BICUBIC, reducing_gap=2.0).save(
-        encoded, "JPEG", quality=_CLASSIC_QUALITY
-    )
+    picture.convert("RGB").save(encoded, "JPEG", quality=_CLASSIC_QUALITY, subsampling="4:4:4")
     return Picture(encoded.getvalue(), "image/jpeg")
 
 
@@ -97,11 +97,11 @@ def _line(glyphs: list[Shape], style: Style, numbers: _RandomNumbers) -> list[_P
     """
     least, most = (round(1000 * share) for share in style.advance_share)
     steps = [(one.width_px + other.width_px) * numbers.between(least, most) // 2000 for one, other in pairwise(glyphs)]
-    room = style.width_px - 2 * _MARGIN_PX - (glyphs[0].width_px + glyphs[-1].width_px) // 2
+    room = style.width_px - 2 * style.margin_px - (glyphs[0].width_px + glyphs[-1].width_px) // 2
     if sum(steps) > room:
         steps = [step * room // sum(steps) for step in steps]
     free = room - sum(steps)
-    middle_x = _MARGIN_PX + glyphs[0].width_px // 2 + free // 4 + numbers.below(free // 2 + 1)
+    middle_x = style.margin_px + glyphs[0].width_px // 2 + free // 4 + numbers.below(free // 2 + 1)
     level = numbers.below(1000)  # From the highest to the lowest, after which comes the highest again.
     apart = round(1000 * style.apart_share)
     places = []
@@ -117,8 +117,8 @@ def _line(glyphs: list[Shape], style: Style, numbers: _RandomNumbers) -> list[_P
 def _along(span: tuple[int, int], patches: list[Shape], style: Style, numbers: _RandomNumbers) -> Iterator[_Place]:
     """Spread patches over a text from its left to its right end."""
     left, right = span
-    slot = (right - left) // len(patches)
     for number, patch in enumerate(patches):
+        slot = (right - left) // len(patches)
         middle_x = left + slot * number + slot // 2 + numbers.between(-(slot // 3), slot // 3)
         middle_y = style.height_px // 2 + numbers.between(-style.rise_px, style.rise_px)
         x = min(max(middle_x - patch.width_px // 2, 0), style.width_px - patch.width_px)

@@ -25,25 +25,29 @@ class IssueLimit:
         self._all_limiter = FixedWindowRateLimiter(storage)
         self._per_minute = RateLimitItemPerMinute(per_minute)
 
-    def charge(self, address: str) -> None:
-        """Count one captcha for a client's address; a refused one is not counted.
+    def charge(self, address: str, *, cost: int = 1) -> None:
+        """Count a captcha for a client's address, as ``cost`` of them; a refused one is not counted.
+
+        It counts as the whole limit where the limit is lower than its cost.
 
         Raises:
-            TooManyRequests: the address or all together reached the limit; ``Retry-After`` says when to try again.
+            TooManyRequests: the address or all together reached the limit; ``Retry-After`` says when the next one is
+                free, though a cost of more than 1 may have to wait longer.
             DependencyUnavailable: Redis is away. Without a count no captcha is issued.
         """
         network = client_network(address)
         with redis_errors():
-            free_at = self._free_at(network)
+            free_at = self._free_at(network, cost)
         if free_at is not None:
             raise TooManyRequests(retry_after_seconds=max(1, int(free_at - time.time()) + 1))
 
-    def _free_at(self, network: str) -> float | None:
-        """Count one captcha and return None, or return when the next one is free, in seconds since 1970."""
+    def _free_at(self, network: str, cost: int) -> float | None:
+        """Count a captcha and return None, or return when the next one is free, in seconds since 1970."""
+        for_address, for_all = min(cost, self._per_address.amount), min(cost, self._per_minute.amount)
         # The limit of all comes first, so that a request that it refuses leaves nothing of its address.
-        if self._all_limiter.test(self._per_minute, "all"):
-            if not self._address_limiter.hit(self._per_address, "moving", network):
+        if self._all_limiter.test(self._per_minute, "all", cost=for_all):
+            if not self._address_limiter.hit(self._per_address, "moving", network, cost=for_address):
                 return self._address_limiter.get_window_stats(self._per_address, "moving", network).reset_time
-            if self._all_limiter.hit(self._per_minute, "all"):
+            if self._all_limiter.hit(self._per_minute, "all", cost=for_all):
                 return None
         return self._all_limiter.get_window_stats(self._per_minute, "all").reset_time

@@ -48,10 +48,10 @@ def all_fonts() -> list[Font]:
 
 
 def letter(character: str, font: Font, style: Style, random: Random) -> Image.Image:
-    """Draw one variant of a character's outline as an oversampled mask."""
+    """Draw one variant of a character as an oversampled mask: its outline, or filled, as the style has it."""
     cap_height_px = random.uniform(*style.cap_height_px) * OVERSAMPLING
     mask = font.write(_TYPED.get(character, character), cap_height_px=cap_height_px)
-    width = round((random.uniform(*style.glyph_width_px) - style.outline_px) * OVERSAMPLING)
+    width = round((random.uniform(*style.glyph_width_px) - (style.outline_px or 0)) * OVERSAMPLING)
     mask = mask.resize((width, mask.height))
     mask = _skewed(_bent(mask, style, random), style, random)
     angle = random.uniform(-style.rotation_degrees, style.rotation_degrees)
@@ -59,7 +59,8 @@ def letter(character: str, font: Font, style: Style, random: Random) -> Image.Im
     mask = mask.crop(mask.getbbox())
     # Turned, it is wider and higher than it was.
     mask = mask.resize((width, min(mask.height, round(style.height_px * OVERSAMPLING * _HIGHEST_SHARE))))
-    mask = _outlined(mask, style)
+    if style.outline_px is not None:
+        mask = _outlined(mask, style.outline_px)
     return mask.crop(mask.getbbox())
 
 
@@ -111,12 +112,12 @@ def _skewed(mask: Image.Image, style: Style, random: Random) -> Image.Image:
     return mask.transform(mask.size, Image.Transform.QUAD, source, Image.Resampling.BILINEAR)
 
 
-def _outlined(mask: Image.Image, style: Style) -> Image.Image:
+def _outlined(mask: Image.Image, outline_px: float) -> Image.Image:
     """Keep what is near the edge of a mask, on both of its sides.
 
     Blurred, an edge rises as the normal distribution does, so that the values from 16 % to 84 % lie within one standard
     deviation of it. Here that is half of the outline.
     """
-    half = style.outline_px * OVERSAMPLING / 2
+    half = outline_px * OVERSAMPLING / 2
     blurred = ImageOps.expand(mask, math.ceil(3 * half)).filter(ImageFilter.GaussianBlur(half))
     return blurred.point([255 * (0.16 < value / 255 < 0.84) for value in range(256)])

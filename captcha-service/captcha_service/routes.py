@@ -27,6 +27,7 @@ from chassis.web import Access, endpoint, media_answer
 api = APIBlueprint("captchas", __name__)
 # The services that act on a right answer.
 _ATTEMPTING_SERVICES = frozenset({"sms-service", "user-service"})
+_CLASSIC_COST = 2  # Programs read classic pictures more often, so an address gets half as many.
 
 
 @endpoint(
@@ -105,8 +106,8 @@ def attempt_captcha(path: CaptchaPath, body: Attempt) -> dict[str, bool]:
     failures=[errors.NotFound, errors.TooManyRequests, errors.DependencyUnavailable],
 )
 def bind_classic_captcha(path: ClassicPath) -> Response:
-    """Put a fresh captcha under a classic client's own id, and see it as image/jpeg."""
-    svcs.flask.get(IssueLimit).charge(client_ip())
+    """Put a fresh captcha under a classic client's own id, and see it as image/jpeg, 160×60; counts as two captchas."""
+    svcs.flask.get(IssueLimit).charge(client_ip(), cost=_CLASSIC_COST)
     ttl_seconds = svcs.flask.get(Settings).classic_ttl_seconds
     return _media_response(svcs.flask.get(Captchas).bind(path.id, ttl_seconds=ttl_seconds))
 

@@ -9,10 +9,10 @@ from werkzeug.test import TestResponse
 
 from captcha_service.app import create_app
 from captcha_service.atlas import Atlas, make_atlas
-from captcha_service.captchas import ALPHABET
+from captcha_service.captchas import ALPHABET, CLASSIC_ALPHABET
 from captcha_service.questions import CHARACTERS
 from captcha_service.settings import Settings
-from captcha_service.style import SUMS, TEXTS
+from captcha_service.style import CLASSIC, SUMS, TEXTS
 
 MakeApp = Callable[..., OpenAPI]
 Headers = Callable[..., dict[str, str]]
@@ -39,6 +39,12 @@ def atlas() -> Atlas:
 def sums_atlas() -> Atlas:
     """Parts of pictures for every sum."""
     return make_atlas(CHARACTERS, style=SUMS, seed=b"any")
+
+
+@pytest.fixture(scope="session")
+def classic_atlas() -> Atlas:
+    """Parts of pictures for every text of a classic page."""
+    return make_atlas(CLASSIC_ALPHABET, style=CLASSIC, seed=b"any")
 
 
 @pytest.fixture

@@ -7,10 +7,10 @@ from random import Random
 import pytest
 from PIL import ImageDraw, ImageFilter, ImageOps
 
-from captcha_service.atlas import PERIOD_SECONDS, Atlas, Atlases, make_atlas
+from captcha_service.atlas import PERIOD_SECONDS, Atlases, make_atlas
 from captcha_service.bitmaps import OVERSAMPLING, shape
 from captcha_service.lettering import all_fonts, letter
-from captcha_service.style import TEXTS
+from captcha_service.style import CLASSIC, TEXTS
 
 
 class Clock:
@@ -28,12 +28,12 @@ def clock() -> Clock:
     return Clock()
 
 
-@pytest.mark.parametrize("name", ["atlas", "sums_atlas"])
+@pytest.mark.parametrize("name", ["atlas", "sums_atlas", "classic_atlas"])
 def test_every_part_of_an_atlas_fits_into_the_picture(request: pytest.FixtureRequest, name: str) -> None:
     atlas = request.getfixturevalue(name)
     parts = [*atlas.patches, *(glyph for variants in atlas.glyphs.values() for glyph in variants)]
-    assert max(part.width_px for part in parts) < TEXTS.width_px // 2
-    assert max(part.height_px for part in parts) <= TEXTS.height_px
+    assert max(part.width_px for part in parts) < atlas.style.width_px // 2
+    assert max(part.height_px for part in parts) <= atlas.style.height_px
 
 
 def test_a_letter_that_turns_out_too_high_is_made_lower() -> None:
@@ -60,8 +60,16 @@ def test_a_letter_is_a_closed_outline(number: int) -> None:
     assert mask.histogram()[0] > outline / 2  # What is enclosed, if the outline has no gap.
 
 
-def test_the_variants_of_a_character_differ(atlas: Atlas) -> None:
-    for variants in atlas.glyphs.values():
+@pytest.mark.parametrize("number", range(len(all_fonts())))
+def test_a_letter_of_a_classic_picture_is_filled(number: int) -> None:
+    mask = letter("U", all_fonts()[number], CLASSIC, Random(number))
+    thick = OVERSAMPLING * 2 // 2 * 2 + 1  # Two pixels of the page.
+    assert mask.filter(ImageFilter.MinFilter(thick)).getbbox()
+
+
+@pytest.mark.parametrize("name", ["atlas", "classic_atlas"])
+def test_the_variants_of_a_character_differ(request: pytest.FixtureRequest, name: str) -> None:
+    for variants in request.getfixturevalue(name).glyphs.values():
         assert len({glyph.masks for glyph in variants}) == TEXTS.glyph_variants
 
 

@@ -7,7 +7,7 @@ from redis import Redis
 from structlog.testing import capture_logs
 from werkzeug.test import TestResponse
 
-from captcha_service.captchas import ALPHABET, folded
+from captcha_service.captchas import ALPHABET, CLASSIC_ALPHABET, folded
 
 Ask = Callable[..., TestResponse]
 Attempt = Callable[[str, object], TestResponse]
@@ -82,8 +82,16 @@ def test_what_a_letter_may_be_taken_for_counts_as_the_letter(attempt: Attempt, r
     assert attempt("xj01", reading).json == {"passed": True}
 
 
-def test_no_two_answers_count_as_one() -> None:
-    assert folded(ALPHABET) == ALPHABET
+@pytest.mark.parametrize(("answer", "reading"), [("AGHM", "46nm"), ("PUX2", "fvyZ"), ("5892", "ｓｂ９ｚ")])
+def test_a_classic_answer_counts_look_alikes_too(attempt: Attempt, redis: Redis, answer: str, reading: str) -> None:
+    redis.set("captcha:answer:an-id", answer)
+    assert attempt("an-id", reading).json == {"passed": True}
+
+
+@pytest.mark.parametrize("alphabet", [ALPHABET, CLASSIC_ALPHABET])
+def test_no_two_answers_count_as_one(alphabet: str) -> None:
+    assert folded(alphabet) == alphabet
+    assert len(set(alphabet)) == len(alphabet)
     assert len({folded(str(result)) for result in range(100)}) == 100
 
 

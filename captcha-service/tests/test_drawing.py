@@ -12,7 +12,7 @@ from redis import Redis
 from werkzeug.test import TestResponse
 
 from captcha_service.atlas import Atlas
-from captcha_service.captchas import ALPHABET, Captchas
+from captcha_service.captchas import ALPHABET, CLASSIC_ALPHABET, Captchas
 from captcha_service.drawing import Picture, draw, draw_classic
 
 Ask = Callable[..., TestResponse]
@@ -94,9 +94,24 @@ def test_a_classic_captcha_gives_no_second_view(client: FlaskClient, bind: Ask, 
     assert client.get("/api/v1/captchas/an-id/image", headers=from_gateway()).status_code == 404
 
 
-def test_a_classic_picture_is_a_jpeg_of_the_classic_size(bind: Ask) -> None:
+def test_a_classic_picture_is_a_jpeg_of_twice_the_size_that_pages_show(bind: Ask) -> None:
     with Image.open(io.BytesIO(bind("an-id").data)) as picture:
-        assert (picture.format, picture.size) == ("JPEG", (200, 75))
+        assert (picture.format, picture.size) == ("JPEG", (160, 60))
+
+
+def test_a_classic_picture_follows_from_its_text_and_seed(classic_atlas: Atlas) -> None:
+    first, again, other = (draw_classic("AGH2", atlas=classic_atlas, seed=seed).content for seed in (1, 1, 2))
+    assert first == again
+    assert first != other
+
+
+def test_a_classic_picture_has_two_colours_of_enough_contrast(classic_atlas: Atlas) -> None:
+    for seed in range(50):
+        with Image.open(io.BytesIO(draw_classic("A8M2", atlas=classic_atlas, seed=seed).content)) as picture:
+            shades = sorted(luminance(colour) for colour in picture.reduce(2).get_flattened_data())
+        # The darkest and the lightest twentieth, as they are seen at the size of the page.
+        darkest, lightest = shades[len(shades) // 20], shades[-len(shades) // 20]
+        assert (lightest + 0.05) / (darkest + 0.05) >= 4.5
 
 
 def test_a_dense_screen_gets_the_same_picture_in_twice_the_pixels(
@@ -121,16 +136,19 @@ def test_another_scale_is_refused(client: FlaskClient, issue: Ask, from_gateway:
     assert (answer.status_code, answer.json["code"]) == (422, "request_invalid")
 
 
-@pytest.mark.parametrize("draw_it", [draw, draw_classic])
 @pytest.mark.parametrize("text", ["X" * 8, "T", "PUPUP", ALPHABET])
-def test_any_text_fits(atlas: Atlas, draw_it: Callable[..., Picture], text: str) -> None:
-    assert_whole(draw_it(text, atlas=atlas, seed=seed) for seed in range(20))
+def test_any_text_fits(atlas: Atlas, text: str) -> None:
+    assert_whole(draw(text, atlas=atlas, seed=seed) for seed in range(20))
 
 
-@pytest.mark.parametrize("draw_it", [draw, draw_classic])
 @pytest.mark.parametrize("text", ["97-4=", "6×7=", "3+4="])
-def test_any_sum_fits(sums_atlas: Atlas, draw_it: Callable[..., Picture], text: str) -> None:
-    assert_whole(draw_it(text, atlas=sums_atlas, seed=seed) for seed in range(20))
+def test_any_sum_fits(sums_atlas: Atlas, text: str) -> None:
+    assert_whole(draw(text, atlas=sums_atlas, seed=seed) for seed in range(20))
+
+
+@pytest.mark.parametrize("text", ["MMMM", "8", "A9G9", CLASSIC_ALPHABET])
+def test_any_classic_text_fits(classic_atlas: Atlas, text: str) -> None:
+    assert_whole(draw_classic(text, atlas=classic_atlas, seed=seed) for seed in range(20))
 
 
 def test_another_seed_gives_another_picture(atlas: Atlas) -> None:
@@ -149,3 +167,8 @@ def test_a_picture_is_small(atlas: Atlas) -> None:
     chance = random.Random(1)
     texts = ["".join(chance.choices(ALPHABET, k=6)) for _ in range(10)]
     assert max(len(draw(text, atlas=atlas, seed=chance.getrandbits(64)).content) for text in texts) < 3000
+
+
+def test_a_classic_picture_is_small(classic_atlas: Atlas) -> None:
+    pictures = [draw_classic("8M9G", atlas=classic_atlas, seed=seed) for seed in range(10)]
+    assert max(len(picture.content) for picture in pictures) < 7000

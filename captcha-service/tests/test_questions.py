@@ -1,6 +1,5 @@
 """Captchas that ask for the result of a small sum."""
 
-import io
 import re
 from collections import Counter
 from collections.abc import Callable
@@ -10,7 +9,6 @@ from flask.testing import FlaskClient
 from flask_openapi3 import OpenAPI
 from hypothesis import given
 from hypothesis import strategies as st
-from PIL import Image
 from pydantic import SecretStr, ValidationError
 from redis import Redis
 from werkzeug.test import TestResponse
@@ -94,17 +92,6 @@ def test_the_picture_shows_the_question_and_not_the_answer(
     # A service that was told to ask for texts draws the older captcha alike.
     other = make_app(content=Content.TEXT).test_client()
     assert other.get(issued["image_url"], headers=from_gateway()).data == picture.data
-
-
-def test_a_classic_client_is_asked_for_a_result_too(
-    client: FlaskClient, from_gateway: Headers, attempt: Callable[[str, object], TestResponse], redis: Redis
-) -> None:
-    answer = client.put("/internal/captchas/an-id", headers=from_gateway())
-    with Image.open(io.BytesIO(answer.data)) as picture:
-        assert (picture.format, picture.size) == ("JPEG", (200, 75))
-    result = redis.get("captcha:answer:an-id")
-    assert result in REACHABLE
-    assert attempt("an-id", result).json == {"passed": True}
 
 
 def test_texts_are_asked_for_unless_the_operator_says_otherwise(redis_url: str, internal_token_key: str) -> None:

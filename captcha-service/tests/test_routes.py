@@ -7,7 +7,7 @@ from flask_openapi3 import OpenAPI
 from redis import Redis
 from werkzeug.test import TestResponse
 
-from captcha_service.captchas import ALPHABET
+from captcha_service.captchas import ALPHABET, CLASSIC_ALPHABET
 
 Ask = Callable[..., TestResponse]
 Headers = Callable[..., dict[str, str]]
@@ -105,12 +105,52 @@ def test_what_an_address_is_refused_is_not_counted_for_all(
     assert other.status_code == 201
 
 
-def test_classic_and_own_captchas_share_one_limit(issue: Ask, bind: Ask) -> None:
-    for _ in range(10):
-        assert issue().status_code == 201
-        assert bind("5f0c5a3e-0000-4000-8000-000000000000").status_code == 200
-    assert bind("5f0c5a3e-0000-4000-8000-000000000000").status_code == 429
+def test_an_address_gets_ten_classic_captchas_a_minute(bind: Ask) -> None:
+    statuses = [bind("an-id").status_code for _ in range(11)]
+    assert statuses == [200] * 10 + [429]
+    assert bind("an-id", "198.51.100.2").status_code == 200
+
+
+def test_a_classic_captcha_counts_as_two_of_the_one_limit(issue: Ask, bind: Ask) -> None:
+    for _ in range(9):
+        assert bind("an-id").status_code == 200
+    assert issue().status_code == 201
+    assert bind("an-id").status_code == 429
+    assert issue().status_code == 201
     assert issue().status_code == 429
+
+
+def test_a_classic_captcha_counts_as_two_for_all_addresses_together(
+    make_app: Callable[..., OpenAPI], from_gateway: Headers
+) -> None:
+    client = make_app(issues_per_minute=5).test_client()
+    statuses = [
+        client.put("/internal/captchas/an-id", headers=from_gateway(f"198.51.100.{number}")).status_code
+        for number in range(3)
+    ]
+    assert statuses == [200, 200, 429]
+    assert client.post("/api/v1/captchas", json={}, headers=from_gateway()).status_code == 201
+
+
+@pytest.mark.parametrize("limit", ["issues_per_ip_per_minute", "issues_per_minute"])
+def test_a_limit_of_one_still_gives_one_classic_captcha(
+    make_app: Callable[..., OpenAPI], from_gateway: Headers, limit: str
+) -> None:
+    client = make_app(**{limit: 1}).test_client()
+    statuses = [client.put("/internal/captchas/an-id", headers=from_gateway()).status_code for _ in range(2)]
+    assert statuses == [200, 429]
+
+
+@pytest.mark.parametrize("content", ["text", "arithmetic"])
+def test_a_classic_captcha_asks_for_four_letters_or_digits(
+    make_app: Callable[..., OpenAPI], from_gateway: Headers, redis: Redis, content: str
+) -> None:
+    client = make_app(content=content, issues_per_ip_per_minute=99).test_client()
+    for _ in range(20):
+        client.put("/internal/captchas/an-id", headers=from_gateway())
+        text = redis.get("captcha:answer:an-id")
+        assert len(text) == 4
+        assert set(text) <= set(CLASSIC_ALPHABET)
 
 
 def test_the_limit_keeps_its_keys_under_the_captcha_prefix_and_for_a_minute(issue: Ask, redis: Redis) -> None:

@@ -46,8 +46,8 @@ class AddressLimits:
         self._clock = clock
         self._paused_until = 0.0
 
-    def charge(self, limit: Limit, client_ip: str) -> None:
-        """Count one request.
+    def charge(self, limit: Limit, client_ip: str, *, cost: int = 1) -> None:
+        """Count a request as ``cost`` of them, at most as the whole limit.
 
         Raises:
             TooManyRequests: the address reached the limit of this minute; ``Retry-After`` says when to try again.
@@ -57,7 +57,7 @@ class AddressLimits:
             return
         item, subject = self._items[limit], client_network(client_ip)
         try:
-            if self._limiter.hit(item, subject):
+            if self._limiter.hit(item, subject, cost=min(cost, item.amount)):
                 return
             reset_at = self._limiter.get_window_stats(item, subject).reset_time
         except StorageError as error:

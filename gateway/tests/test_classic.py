@@ -43,6 +43,22 @@ def test_a_picture_that_cannot_be_drawn_is_500(gateway: Any, services: Any, answ
     assert gateway.ask("GET", "/passport/image_code?imageCodeId=x").status == 500
 
 
+def test_a_picture_counts_as_two_captchas(start_gateway: Any, services: Any, answering: Callable[..., bytes]) -> None:
+    services.captcha.on("PUT", "/internal/captchas/x", answering("200 OK", b"jpeg", "Content-Type: image/jpeg"))
+    gateway = start_gateway(captchas_per_ip_per_minute="5")
+    statuses = [gateway.ask("GET", "/passport/image_code?imageCodeId=x").status for _ in range(3)]
+    assert statuses == [200, 200, 429]
+    assert gateway.send_json("POST", "/api/v1/captchas", {}).status == 200
+
+
+def test_a_limit_of_one_still_gives_one_picture(
+    start_gateway: Any, services: Any, answering: Callable[..., bytes]
+) -> None:
+    services.captcha.on("PUT", "/internal/captchas/x", answering("200 OK", b"jpeg", "Content-Type: image/jpeg"))
+    gateway = start_gateway(captchas_per_ip_per_minute="1")
+    assert [gateway.ask("GET", "/passport/image_code?imageCodeId=x").status for _ in range(2)] == [200, 429]
+
+
 @pytest.mark.parametrize("path", ["/passport/sms_code", "/passport/smscode"])
 def test_a_code_is_asked_for_registering(
     gateway: Any, services: Any, answering_json: Callable[..., bytes], path: str

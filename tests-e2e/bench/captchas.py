@@ -25,12 +25,12 @@ from bench.table import Row, compare
 from captcha_service.app import create_app
 from captcha_service.atlas import PERIOD_SECONDS, Atlas, make_atlas
 from captcha_service.bitmaps import Canvas, encode_png
-from captcha_service.captchas import ALPHABET, LETTERS
+from captcha_service.captchas import ALPHABET, CLASSIC_ALPHABET, CLASSIC_CHARACTERS, LETTERS
 from captcha_service.drawing import draw, draw_classic
 from captcha_service.issue_limit import IssueLimit
 from captcha_service.settings import Settings
 from captcha_service.speech import speak
-from captcha_service.style import TEXTS
+from captcha_service.style import CLASSIC, TEXTS
 from chassis.errors import TooManyRequests
 from chassis.identity import GATEWAY, INTERNAL_TOKEN_HEADER, Caller, InternalTokens
 from local.redis_server import RedisServer
@@ -50,7 +50,8 @@ def measure(effort: Effort, tell: Tell) -> Iterator[Row]:
     atlas = make_atlas(ALPHABET, style=TEXTS, seed=b"benchmark")
     seconds = time.perf_counter() - begun_at
     yield compare("an atlas, in the background", seconds, PERIOD_SECONDS, unit="s", against="the time until the next")
-    yield from _pictures(atlas, effort, tell)
+    classic_atlas = make_atlas(CLASSIC_ALPHABET, style=CLASSIC, seed=b"benchmark")
+    yield from _pictures(atlas, classic_atlas, effort, tell)
     yield from _encodings(atlas, effort, tell)
     yield _sound(atlas, effort)
     with tempfile.TemporaryDirectory(prefix="xj") as folder:
@@ -65,8 +66,8 @@ def measure(effort: Effort, tell: Tell) -> Iterator[Row]:
             server.stop()
 
 
-def _text(letters: int = LETTERS) -> str:
-    return "".join(secrets.choice(ALPHABET) for _ in range(letters))
+def _text(letters: int = LETTERS, alphabet: str = ALPHABET) -> str:
+    return "".join(secrets.choice(alphabet) for _ in range(letters))
 
 
 def _alone(act: Callable[[], object], effort: Effort) -> float:
@@ -74,16 +75,17 @@ def _alone(act: Callable[[], object], effort: Effort) -> float:
     return per_second(lambda _: act(), threads=1, seconds=effort.call_seconds)
 
 
-def _pictures(atlas: Atlas, effort: Effort, tell: Tell) -> Iterator[Row]:
+def _pictures(atlas: Atlas, classic_atlas: Atlas, effort: Effort, tell: Tell) -> Iterator[Row]:
     """Draw as the service does, and as the package does."""
     texts = cycle([_text() for _ in range(500)])
+    classic_texts = cycle([_text(CLASSIC_CHARACTERS, CLASSIC_ALPHABET) for _ in range(500)])
     package_texts = cycle([_text(_PACKAGE_LETTERS) for _ in range(500)])
 
     def ours(scale: int) -> Callable[[], object]:
         return lambda: draw(next(texts), atlas=atlas, seed=secrets.randbits(256), scale=scale)
 
     def classic() -> object:
-        return draw_classic(next(texts), atlas=atlas, seed=secrets.randbits(256))
+        return draw_classic(next(classic_texts), atlas=classic_atlas, seed=secrets.randbits(256))
 
     def package(width_px: int, height_px: int, form: str = "png") -> Callable[[], object]:
         generator = ImageCaptcha(width_px, height_px)
@@ -92,7 +94,7 @@ def _pictures(atlas: Atlas, effort: Effort, tell: Tell) -> Iterator[Row]:
     comparisons = (
         ("pictures, 240×90", ours(1), package(240, 90), _PACKAGE, _PACKAGE_GOAL),
         ("pictures, 480×180", ours(2), package(480, 180), _PACKAGE, _PACKAGE_GOAL),
-        ("JPEG, 200×75", classic, package(200, 75, "jpeg"), _PACKAGE, None),
+        ("JPEG, 160×60", classic, package(160, 60, "jpeg"), _PACKAGE, None),
         ("pictures, 240×90", ours(1), _encoding(atlas), "their encoding alone", None),
     )
     for what, own, other, against, goal in comparisons:

@@ -7,7 +7,7 @@ import sys
 import time
 from pathlib import Path
 
-from strength.generators import DEFAULT, GENERATORS, pictures
+from strength.generators import DEFAULT, GENERATORS, alphabet_of, pictures
 from strength.measuring import Rate, solve_rates
 from strength.report import table, verdict
 from strength.sheets import write_sheet
@@ -38,7 +38,7 @@ def _measure(generator: str, drawn: list[tuple[bytes, str]], solvers: list[str])
     def progress(share: float) -> None:
         print(f"\r{generator}: {share:4.0%} after {time.monotonic() - started:.0f} s", end="", flush=True)
 
-    rates = solve_rates(drawn, solvers=solvers, progress=progress)
+    rates = solve_rates(drawn, alphabet=alphabet_of(generator), solvers=solvers, progress=progress)
     print()
     return rates
 

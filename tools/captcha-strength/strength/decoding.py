@@ -3,6 +3,8 @@
 Connectionist temporal classification (Graves et al. 2006): one class is the blank, equal neighbours are one character.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -18,7 +20,7 @@ def greedy(scores: Scores, labels: list[str], blank: int) -> str:
     return "".join(labels[index] for index in best[firsts] if index != blank)
 
 
-def spellings(labels: list[str], alphabet: str) -> list[list[int]]:
+def spellings(labels: Sequence[str], alphabet: str) -> list[list[int]]:
     """Find the classes that count as each character: either case, and its look-alikes."""
     classes: dict[str, list[int]] = {character: [] for character in alphabet}
     for index, label in enumerate(labels):
@@ -27,7 +29,7 @@ def spellings(labels: list[str], alphabet: str) -> list[list[int]]:
     return list(classes.values())
 
 
-def of_length(scores: Scores, blank: int, spelt: list[list[int]], lengths: set[int]) -> list[int]:
+def of_length(scores: Scores, blank: int, spelt: list[list[int]], lengths: frozenset[int]) -> list[int]:
     """Find the best text of one of the lengths, as indices of ``spellings``: an attacker knows lengths and alphabet."""
     known = np.stack([scores[:, blank], *(scores[:, classes].max(axis=1) for classes in spelt)], axis=1)
     likely, written = max(_best_of_length(known, length) for length in lengths)

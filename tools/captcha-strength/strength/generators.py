@@ -1,4 +1,4 @@
-"""Fresh labelled pictures: ours, and those of two generators that many sites use."""
+"""Fresh labelled pictures: ours of both kinds, and those of two generators that many sites use."""
 
 import io
 import math
@@ -8,7 +8,7 @@ from random import Random
 from captcha.image import DEFAULT_FONTS, ImageCaptcha
 from PIL import Image, ImageDraw, ImageFilter, ImageFont
 
-from strength.service import ALPHABET, LETTERS, draw_ours
+from strength.service import ALPHABET, CLASSIC_ALPHABET, CLASSIC_CHARACTERS, LETTERS, draw_ours, draw_ours_classic
 
 Labelled = tuple[bytes, str]  # An encoded picture and its answer.
 
@@ -73,22 +73,29 @@ def _letter(character: str, random: Random) -> Image.Image:
     return warped.rotate(random.uniform(-30, 30), Image.Resampling.BILINEAR, expand=True)
 
 
-_DRAWN: dict[str, tuple[Callable[[str, int], bytes], int]] = {
-    "ours": (draw_ours, LETTERS),
-    "package, 4": (package, 4),
-    "package, 5": (package, 5),
-    "classic": (classic, 4),
+_DRAWN: dict[str, tuple[Callable[[str, int], bytes], str, int]] = {
+    "ours": (draw_ours, ALPHABET, LETTERS),
+    "ours, classic": (draw_ours_classic, CLASSIC_ALPHABET, CLASSIC_CHARACTERS),
+    "package, 4": (package, ALPHABET, 4),
+    "package, 5": (package, ALPHABET, 5),
+    "classic": (classic, ALPHABET, 4),
 }
 GENERATORS = tuple(_DRAWN)
-DEFAULT = ("ours", "package, 4", "classic")
+DEFAULT = ("ours", "ours, classic", "package, 4", "classic")
+
+
+def alphabet_of(generator: str) -> str:
+    """Return the characters of a generator's texts."""
+    return _DRAWN[generator][1]
 
 
 def pictures(generator: str, count: int, *, seed: int) -> list[Labelled]:
-    """Draw ``count`` pictures, all with texts from the service's alphabet, so that no generator has an easier one.
+    """Draw ``count`` pictures with texts of the generator's alphabet.
 
-    The same seed gives the same texts, and the same pictures where the generator takes a seed.
+    Foreign generators get the alphabet of our own pages, so that theirs is no easier one. The same seed gives the same
+    texts, and the same pictures where the generator takes a seed.
     """
-    draw_one, characters = _DRAWN[generator]
+    draw_one, alphabet, characters = _DRAWN[generator]
     random = Random(f"{seed} {generator}")
-    answers = ["".join(random.choices(ALPHABET, k=characters)) for _ in range(count)]
+    answers = ["".join(random.choices(alphabet, k=characters)) for _ in range(count)]
     return [(draw_one(answer, random.getrandbits(64)), answer) for answer in answers]

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageChops, ImageDraw, ImageFont
 
-from strength.service import ALPHABET, FONTS
+from strength.service import FONTS
 
 _SIZE = (16, 20)  # Of the normalised picture of a letter, columns × rows.
 _FONT_PX = 36
@@ -20,26 +20,27 @@ Ink = NDArray[np.uint8]  # Rows × columns, 255 is ink.
 class GlyphReader:
     """Nearest neighbours by cosine, among characters and among what a wrong cut gives."""
 
-    def __init__(self) -> None:
+    def __init__(self, alphabet: str) -> None:
         random = Random(7)
-        cells = [_cells(character, random) for character in ALPHABET for _ in range(_EXAMPLES)]
+        self._alphabet = alphabet
+        cells = [_cells(character, alphabet, random) for character in alphabet for _ in range(_EXAMPLES)]
         self._known = np.stack([_normalised(good) for good, _ in cells] + [_normalised(bad) for _, bad in cells])
 
     def judge(self, inks: list[Ink]) -> tuple[NDArray[np.float32], list[str]]:
         """Name the likeliest character of each ink, with the logarithm of its probability."""
         cosines = np.stack([_normalised(ink) for ink in inks]) @ self._known.T
         characters, wrong = np.split(cosines, 2, axis=1)
-        nearest = np.partition(characters.reshape(len(inks), len(ALPHABET), _EXAMPLES), -_NEIGHBOURS, axis=2)
+        nearest = np.partition(characters.reshape(len(inks), len(self._alphabet), _EXAMPLES), -_NEIGHBOURS, axis=2)
         alike = nearest[:, :, -_NEIGHBOURS:].mean(axis=2)
         unlike = np.partition(wrong, -_NEIGHBOURS, axis=1)[:, -_NEIGHBOURS:].mean(axis=1)
         sums = np.exp(_SHARPNESS * np.column_stack([alike, unlike])).sum(axis=1)
-        return _SHARPNESS * alike.max(axis=1) - np.log(sums), [ALPHABET[best] for best in alike.argmax(axis=1)]
+        return _SHARPNESS * alike.max(axis=1) - np.log(sums), [self._alphabet[best] for best in alike.argmax(axis=1)]
 
 
 @cache
-def glyph_reader() -> GlyphReader:
+def glyph_reader(alphabet: str) -> GlyphReader:
     """Draw the examples once in each process."""
-    return GlyphReader()
+    return GlyphReader(alphabet)
 
 
 def _normalised(ink: Ink) -> NDArray[np.float32]:
@@ -55,7 +56,7 @@ def _normalised(ink: Ink) -> NDArray[np.float32]:
     return np.float32(features / max(np.linalg.norm(features), 1e-9))
 
 
-def _cells(character: str, random: Random) -> tuple[Ink, Ink]:
+def _cells(character: str, alphabet: str, random: Random) -> tuple[Ink, Ink]:
     """Draw a letter, with what its neighbours leave in its cell, and exchanged colours where they overlap.
 
     The second cell of the same line is cut wrongly: too narrow, too wide or between two letters.
@@ -65,7 +66,7 @@ def _cells(character: str, random: Random) -> tuple[Ink, Ink]:
     left = (mask.width - letter.width) // 2
     mask.paste(letter, (left, (mask.height - letter.height) // 2))
     for side in (-1, 1):
-        other = _letter(random.choice(ALPHABET), random)
+        other = _letter(random.choice(alphabet), random)
         advance = random.uniform(0.7, 1.1) * (letter.width if side > 0 else other.width)
         layer = Image.new("L", mask.size)
         jump = random.randint(-_FONT_PX // 8, _FONT_PX // 8)

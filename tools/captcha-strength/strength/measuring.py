@@ -12,7 +12,7 @@ from functools import cache
 from PIL import Image
 
 from strength.preparations import prepared
-from strength.service import ALPHABET, folded
+from strength.service import ALPHABET, Answers, folded
 from strength.solvers import SOLVERS, Reader
 
 _AT_ONCE = 10  # Pictures in one task.
@@ -46,6 +46,7 @@ class Rate:
 def solve_rates(
     pictures: Sequence[tuple[bytes, str]],
     *,
+    alphabet: str = ALPHABET,
     solvers: Sequence[str] = tuple(SOLVERS),
     processes: int | None = None,
     progress: Callable[[float], None] = lambda _share: None,
@@ -60,14 +61,15 @@ def solve_rates(
     """
     if not pictures:
         raise ValueError("no pictures to read")
-    readings = _read(pictures, solvers, processes, progress)
+    known = Answers(alphabet, frozenset(len(answer) for _, answer in pictures))
+    readings = _read([content for content, _ in pictures], known, solvers, processes, progress)
     answers = [folded(answer) for _, answer in pictures]
     rates = {}
     anyhow = [False] * len(answers)
     for solver in solvers:
         ways = []
         for way, texts in readings[solver].items():
-            cleaned = [_cleaned(text) for text in texts]
+            cleaned = [_cleaned(text, alphabet) for text in texts]
             hits = [text == answer for text, answer in zip(cleaned, answers, strict=True)]
             anyhow = [before or hit for before, hit in zip(anyhow, hits, strict=True)]
             shares = [_share_right(text, answer) for text, answer in zip(cleaned, answers, strict=True)]
@@ -78,14 +80,13 @@ def solve_rates(
 
 
 def _read(
-    pictures: Sequence[tuple[bytes, str]],
+    contents: list[bytes],
+    known: Answers,
     solvers: Sequence[str],
     processes: int | None,
     progress: Callable[[float], None],
 ) -> dict[str, Readings]:
-    contents = [content for content, _ in pictures]
-    lengths = {len(answer) for _, answer in pictures}
-    parts = [(contents[start : start + _AT_ONCE], solvers, lengths) for start in range(0, len(contents), _AT_ONCE)]
+    parts = [(contents[start : start + _AT_ONCE], solvers, known) for start in range(0, len(contents), _AT_ONCE)]
     readings: dict[str, Readings] = {solver: defaultdict(list) for solver in solvers}
     # Forked, because a script that has no main guard may call this.
     context = multiprocessing.get_context("fork")
@@ -98,10 +99,10 @@ def _read(
     return readings
 
 
-def _read_part(part: tuple[list[bytes], Sequence[str], set[int]]) -> dict[str, Readings]:
-    contents, solvers, lengths = part
+def _read_part(part: tuple[list[bytes], Sequence[str], Answers]) -> dict[str, Readings]:
+    contents, solvers, known = part
     forms = prepared([Image.open(io.BytesIO(content)).convert("RGB") for content in contents])
-    return {solver: _reader(solver)(forms, lengths) for solver in solvers}
+    return {solver: _reader(solver)(forms, known) for solver in solvers}
 
 
 @cache
@@ -110,9 +111,9 @@ def _reader(solver: str) -> Reader:
     return SOLVERS[solver]()
 
 
-def _cleaned(text: str) -> str:
+def _cleaned(text: str, alphabet: str) -> str:
     """Bring a reading to the spelling that the service compares, without characters that no answer has."""
-    return "".join(character for character in folded(text) if character in ALPHABET)
+    return "".join(character for character in folded(text) if character in alphabet)
 
 
 def _share_right(text: str, answer: str) -> float:

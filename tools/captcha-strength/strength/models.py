@@ -4,7 +4,7 @@ import importlib
 import string
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from strength.decoding import Scores, greedy, of_length, spellings
-from strength.service import ALPHABET
+from strength.service import Answers
 
 Array = NDArray[np.float32]
 _FORMS = (
@@ -52,22 +52,19 @@ class Model:
         scores = answer.reshape(-1, answer.shape[-1])
         return np.log(scores + 1e-9) if self.probabilities else scores
 
-    def read(self, forms: dict[str, list[Image.Image]], lengths: set[int]) -> dict[str, list[str]]:
+    def read(self, forms: dict[str, list[Image.Image]], known: Answers) -> dict[str, list[str]]:
         """Read forms of the pictures, decoded as the model's package does, and with what an attacker knows."""
         readings: dict[str, list[str]] = {}
         for name in self.forms:
             scores = [self.scores(picture) for picture in forms[name]]
             readings[name] = [greedy(each, self.labels, self.blank) for each in scores]
-            readings[f"{name}, length known"] = [self.decoded(each, lengths) for each in scores]
+            readings[f"{name}, length known"] = [self.decoded(each, known) for each in scores]
         return readings
 
-    def decoded(self, scores: Scores, lengths: set[int]) -> str:
+    def decoded(self, scores: Scores, known: Answers) -> str:
         """Find the best text of the alphabet that has one of the lengths."""
-        return "".join(ALPHABET[index] for index in of_length(scores, self.blank, self._spellings, lengths))
-
-    @cached_property
-    def _spellings(self) -> list[list[int]]:
-        return spellings(self.labels, ALPHABET)
+        spelt = _spellings(tuple(self.labels), known.alphabet)
+        return "".join(known.alphabet[index] for index in of_length(scores, self.blank, spelt, known.lengths))
 
 
 def ddddocr(*, beta: bool) -> Model:
@@ -110,6 +107,11 @@ def paddle() -> Model:
         return _tensor(picture.convert("RGB"), 48, None)[::-1] / 127.5 - 1
 
     return Model(session, labels, 0, fed, probabilities=True)
+
+
+@cache
+def _spellings(labels: tuple[str, ...], alphabet: str) -> list[list[int]]:
+    return spellings(labels, alphabet)
 
 
 def _file(package: str, name: str) -> Path:

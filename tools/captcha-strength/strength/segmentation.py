@@ -6,13 +6,16 @@
 Its weakness: letters that overlap so much that no column separates them.
 """
 
+from dataclasses import replace
+
 import numpy as np
 from PIL import Image, ImageOps
 from scipy import ndimage
 
-from strength.glyphs import GlyphReader, Ink, glyph_reader
+from strength.glyphs import Ink, glyph_reader
 from strength.models import Model, ddddocr
 from strength.preparations import binarised
+from strength.service import Answers
 
 _FORMS = ("untouched", "borders undone", "letters filled")
 _LEAST_SPECK = 40  # Pixels.
@@ -28,40 +31,40 @@ class Segmentation:
     """Cuts, and recognises by nearest neighbours; the letters it cut out also go to a neural reader."""
 
     def __init__(self) -> None:
-        self._glyphs: GlyphReader = glyph_reader()
         self._model: Model = ddddocr(beta=True)
 
-    def read(self, forms: dict[str, list[Image.Image]], lengths: set[int]) -> dict[str, list[str]]:
+    def read(self, forms: dict[str, list[Image.Image]], known: Answers) -> dict[str, list[str]]:
         """Read some of the forms."""
         readings: dict[str, list[str]] = {}
+        one = replace(known, lengths=frozenset({1}))
         for name in _FORMS:
-            cuttings = [self._cut(_ink(picture), lengths) for picture in forms[name]]
+            cuttings = [self._cut(_ink(picture), known) for picture in forms[name]]
             readings[name] = [text for text, _ in cuttings]
             readings[f"{name}, letters to ddddocr beta"] = [
-                "".join(self._model.decoded(self._model.scores(_framed(ink)), {1}) for ink in inks)
+                "".join(self._model.decoded(self._model.scores(_framed(ink)), one) for ink in inks)
                 for _, inks in cuttings
             ]
         return readings
 
-    def _cut(self, ink: Ink, lengths: set[int]) -> tuple[str, list[Ink]]:
+    def _cut(self, ink: Ink, known: Answers) -> tuple[str, list[Ink]]:
         columns = np.flatnonzero(ink.any(axis=0))
-        if len(columns) < 2 * max(lengths):
+        if len(columns) < 2 * max(known.lengths):
             return "", []
         ink = ink[:, columns[0] : columns[-1] + 1]
         inked = np.append((ink > 0).mean(axis=0), 0)
         inked[0] = 0
         cuts = [x for x in [*range(0, ink.shape[1] - _STEP, _STEP), ink.shape[1]] if inked[x] <= _MOST_INK]
-        usual = ink.shape[1] / max(lengths)
+        usual = ink.shape[1] / max(known.lengths)
         windows = [(a, b) for a in cuts for b in cuts if _NARROWEST * usual <= b - a <= _WIDEST * usual]
         if not windows:
             return "", []
-        likely, characters = self._glyphs.judge([ink[:, a:b] for a, b in windows])
+        likely, characters = glyph_reader(known.alphabet).judge([ink[:, a:b] for a, b in windows])
         scored = {}
         for (start, end), score, character in zip(windows, likely, characters, strict=True):
             odd = np.log((end - start) / usual) ** 2
             through_ink = inked[start] + inked[end]
             scored[start, end] = (float(score) - _ODD_WIDTH * odd - _THROUGH_INK * through_ink, character)
-        found = max((_best_row(cuts, scored, length) for length in lengths), key=lambda row: row[0])[1]
+        found = max((_best_row(cuts, scored, length) for length in known.lengths), key=lambda row: row[0])[1]
         text = "".join(scored[window][1] for window in found)
         return text, [ink[:, a:b] for a, b in found]
 

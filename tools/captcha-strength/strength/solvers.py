@@ -6,10 +6,11 @@ from PIL import Image
 
 from strength import models, tesseract
 from strength.segmentation import Segmentation
+from strength.service import Answers
 
-# Takes the forms of some pictures (by the name of the preparation) and the possible lengths; gives the texts by the way
-# it tried, first what it reads in the untouched pictures.
-Reader = Callable[[dict[str, list[Image.Image]], set[int]], dict[str, list[str]]]
+# Takes the forms of some pictures (by the name of the preparation) and what is known of the answers; gives the texts
+# by the way it tried, first what it reads in the untouched pictures.
+Reader = Callable[[dict[str, list[Image.Image]], Answers], dict[str, list[str]]]
 SOLVERS: dict[str, Callable[[], Reader]] = {
     "ddddocr": lambda: models.ddddocr(beta=False).read,
     "ddddocr beta": lambda: models.ddddocr(beta=True).read,

@@ -7,16 +7,15 @@ from pathlib import Path
 
 from PIL import Image
 
-from strength.service import ALPHABET
+from strength.service import Answers
 
-_WHITELIST = ALPHABET + ALPHABET.lower()
 _FORMS = ("untouched", "dark on light", "binarised", "no thin lines", "upscaled", "borders undone")
 _MODES = {"line": "7", "word": "8"}  # Its page segmentation modes.
 
 
-def read(forms: dict[str, list[Image.Image]], lengths: set[int]) -> dict[str, list[str]]:
+def read(forms: dict[str, list[Image.Image]], known: Answers) -> dict[str, list[str]]:
     """Read forms of the pictures as one line and as one word. Lengths are of no use to it."""
-    del lengths
+    whitelist = known.alphabet + known.alphabet.lower()
     readings = {}
     with tempfile.TemporaryDirectory() as folder:
         for name in _FORMS:
@@ -24,15 +23,15 @@ def read(forms: dict[str, list[Image.Image]], lengths: set[int]) -> dict[str, li
             for picture, path in zip(forms[name], paths, strict=True):
                 picture.save(path, dpi=(300, 300))
             for mode, number in _MODES.items():
-                readings[f"{name}, as a {mode}"] = _run(paths, number)
+                readings[f"{name}, as a {mode}"] = _run(paths, number, whitelist)
     return readings
 
 
-def _run(paths: list[Path], mode: str) -> list[str]:
+def _run(paths: list[Path], mode: str, whitelist: str) -> list[str]:
     """Read all pictures by one process; if it crashes or leaves one out, each by its own. A crash reads nothing."""
     listed = paths[0].with_name("list.txt")
     listed.write_text("".join(f"{path}\n" for path in paths))
-    command = ["tesseract", str(listed), "stdout", "--psm", mode, "-c", f"tessedit_char_whitelist={_WHITELIST}"]
+    command = ["tesseract", str(listed), "stdout", "--psm", mode, "-c", f"tessedit_char_whitelist={whitelist}"]
     # The pictures are spread over processes, so one thread is enough for each.
     threads = {**os.environ, "OMP_THREAD_LIMIT": "1"}
     answer = subprocess.run(command, check=False, capture_output=True, text=True, timeout=600, env=threads)
@@ -42,7 +41,7 @@ def _run(paths: list[Path], mode: str) -> list[str]:
     pages = pages_of(answer.stdout)
     if answer.returncode == 0 and len(pages) == len(paths):
         return pages
-    return [text for path in paths for text in _run([path], mode)] if len(paths) > 1 else [""]
+    return [text for path in paths for text in _run([path], mode, whitelist)] if len(paths) > 1 else [""]
 
 
 def pages_of(output: str) -> list[str]:
