@@ -55,9 +55,7 @@ class SmsSystem:
         self.server = RedisServer(folder / "redis", folder / "redis.sock")
         self.server.start()
         self.redis: Redis = Redis.from_url(self.server.url, decode_responses=True)
-        # The API takes requests before the first worker starts, so that a test can fill the queue. That worker's first
-        # heartbeat removes this one.
-        self.redis.zadd(WORKERS_KEY, {"nobody": 0})
+        self.pretend_worker()  # The API takes requests before the first worker starts, so that a test can fill the queue.
         self.keys = CodeKeys(CODE_KEY)
         self.keeps_breaker_closed = False
         self.workers: list[Service] = []
@@ -65,6 +63,10 @@ class SmsSystem:
         self._http = urllib3.PoolManager(maxsize=_CLIENTS, retries=False, timeout=_ANSWER_SECONDS)
         self._tokens = InternalTokens(TOKEN_KEY)
         self.env = self._environment(captchas)
+
+    def pretend_worker(self) -> None:
+        """Let the API take requests while no worker runs; the next heartbeat of a worker removes this one."""
+        self.redis.zadd(WORKERS_KEY, {"nobody": 0})
 
     def _environment(self, captchas: PassingCaptchas) -> dict[str, str]:
         env = {
