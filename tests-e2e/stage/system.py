@@ -55,7 +55,7 @@ class SmsSystem:
         self.server = RedisServer(folder / "redis", folder / "redis.sock")
         self.server.start()
         self.redis: Redis = Redis.from_url(self.server.url, decode_responses=True)
-        self.pretend_worker()  # The API takes requests before the first worker starts, so that a test can fill the queue.
+        self.pretend_worker()  # A test can fill the queue before the first worker starts.
         self.keys = CodeKeys(CODE_KEY)
         self.keeps_breaker_closed = False
         self.workers: list[Service] = []
