@@ -3,7 +3,9 @@
 import gzip
 import json
 import re
+import socket
 from collections.abc import Callable
+from contextlib import ExitStack
 from typing import Any
 
 import pytest
@@ -104,6 +106,29 @@ def test_a_body_over_a_megabyte_is_an_errno_on_a_classic_route(raw: Get) -> None
     answer = raw("POST", "/passport/register", {"Content-Type": "application/json"}, body=1024 * 1024 + 1)
     assert answer.status == 200
     assert json.loads(answer.body)["errno"] == "4103"
+
+
+def broken_logins(stack: Any) -> list[str]:
+    """The counts of user-service for requests that were cut off or late."""
+    broken = re.compile(r'http_requests_total.*route="(/api/v1/sessions|unreadable)".*status="(400|408)"')
+    return [line for line in stack.metrics("user-service").splitlines() if broken.match(line)]
+
+
+def test_silent_uploads_stop_nobody_and_do_not_reach_the_service(
+    stack: Any, app: Get, register: Get, texted_code: Get, new_mobile: Get
+) -> None:
+    person, before = register(), broken_logins(stack)
+    head = b"POST /api/v1/sessions HTTP/1.1\r\nHost: h\r\nContent-Type: application/json\r\nContent-Length: 900000"
+    host, _, port = stack.url.removeprefix("http://").partition(":")
+    with ExitStack() as uploads:
+        for _ in range(40):
+            upload = uploads.enter_context(socket.create_connection((host, int(port)), timeout=20))
+            upload.sendall(head + b"\r\n\r\n" + b"a" * 70_000)
+        login = {"mobile": person.mobile, "password": person.password}
+        assert app("POST", "/api/v1/sessions", json=login).status_code == 201
+        assert texted_code(new_mobile())  # A captcha, a code and its text.
+    assert app("POST", "/api/v1/sessions", json=login).status_code == 201
+    assert broken_logins(stack) == before
 
 
 @pytest.mark.parametrize(

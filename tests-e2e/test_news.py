@@ -124,6 +124,19 @@ def test_the_home_page_holds_the_newest_articles(app: Get) -> None:
         assert f"/news/{item['id']}" in text
 
 
+def test_no_cache_keeps_a_page_that_clears_the_cookies_of_an_ended_session(app: Get, register: Get) -> None:
+    person, shared = register(), "public, max-age=30, stale-while-revalidate=300"
+    assert app("DELETE", "/api/v1/sessions/current", token=person.access_token).status_code == 204
+    dead = {"Cookie": f"xinjing_at=expired; xinjing_rt={person.refresh_token}"}
+    item = app("GET", "/api/v1/news", params={"limit": 1}).json()["items"][0]
+    for path in ("/", f"/news/{item['id']}", f"/api/v1/news/{item['id']}"):
+        cleared, anonymous = app("GET", path, headers=dead), app("GET", path)
+        assert (cleared.status_code, cleared.headers["Cache-Control"]) == (200, "private, no-store")
+        cookies = cleared.raw.headers.getlist("Set-Cookie")
+        assert [cookie.partition("Max-Age=0")[0] for cookie in cookies] == ["xinjing_at=; ", "xinjing_rt=; "]
+        assert (anonymous.headers["Cache-Control"], "Set-Cookie" in anonymous.headers) == (shared, False)
+
+
 def test_an_article_page_reads_without_script(app: Get) -> None:
     item = app("GET", "/api/v1/news", params={"limit": 1}).json()["items"][0]
     page = app("GET", f"/news/{item['id']}")

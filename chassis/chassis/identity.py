@@ -16,11 +16,12 @@ from chassis.errors import InternalTokenRefused, Unauthenticated
 INTERNAL_TOKEN_HEADER = "X-Internal-Token"
 FORWARDED_FOR_HEADER = "X-Forwarded-For"
 LIFETIME_SECONDS = 60
-# The clocks of two services may be 60 seconds apart. A token is in use for at most half of its life, as the gateway
-# keeps them for so long. So a reader with a fast clock sees one up to 30 seconds after its end, and one with a slow
-# clock sees an end up to 60 seconds later than it could be.
-_FAST_CLOCK_SECONDS = 30
-_SLOW_CLOCK_SECONDS = 60
+# The clocks of two services may be five minutes apart, as those of Kerberos (RFC 4120, 8.2): well before that the
+# gateway refuses fresh access tokens and says why, and whoever is not signed in is served all the same. A token is in
+# use for at most half of its life, as the gateway keeps them for so long. So a reader with a fast clock sees one up to
+# 270 seconds after its end.
+_CLOCKS_APART_SECONDS = 300
+_FAST_CLOCK_SECONDS = _CLOCKS_APART_SECONDS - LIFETIME_SECONDS // 2
 _TYPE = "internal+jwt"  # RFC 8725 3.11: no other token can be taken for one of these.
 GATEWAY = "gateway"
 
@@ -81,7 +82,7 @@ class InternalTokens:
         if decoded["header"].get("typ") != _TYPE:
             raise InternalTokenRefused("The internal token is of another type.")
         claims, now = decoded["payload"], self._clock()
-        if not now - _FAST_CLOCK_SECONDS <= claims["exp"] <= now + LIFETIME_SECONDS + _SLOW_CLOCK_SECONDS:
+        if not now - _FAST_CLOCK_SECONDS <= claims["exp"] <= now + LIFETIME_SECONDS + _CLOCKS_APART_SECONDS:
             raise InternalTokenRefused("The internal token is expired.")
         if "sid" not in claims:
             return Caller(claims["iss"])

@@ -26,8 +26,10 @@ def test_a_user_without_a_role_or_login_time_survives() -> None:
     assert tokens_at(NOW).read_token(tokens_at(NOW).write_token(caller, audience="shop"), audience="shop") == caller
 
 
-@pytest.mark.parametrize(("age", "good"), [(0, True), (59, True), (90, True), (91, False), (-60, True), (-61, False)])
-def test_a_token_is_used_for_thirty_seconds_and_clocks_may_differ_by_sixty(age: int, good: bool) -> None:
+@pytest.mark.parametrize(
+    ("age", "good"), [(0, True), (59, True), (330, True), (331, False), (-300, True), (-301, False)]
+)
+def test_a_token_is_used_for_thirty_seconds_and_clocks_may_differ_by_five_minutes(age: int, good: bool) -> None:
     token = tokens_at(NOW).write_token(USER, audience="shop")
     reader = tokens_at(NOW + age)
     if good:
@@ -61,7 +63,7 @@ CLAIMS: dict[str, Any] = {"iss": "gateway", "aud": "shop", "sub": "gateway", "ia
         jwt.encode(CLAIMS, KEY, headers={"typ": "at+jwt"}),
         jwt.encode({**CLAIMS, "aud": "bank"}, KEY, headers=TYPE),
         jwt.encode({**CLAIMS, "exp": NOW + 3600}, KEY, headers=TYPE),
-        jwt.encode({**CLAIMS, "exp": NOW - 31}, KEY, headers=TYPE),
+        jwt.encode({**CLAIMS, "exp": NOW - 271}, KEY, headers=TYPE),
         *(
             jwt.encode({name: value for name, value in CLAIMS.items() if name != left}, KEY, headers=TYPE)
             for left in CLAIMS

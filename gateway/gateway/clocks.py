@@ -28,7 +28,8 @@ class UserServiceClock:
         """Say in ``/readyz`` that the clocks are apart; who is not signed in is served all the same."""
         if not self.is_apart:
             return {}
-        return {"clocks": f"The clock of user-service is {self.ahead_seconds:+.0f} s ahead: fresh tokens are refused."}
+        effect = "fresh tokens are refused" if self.ahead_seconds > 0 else "tokens expire too early"
+        return {"clocks": f"The clock of user-service is {self.ahead_seconds:+.0f} s ahead: {effect}."}
 
     def note_date(self, date: str | None) -> None:
         """Measure by the ``Date`` of an answer that has just come; a missing or unreadable one changes nothing."""

@@ -9,20 +9,23 @@ TOLD, MOMENT = "Fri, 27 Nov 2026 12:00:00 GMT", 1_795_780_800.0
 
 
 @pytest.mark.parametrize(
-    ("own_time", "ahead_seconds", "is_apart"),
-    [(MOMENT, 0, False), (MOMENT - 59, 59, False), (MOMENT - 61, 61, True), (MOMENT + 61, -61, True)],
+    ("own_time", "ahead_seconds", "effect"),
+    [
+        (MOMENT, 0, ""),
+        (MOMENT - 59, 59, ""),
+        (MOMENT - 61, 61, "fresh tokens are refused"),
+        (MOMENT + 61, -61, "tokens expire too early"),
+    ],
 )
-def test_clocks_that_are_more_than_a_minute_apart_are_named(
-    own_time: float, ahead_seconds: int, is_apart: bool
-) -> None:
+def test_clocks_that_are_more_than_a_minute_apart_are_named(own_time: float, ahead_seconds: int, effect: str) -> None:
     clock = UserServiceClock(clock=lambda: own_time)
     with capture_logs() as logs:
         clock.note_date(TOLD)
-    assert (clock.ahead_seconds, clock.is_apart) == (ahead_seconds, is_apart)
-    named = "The clock of user-service is {:+d} s ahead: fresh tokens are refused."
-    assert clock.remarks() == ({"clocks": named.format(ahead_seconds)} if is_apart else {})
+    assert (clock.ahead_seconds, clock.is_apart) == (ahead_seconds, bool(effect))
+    named = f"The clock of user-service is {ahead_seconds:+d} s ahead: {effect}."
+    assert clock.remarks() == ({"clocks": named} if effect else {})
     events = [(entry["event"], entry["ahead_seconds"]) for entry in logs]
-    assert events == ([("clocks_differ", ahead_seconds)] if is_apart else [])
+    assert events == ([("clocks_differ", ahead_seconds)] if effect else [])
 
 
 @pytest.mark.parametrize("date", [None, "", "yesterday", "Fri, 99 Nov 2026 12:00:00 GMT"])

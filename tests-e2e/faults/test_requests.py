@@ -11,7 +11,6 @@ import pytest
 from chassis.mobiles import Mobile
 from sms_service.codes.keys import cooldown_prefix
 from stage.system import SmsSystem, new_mobiles
-from stage.wired_api import CLOCK_AHEAD
 
 pytestmark = pytest.mark.outside
 Judge = Callable[..., object]
@@ -77,9 +76,9 @@ def test_an_api_whose_clock_is_ten_minutes_ahead_issues_codes_of_the_usual_life(
     system: SmsSystem, judge: Judge
 ) -> None:
     system.worker()
-    ahead = system.api(app="stage.wired_api:with_a_fast_clock()")
+    ahead = system.api(app="stage.shifted_clock:create_app()", STAGE_CLOCK_AHEAD_SECONDS="600")
     mobile = new_mobiles(1)[0]
-    asked = system.ask(mobile, api=ahead, clock=lambda: time.time() + CLOCK_AHEAD.total_seconds())
+    asked = system.ask(mobile, api=ahead, clock=lambda: time.time() + 600)
     assert asked.status == 202
     [job] = system.jobs_of(mobile)
     assert timedelta(seconds=295) < timedelta(milliseconds=int(job["exp"]) - time.time() * 1000) <= timedelta(minutes=5)

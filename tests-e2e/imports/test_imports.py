@@ -33,6 +33,11 @@ INSERT INTO `info_comment` VALUES ({DAY},{DAY},1,1,2,'c',null,0),({DAY},{DAY},2,
 INSERT INTO `info_comment_like` VALUES (null,null,2,1),(null,null,2,2);
 INSERT INTO `info_user_collection` VALUES (1,1,{DAY}),(2,1,{DAY});
 INSERT INTO `info_user_fans` VALUES (1,2),(2,1);
+DELIMITER $$
+CREATE PROCEDURE p() BEGIN INSERT INTO info_category VALUES (NULL,NULL,9,'code'); END$$
+DELIMITER ;
+SET sql_mode = 'ANSI';
+INSERT INTO "info_category" ("create_time","id","name") VALUES (TIMESTAMP {DAY},7,'ANSI'),(NOW(),8,'computed');
 """
 
 
@@ -91,6 +96,8 @@ def test_T48_the_news_of_a_stranger_are_nobodys(accounts: Accounts, imported: st
     assert report.count("1 × refused: its user is not the same person here (id and mobile)") == 3
     assert "info_user_fans: 2 × refused: its user is not the same person here (id and mobile)" in report
     assert "where 1 of 2 are the same person" in report
+    assert "info_category: 1 × refused: create_time would have to be computed by a database" in report
+    assert rows(accounts.folder, "SELECT id, name FROM info_category WHERE id > 6") == [(7, "ANSI")]
     articles = rows(accounts.folder, "SELECT id, user_id, source FROM info_news ORDER BY id")
     assert articles == [(1, None, "their source"), (2, 2, "s")]
     assert rows(accounts.folder, "SELECT id, user_id, parent_id FROM info_comment") == [(2, 2, None)]

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -35,22 +36,33 @@ class Codes(HttpStub):
 
 
 class Process:
-    """One service under gunicorn, as in production."""
+    """One service under gunicorn, as in production; its clock may be wrong."""
 
-    def __init__(self, service: str, env: dict[str, str], folder: Path, *, workers: int) -> None:
+    def __init__(
+        self, service: str, env: dict[str, str], folder: Path, *, workers: int, clock_ahead_seconds: int = 0
+    ) -> None:
         self.port, metrics_port = free_ports(2)
         self.url = f"http://127.0.0.1:{self.port}"
-        self._log = folder / f"{service}-{self.port}.log"
+        self.log = folder / f"{service}-{self.port}.log"
         own = {"SERVICE": service, "PORT": str(self.port), "METRICS_PORT": str(metrics_port)}
         self._env = {**os.environ, **env, **own, "WEB_CONCURRENCY": str(workers), "THREADS": "8"}
+        self._app: list[str] = []
+        if clock_ahead_seconds:
+            self._app = ["stage.shifted_clock:create_app()"]
+            path = os.pathsep.join([str(ROOT / "tests-e2e"), self._env.get("PYTHONPATH", "")])
+            self._env |= {"PYTHONPATH": path, "STAGE_CLOCK_AHEAD_SECONDS": str(clock_ahead_seconds)}
         self.start()
 
     def start(self) -> None:
         """Start it and wait until it is ready."""
-        command = [sys.executable, "-m", "gunicorn", "-c", "deploy/gunicorn.conf.py"]
-        with self._log.open("ab") as log:
+        command = [sys.executable, "-m", "gunicorn", "-c", "deploy/gunicorn.conf.py", *self._app]
+        with self.log.open("ab") as log:
             self._process = subprocess.Popen(command, env=self._env, cwd=ROOT, stdout=log, stderr=log)
-        wait_until_ready(self._process, self.port, self._log, seconds=START_SECONDS)
+        try:
+            wait_until_ready(self._process, self.port, self.log, seconds=START_SECONDS)
+        except AssertionError:
+            self.stop()
+            raise
 
     def stop(self) -> None:
         """Stop it in order."""
@@ -60,17 +72,32 @@ class Process:
 
 @dataclass
 class Accounts:
-    """The processes, and how to start one more."""
+    """The processes, and how to start one more; all of them end with the system."""
 
     folder: Path
     redis: RedisServer
     env: dict[str, str]
-    user: Process
+    processes: list[Process] = field(default_factory=list)
     gateways: list[Process] = field(default_factory=list)
 
-    def start_gateway(self) -> Process:
-        """Start one more gateway."""
-        return Process("gateway", self.env, self.folder, workers=1)
+    @property
+    def user(self) -> Process:
+        """The first user-service."""
+        return self.processes[0]
+
+    def start_user_service(self, *, workers: int = 1, clock_ahead_seconds: int = 0) -> Process:
+        """Start one more user-service on the same data; its clock may be wrong."""
+        return self._start("user-service", self.env, workers, clock_ahead_seconds)
+
+    def start_gateway(self, *, clock_ahead_seconds: int = 0, user_service: Process | None = None) -> Process:
+        """Start one more gateway, in front of the first user-service or of another one."""
+        env = self.env | {"GATEWAY_USER_SERVICE_URL": (user_service or self.user).url}
+        return self._start("gateway", env, 1, clock_ahead_seconds)
+
+    def _start(self, service: str, env: dict[str, str], workers: int, clock_ahead_seconds: int) -> Process:
+        process = Process(service, env, self.folder, workers=workers, clock_ahead_seconds=clock_ahead_seconds)
+        self.processes.append(process)
+        return process
 
     def lose_redis_data(self) -> None:
         """Start Redis anew, without anything that it knew."""
@@ -96,21 +123,16 @@ def _run(sms_service: str, gateways: int, changed: dict[str, str]) -> Iterator[A
     folder = Path(tempfile.mkdtemp(prefix="xj"))
     redis = RedisServer(folder / "redis", folder / "redis.sock")
     redis.start()
-    processes: list[Process] = []
+    accounts = Accounts(folder, redis, _environment(folder, redis.url, sms_service) | changed)
     try:
-        env = _environment(folder, redis.url, sms_service) | changed
-        migrate = [sys.executable, "-m", "flask", "--app", "user_service.app", "migrate"]
-        subprocess.run(migrate, env={**os.environ, **env}, check=True, capture_output=True, timeout=60)
-        processes.append(Process("user-service", env, folder, workers=2))
-        env["GATEWAY_USER_SERVICE_URL"] = processes[0].url
-        accounts = Accounts(folder, redis, env, processes[0])
+        accounts.command("migrate")
+        accounts.start_user_service(workers=2)
         for _ in range(gateways):
             accounts.gateways.append(accounts.start_gateway())
-            processes.append(accounts.gateways[-1])
         yield accounts
     finally:
-        for process in reversed(processes):
-            process.stop()
+        with ThreadPoolExecutor() as pool:
+            list(pool.map(Process.stop, accounts.processes))
         redis.stop()
         shutil.rmtree(folder, ignore_errors=True)
 

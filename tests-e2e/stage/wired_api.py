@@ -5,9 +5,7 @@
 
 import os
 import signal
-from datetime import UTC, datetime, timedelta
 
-import time_machine
 from flask_openapi3 import OpenAPI
 
 from chassis.settings import load_settings
@@ -16,8 +14,6 @@ from sms_service.queue.factory import make_publisher
 from sms_service.queue.interface import JobPublisher
 from sms_service.queue.job import SendJob
 from sms_service.settings import Settings
-
-CLOCK_AHEAD = timedelta(minutes=10)
 
 
 class _Wrapped:
@@ -73,9 +69,3 @@ def dies_after_publish() -> OpenAPI:
 def without_publishing() -> OpenAPI:
     """Take every job for published, and publish none."""
     return _app(_Nowhere)
-
-
-def with_a_fast_clock() -> OpenAPI:
-    """Live ten minutes ahead of everybody else."""
-    time_machine.travel(datetime.now(UTC) + CLOCK_AHEAD, tick=True).start()
-    return create_app()
