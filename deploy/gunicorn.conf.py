@@ -3,8 +3,10 @@
 Variables: SERVICE (``captcha-service``), BIND_HOST, PORT, METRICS_PORT, WEB_CONCURRENCY (workers), THREADS.
 """
 
+import logging
 import os
 import shutil
+import sys
 import tempfile
 from pathlib import Path
 
@@ -68,6 +70,15 @@ logconfig_dict = {
     "root": {"level": "WARNING", "handlers": ["stderr"]},
     "loggers": {"gunicorn.error": {"level": "INFO", "handlers": ["stderr"], "propagate": False}},
 }
+
+
+def post_fork(server, worker):  # noqa: ARG001
+    """Let a worker write the lines of requests in batches, which all other lines flush, also gunicorn's own."""
+    from serving.log_lines import LineBatch
+
+    sys.stderr = LineBatch(sys.stderr)
+    for handler in logging.getLogger("gunicorn.error").handlers:
+        handler.setStream(sys.stderr)
 
 
 def child_exit(server, worker):  # noqa: ARG001

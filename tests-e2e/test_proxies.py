@@ -132,9 +132,15 @@ def wait_until_up(proxy: Proxy, container: str) -> None:
 
 
 def gateway_lines(stack: Any, request_ids: set[str]) -> list[dict[str, Any]]:
-    text = stack.compose("logs", "--no-log-prefix", "--no-color", "gateway")
-    lines = [json.loads(line[line.index("{") :]) for line in text.splitlines() if "{" in line]
-    return [line for line in lines if line.get("request_id") in request_ids and line["event"] == "request"]
+    """Wait for the lines of these requests, which are written in batches."""
+    end = time.monotonic() + WAIT_SECONDS
+    while True:
+        text = stack.compose("logs", "--no-log-prefix", "--no-color", "gateway")
+        lines = [json.loads(line[line.index("{") :]) for line in text.splitlines() if "{" in line]
+        found = [line for line in lines if line.get("request_id") in request_ids and line["event"] == "request"]
+        if {line["request_id"] for line in found} == request_ids or time.monotonic() > end:
+            return found
+        time.sleep(0.2)
 
 
 @EVERY_CONFIGURATION

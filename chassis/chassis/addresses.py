@@ -1,5 +1,6 @@
 """Client addresses, shortened to what limits count by and to what may be stored."""
 
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 
 UNKNOWN = "unknown"
@@ -18,6 +19,7 @@ def client_network(address: str) -> str:
     return UNKNOWN if parsed is None else str(parsed)
 
 
+@lru_cache(1024)  # Each log line of a request asks.
 def stored_prefix(address: str) -> str:
     """Return the network that may be stored: enough to recognise a place, not a person (IPv4 /24, IPv6 /48).
 

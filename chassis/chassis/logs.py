@@ -1,9 +1,11 @@
 """JSON logs without secrets and whole mobile numbers."""
 
+import json
 import logging
 import re
 import sys
-from collections.abc import MutableMapping
+from collections.abc import Callable, MutableMapping
+from functools import lru_cache, partial
 from typing import Any  # structlog's event dictionary holds anything.
 
 import structlog
@@ -23,6 +25,9 @@ _MOBILE = re.compile(
 _OPAQUE = re.compile(r"eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]*|(?<=[Bb]earer )[A-Za-z0-9._~+/=-]{16,}")
 _URL_PASSWORD = re.compile(r"(://[^:/@\s]*:)[^/\s]+@")
 MASK = "[masked]"
+Event = MutableMapping[str, Any]
+_HARMLESS_ID = re.compile(r"[0-9A-Za-z]{18,}")  # Longer than any mobile, and without the signs of tokens and addresses.
+_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 
 def mask_text(text: str) -> str:
@@ -50,7 +55,7 @@ def _mask(name: str, value: Any) -> Any:
     return value if isinstance(value, int) and masked == text else masked
 
 
-def mask_event(_logger: object, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+def mask_event(_logger: object, _method: str, event: Event) -> Event:
     """Mask every value of a log line; a structlog processor. (Names with ``_`` are structlog's own, never printed.)"""
     return {name: value if name.startswith("_") else _mask(name, value) for name, value in event.items()}
 
@@ -61,7 +66,7 @@ def line_processors(service: str, *, whole_addresses: bool = False) -> list[Any]
     The address of a client, ``client_ip``, becomes its network: the last 8 bits of IPv4, the last 80 of IPv6 are gone.
     """
 
-    def complete(_logger: object, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    def complete(_logger: object, _method: str, event: Event) -> Event:
         event["service"] = service
         if "client_ip" in event and not whole_addresses:
             event["client_ip"] = stored_prefix(event["client_ip"])
@@ -77,19 +82,39 @@ def line_processors(service: str, *, whole_addresses: bool = False) -> list[Any]
     ]
 
 
+@lru_cache(4096, typed=True)
+def _masked_field(name: str, value: Any) -> str:
+    return f"{_encode(name)}:{_encode(_mask(name, value))}"
+
+
+def _request_field(name: str, value: Any) -> str:
+    if name in ("timestamp", "seconds") or (name == "request_id" and _HARMLESS_ID.fullmatch(value)):
+        return f'"{name}":{_encode(value)}'
+    return _masked_field(name, value)  # All others are of few values.
+
+
+def _write_request(write: Callable[[str], object], _logger: object, _method: str, event: Event) -> Event:
+    """Mask, render and write the line ``request`` as the other processors would; the values are texts and numbers.
+
+    It is not flushed: stderr may be a batch (deploy/serving/log_lines.py), which every other line flushes.
+    """
+    if event["event"] != "request" or "exc_info" in event:
+        return event
+    write("{" + ",".join([_request_field(name, value) for name, value in event.items()]) + "}\n")
+    raise structlog.DropEvent
+
+
 def configure_logs(service: str, level: str = "INFO", *, client_addresses: str = "masked") -> None:
     """Write one JSON object per line to stderr, also for the libraries' own logs."""
     shared = line_processors(service, whole_addresses=client_addresses == "whole")
     renderer = structlog.processors.JSONRenderer(ensure_ascii=False, separators=(",", ":"))
     threshold = logging.getLevelNamesMapping()[level]
     structlog.configure(
-        processors=[*shared, renderer],
+        processors=[*shared[:-2], partial(_write_request, sys.stderr.write), *shared[-2:], renderer],
         wrapper_class=structlog.make_filtering_bound_logger(threshold),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        logger_factory=structlog.WriteLoggerFactory(sys.stderr),
         cache_logger_on_first_use=True,
     )
-    handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(structlog.stdlib.ProcessorFormatter(processor=renderer, foreign_pre_chain=shared))
-    root = logging.getLogger()
-    root.handlers[:] = [handler]
-    root.setLevel(max(threshold, logging.WARNING))
+    logging.basicConfig(stream=sys.stderr, level=max(threshold, logging.WARNING), force=True)
+    formatter = structlog.stdlib.ProcessorFormatter(processor=renderer, foreign_pre_chain=shared)
+    logging.getLogger().handlers[0].setFormatter(formatter)

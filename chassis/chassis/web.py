@@ -18,7 +18,7 @@ from structlog import get_logger
 from chassis import errors
 from chassis.addresses import stored_prefix
 from chassis.identity import FORWARDED_FOR_HEADER, GATEWAY, INTERNAL_TOKEN_HEADER, InternalTokens, client_ip
-from chassis.metrics import REQUESTS, SECONDS, MetricsMiddleware
+from chassis.metrics import MetricsMiddleware, count_request
 from chassis.problems import MEDIA_TYPE, Problem, install_problems, validation_response
 from chassis.tracing import REQUEST_ID_HEADER, begin_request
 
@@ -174,14 +174,12 @@ def install_observation(app: Flask, service: str, clock: Callable[[], float] = t
         response.headers.setdefault("X-Content-Type-Options", "nosniff")
         route = request.url_rule.rule if request.url_rule else "unmatched"
         method = request.method if request.method in HTTPMethod.__members__ else "other"  # Clients invent methods.
-        seconds = clock() - g.begun_at
-        REQUESTS.labels(service, method, route, response.status_code).inc()
-        SECONDS.labels(service, route).observe(seconds)
+        seconds, status = clock() - g.begun_at, response.status_code
+        count_request(seconds, service=service, method=method, route=route, status=status)
         if route not in ("/healthz", "/readyz"):
-            line = {"method": method, "route": route, "status": response.status_code, "seconds": round(seconds, 4)}
-            if stored_prefix(request.headers.get(FORWARDED_FOR_HEADER, "")):  # Other services call without an address.
-                line["client_ip"] = client_ip()
-            log.info("request", **line)
+            # Other services call without an address.
+            client = {"client_ip": client_ip()} if stored_prefix(request.headers.get(FORWARDED_FOR_HEADER, "")) else {}
+            log.info("request", method=method, route=route, status=status, seconds=round(seconds, 4), **client)
         return response
 
 

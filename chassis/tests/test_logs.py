@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 import structlog
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from pydantic import SecretStr
 
 from chassis.logs import MASK, configure_logs, mask_event, mask_text
@@ -147,7 +149,7 @@ def lines(request: pytest.FixtureRequest) -> Iterator[Lines]:
     handlers, level, written = root.handlers[:], root.level, io.StringIO()
     with contextlib.redirect_stderr(written):
         configure_logs("shop-service", client_addresses=request.param)
-    yield lambda: [json.loads(line) for line in written.getvalue().splitlines()]
+    yield lambda: [json.loads(line) for line in written.getvalue().split("\n")[:-1]]
     root.handlers[:], root.level = handlers, level
     structlog.reset_defaults()
 
@@ -182,6 +184,98 @@ def test_addresses_may_be_logged_whole(lines: Lines) -> None:
     for address in ADDRESSES:
         structlog.get_logger().info("request", client_ip=address)
     assert [line["client_ip"] for line in lines()] == list(ADDRESSES)
+
+
+HOSTILE = st.one_of(
+    st.text(),
+    st.sampled_from(
+        [
+            "13800138000", "+86-138-0013-8000", f"GET {JWT}", JWT, "Bearer c2VjcmV0LXRva2VuLTEyMw==",
+            "redis://:hunter2@redis:6379/0", '"},{"event":"forged', "a\nb\r\u2028c", "\x00\x1b[31m", "\\", "新闻",
+            "203.0.113.9", "2001:db8:1:2:3:4:5:6", "1" * 18, "3f2504e04f8911d39a0c0305e82c3301", "0086" + "1" * 20,
+            "00" + "1" * 15, "00" + "1" * 16, "%2B8613800138000", "\ud800", "x" * 9 + "\n13800138000",
+        ]
+    ),
+)  # fmt: skip
+FIELDS = st.fixed_dictionaries(
+    {"method": HOSTILE, "route": HOSTILE, "status": st.integers(), "seconds": st.floats(allow_nan=False)},
+    optional={
+        "client_ip": HOSTILE,
+        "error": HOSTILE,
+        "password": HOSTILE,
+        "code": HOSTILE,
+        "user_id": st.one_of(st.none(), st.integers(), st.just(13800138000), HOSTILE),
+    },
+)
+
+
+@given(fields=FIELDS, request_id=HOSTILE)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@pytest.mark.parametrize("lines", ["masked", "whole"], indirect=True)
+def test_the_line_of_a_request_is_what_any_other_line_would_be(
+    lines: Lines, fields: dict[str, Any], request_id: str
+) -> None:
+    with structlog.contextvars.bound_contextvars(request_id=request_id):
+        structlog.get_logger().info("request", **fields)
+        structlog.get_logger().info("a request", **fields)
+    request, other = lines()[-2:]
+    assert list(request) == list(other)
+    assert (request.pop("event"), other.pop("event")) == ("request", "a request")
+    assert request.pop("timestamp") <= other.pop("timestamp")
+    assert request == other
+    assert request["request_id"] == mask_text(request_id)
+
+
+def test_the_line_of_a_request_tells_numbers_from_each_other(lines: Lines) -> None:
+    for status in (1, True, 1.0, "1"):
+        structlog.get_logger().info("request", status=status)
+    assert [repr(line["status"]) for line in lines()] == ["1", "True", "1.0", "'1'"]
+
+
+def test_an_id_that_is_a_token_or_a_mobile_is_masked_in_the_line_of_a_request(lines: Lines) -> None:
+    for offered in (JWT, "13800138000", "+8613800138000", "id:13800138000"):
+        begin_request(offered)
+        structlog.get_logger().info("request", status=200)
+    assert [line["request_id"] for line in lines()] == [MASK, "138****8000", "+86138****8000", "id:138****8000"]
+
+
+class Stream(io.StringIO):
+    """Remembers what was there at each flush."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.flushed: list[str] = []
+
+    def flush(self) -> None:
+        self.flushed.append(self.getvalue())
+
+
+@pytest.mark.parametrize("kind", [structlog.get_logger, logging.getLogger], ids=["ours", "library"])
+def test_every_other_line_flushes_those_of_requests_before_it(lines: Lines, kind: Callable[[], Any]) -> None:
+    stream = Stream()
+    with contextlib.redirect_stderr(stream):
+        configure_logs("shop-service")
+    structlog.get_logger().info("request", status=200)
+    assert stream.flushed == []
+    kind().warning("away")
+    events = [json.loads(line)["event"] for line in stream.flushed[0].splitlines()]
+    assert events == ["request", "away"]
+
+
+def test_a_request_that_broke_keeps_its_traceback(lines: Lines) -> None:
+    try:
+        fail()
+    except ValueError as error:
+        structlog.get_logger().error("request", status=500, exc_info=error)
+    assert "138****8000" in lines()[0]["exception"]
+
+
+def test_below_the_level_no_line_tells_of_a_request(lines: Lines) -> None:
+    stream = Stream()
+    with contextlib.redirect_stderr(stream):
+        configure_logs("shop-service", "WARNING")
+    structlog.get_logger().info("request", status=200)
+    assert stream.getvalue() == ""
 
 
 def test_the_logs_of_libraries_look_the_same(lines: Lines) -> None:

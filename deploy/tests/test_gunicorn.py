@@ -2,6 +2,7 @@
 
 import json
 import socket
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -42,6 +43,18 @@ def exchange(port: int, request: bytes) -> tuple[str, dict[str, str], bytes]:
     return status, {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}, body
 
 
+def refusals(running: Any, count: int) -> list[dict[str, Any]]:
+    """Wait for so many lines of refused requests, which are written in batches, and read all."""
+    end = time.monotonic() + WAIT_SECONDS
+    while True:
+        *text, _unfinished = running.log.read_text().split("\n")
+        lines = [json.loads(line) for line in text if '"unreadable"' in line]
+        if len(lines) >= count:
+            return lines
+        assert time.monotonic() < end, text
+        time.sleep(0.05)
+
+
 def test_what_gunicorn_refuses_is_a_problem_with_a_request_id(service: str, start_service: Callable[..., Any]) -> None:
     running = start_service(service)
     for request, (status, code) in REFUSED.items():
@@ -52,7 +65,7 @@ def test_what_gunicorn_refuses_is_a_problem_with_a_request_id(service: str, star
         assert (headers["connection"], headers["content-length"]) == ("close", str(len(body)))
         assert headers["x-request-id"] == problem["request_id"] != ""
         assert "server" not in headers
-    lines = [json.loads(text) for text in running.log.read_text().splitlines() if '"unreadable"' in text]
+    lines = refusals(running, len(REFUSED))
     assert [each["status"] for each in lines] == [status for status, _ in REFUSED.values()]
     assert {each["client_ip"] for each in lines} == {"127.0.0.0/24"}
     assert "miracle" not in running.log.read_text()

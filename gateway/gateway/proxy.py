@@ -16,7 +16,7 @@ from structlog.contextvars import bind_contextvars
 from chassis import errors
 from chassis.errors import InternalTokenRefused, ServiceRefused, UpstreamUnavailable, XinjingError
 from chassis.identity import GATEWAY, LIFETIME_SECONDS, Caller, InternalTokens
-from chassis.metrics import REQUESTS, SECONDS
+from chassis.metrics import count_request
 from chassis.tracing import begin_request, current_request_id
 from chassis.web import Access
 from gateway.authentication import Authentication, AuthResult
@@ -273,6 +273,5 @@ def _log_and_count(environ: "WSGIEnvironment", rule: Rule | None, response: Prox
     route, path = (rule.name, rule.path) if rule else (_NO_RULE, _NO_RULE)
     # A method is the client's text; only those of the rules are labels.
     label = method if rule else "other"
-    REQUESTS.labels("gateway", label, route, response.status).inc()
-    SECONDS.labels("gateway", route).observe(seconds)
+    count_request(seconds, service=GATEWAY, method=label, route=route, status=response.status)
     log.info("request", method=method[:16], route=path, status=response.status, seconds=round(seconds, 4))

@@ -1,6 +1,7 @@
 """What proxies write about a client is read as mildly as it is written, and from proxies that are trusted alone."""
 
 import json
+import time
 from collections.abc import Callable
 from ipaddress import ip_network
 from typing import Any
@@ -175,8 +176,16 @@ def test_the_gateway_says_that_it_ignores_the_headers_of_an_unknown_proxy(
     assert (warning["client_ip"], warning["reason"], warning["level"]) == ("127.0.0.0/24", "untrusted", "warning")
 
 
-def logged(gateway: Any) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in gateway.log.read_text().splitlines()]
+def logged(gateway: Any, *, until: str = "") -> list[dict[str, Any]]:
+    """Read the log, whose lines of requests come in batches; wait for that of a request id."""
+    end = time.monotonic() + 30
+    while True:
+        *text, _unfinished = gateway.log.read_text().split("\n")
+        lines = [json.loads(line) for line in text]
+        if not until or any(line.get("request_id") == until for line in lines):
+            return lines
+        assert time.monotonic() < end, lines
+        time.sleep(0.05)
 
 
 @pytest.mark.parametrize("written", ["203.0.113.9", "203.0.113.9:51008", "6.6.6.6, 203.0.113.9"])
@@ -194,8 +203,11 @@ def test_one_line_tells_of_a_request_and_names_the_client_behind_a_proxy(
         gateway.ask("HEAD", "/readyz", headers=headers | {"X-Request-Id": "six"}),
     ]
     assert [answer.status for answer in answers] == [200, 404, 200, 404, 200, 200]
+    gateway.ask("GET", "/nothing", headers={"X-Request-Id": "last"})
     lines = [
-        line for line in logged(gateway) if line.get("request_id") in ("one", "two", "three", "four", "five", "six")
+        line
+        for line in logged(gateway, until="last")
+        if line.get("request_id") in ("one", "two", "three", "four", "five", "six")
     ]
     assert [(line["request_id"], line["route"], line["status"]) for line in lines] == [
         ("one", READ, 200), ("two", "unmatched", 404), ("three", "/docs", 200), ("four", "no rule", 404),
@@ -210,8 +222,9 @@ def test_addresses_are_logged_whole_if_the_operator_says_so(
 ) -> None:
     monkeypatch.setenv("LOG_CLIENT_ADDRESSES", "whole")
     gateway = start_gateway(trusted_proxies="127.0.0.1")
-    gateway.ask("GET", READ, headers={"X-Forwarded-For": "203.0.113.9"})
-    assert [line["client_ip"] for line in logged(gateway) if line["event"] == "request"] == ["203.0.113.9"]
+    gateway.ask("GET", READ, headers={"X-Forwarded-For": "203.0.113.9", "X-Request-Id": "one"})
+    lines = logged(gateway, until="one")
+    assert [line["client_ip"] for line in lines if line["event"] == "request"] == ["203.0.113.9"]
 
 
 def test_clients_behind_a_proxy_have_limits_of_their_own(

@@ -51,7 +51,7 @@ def test_T8_codes_and_mobiles_stand_nowhere(system: SmsSystem) -> None:
     mobiles = {kind: new_mobiles(10) for kind in ("texted", "retried", "failed", "waiting")}
     system.vendor.plays_of |= dict.fromkeys(mobiles["retried"], (Play(texts=False, reply=Reply.HTTP_500), Play()))
     system.vendor.plays_of |= dict.fromkeys(mobiles["failed"], (Play(texts=False, reply=Reply.BAD_NUMBER),))
-    system.api(SMS_LOG_LEVEL="DEBUG")
+    api = system.api(SMS_LOG_LEVEL="DEBUG")
     worker = system.worker(SMS_LOG_LEVEL="DEBUG")
     asked = system.ask_all([*mobiles["texted"], *mobiles["retried"], *mobiles["failed"]])
     found = list(everything_in(system.redis))
@@ -68,6 +68,7 @@ def test_T8_codes_and_mobiles_stand_nowhere(system: SmsSystem) -> None:
     if system.broker is not None:
         found += system.broker.peek()
         assert len(system.broker.peek()) == 10
+    api.stop()  # Lines of requests are written in batches.
     found += logs_of(system)
     assert len(texts) == 20
 
