@@ -146,7 +146,7 @@ class Forwarder:
             request,
             internal_token=self.internal_tokens.token_for(rule.service, auth.identity),
             request_id=request_id,
-            other_cookies=self.cookies.without_session(request.header("Cookie")),
+            strip_cookies=self.cookies.without_session,
         )
         upstream_request = UpstreamRequest(request.method, request.target.raw, headers, body)
         received = self.upstreams[rule.service].send_request(upstream_request)

@@ -5,6 +5,8 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from typing import Any
 
 import pytest
@@ -64,6 +66,24 @@ def test_w04_identity_and_address_headers_of_clients_do_not_arrive(gateway: Any,
     assert (seen.values("X-Forwarded-Proto"), seen.values("X-Forwarded-Host")) == (["http"], ["xinjing.example"])
     assert status_of(gateway.raw(head("GET", READ, "Connection: close", "X_User_Id: evil", "X_Fine: evil"))) == 200
     assert not [value for _, value in services.news.last.headers if "evil" in value]
+
+
+def test_w05_equal_lines_arrive_as_they_were_sent(gateway: Any, services: Any) -> None:
+    lines = ["Cookie: a=1; b=2", "Accept: text/html", "X-Odd: 1", "cookie: c=3", "accept: */*;q=0.1", "X-Odd: 2, 3"]
+    assert status_of(gateway.raw(head("GET", READ, "Connection: close", *lines))) == 200
+    seen = services.news.last
+    assert seen.values("Cookie") == ["a=1; b=2", "c=3"]
+    assert seen.values("Accept") == ["text/html", "*/*;q=0.1"]
+    assert seen.values("X-Odd") == ["1", "2, 3"]
+
+
+def test_w05_a_session_is_found_and_taken_out_of_each_cookie_line(
+    gateway: Any, services: Any, sign: Callable[..., str]
+) -> None:
+    session = f"__Host-xinjing_at={sign()}"
+    for lines in (["Cookie: a=1", f"Cookie: {session}; b=2"], [f"Cookie: {session}", "Cookie: a=1; b=2"]):
+        assert status_of(gateway.raw(head("GET", "/api/v1/users/me", "Connection: close", *lines))) == 200
+        assert "; ".join(services.user.last.values("Cookie")) == "a=1; b=2"
 
 
 def test_w06_nothing_is_said_for_the_client(gateway: Any, services: Any) -> None:
@@ -135,9 +155,12 @@ def test_w09_another_form_or_host_of_a_target_is_refused(gateway: Any, services:
     assert services.news.requests == []
 
 
-@pytest.mark.parametrize("host", [None, "", "a/b", "u@h", "a, b", "a\r\nHost: b"])
-def test_w10_one_good_host_is_needed(gateway: Any, services: Any, host: str | None) -> None:
-    assert status_of(gateway.raw(head("GET", READ, "Connection: close", host=host))) == 400
+@pytest.mark.parametrize("target", [READ, "/readyz", "/passport/login", f"http://xinjing.example{READ}"])
+@pytest.mark.parametrize(
+    "host", [None, "", "a/b", "u@h", "a, b", "a\r\nHost: b", "a\r\nHost: a", "a b", "a\x0b", "\xe9"]
+)
+def test_w10_one_good_host_is_needed(gateway: Any, services: Any, host: str | None, target: str) -> None:
+    assert status_of(gateway.raw(head("GET", target, "Connection: close", host=host))) == 400
     assert services.news.requests == []
 
 
@@ -150,13 +173,69 @@ def test_w10_one_good_host_is_needed(gateway: Any, services: Any, host: str | No
         ["Content-Length: 5, 5"],
         ["Transfer-Encoding: xchunked"],
         ["Transfer-Encoding: chunked, identity"],
+        ["Transfer-Encoding: \x0bchunked"],
+        ["Transfer-Encoding: chunked\x0b"],
+        ["Transfer-Encoding: chunked", "Transfer-Encoding: chunked"],
         ["X-A: 1", " folded"],
         ["X-A : b"],
+        ["X-A: 1\nContent-Length: 5"],
+        ["X-A: 1\rContent-Length: 5"],
+        ["X-A: 1\0"],
+        ["Content-Length\0: 5"],
     ],
 )
 def test_w11_ambiguous_framing_is_refused(gateway: Any, services: Any, lines: list[str]) -> None:
     answer = gateway.raw(head("POST", WRITE, *lines) + b"0\r\n\r\nhello")
     assert status_of(answer) in (400, 501)
+    assert b"Connection: close" in answer
+    assert answer.count(b"HTTP/1.1 ") == 1
+    assert services.captcha.requests == []
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"0x5\r\nhello\r\n0\r\n\r\n",
+        b"+5\r\nhello\r\n0\r\n\r\n",
+        b"-5\r\nhello\r\n0\r\n\r\n",
+        b" 5\r\nhello\r\n0\r\n\r\n",
+        b"5 \r\nhello\r\n0\r\n\r\n",
+        b"5_0\r\nhello\r\n0\r\n\r\n",
+        b"\r\nhello\r\n0\r\n\r\n",
+        b"5;a=\nb\r\nhello\r\n0\r\n\r\n",
+        b"5;a\n\r\nhello\r\n0\r\n\r\n",
+        b"5\nhello\r\n0\r\n\r\n",
+        b"5\r\nhello\n0\r\n\r\n",
+        b"5\r\nhello\r\n0\r\nX-A: 1\n\r\n\r\n",
+    ],
+)
+def test_w11_a_chunk_that_can_be_read_in_two_ways_is_400(gateway: Any, services: Any, body: bytes) -> None:
+    answer = gateway.raw(head("POST", WRITE, "Transfer-Encoding: chunked") + body)
+    assert status_of(answer) == 400
+    assert b"Connection: close" in answer
+    assert answer.count(b"HTTP/1.1 ") == 1
+    assert services.captcha.requests == []
+
+
+@pytest.mark.parametrize("value", ["", " ", ",", "chunked,", ", chunked", "chunked;", "gzip\t, chunked x", '"chunked"'])
+def test_w12_a_malformed_transfer_coding_is_400(gateway: Any, services: Any, value: str) -> None:
+    answer = gateway.raw(head("POST", WRITE, f"Transfer-Encoding: {value}") + b"5\r\nhello\r\n0\r\n\r\n")
+    assert status_of(answer) == 400
+    assert services.captcha.requests == []
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        ["Transfer-Encoding: gzip, chunked"],
+        ["Transfer-Encoding: gzip", "Transfer-Encoding: chunked"],
+        ["Transfer-Encoding: identity, chunked"],
+        ["Transfer-Encoding: rot13, chunked"],
+    ],
+)
+def test_w12_a_coding_that_nobody_unpacks_is_501(gateway: Any, services: Any, lines: list[str]) -> None:
+    answer = gateway.raw(head("POST", WRITE, *lines) + b"5\r\nhello\r\n0\r\n\r\n")
+    assert status_of(answer) == 501
     assert services.captcha.requests == []
 
 
@@ -202,6 +281,19 @@ def test_w15_the_body_of_a_refused_request_is_no_request(gateway: Any, services:
     answer = gateway.raw(refused + head("GET", "/favicon.ico", "Connection: close"))
     assert status_of(answer) == 401
     assert services.news.count("GET", READ) == 0
+
+
+@pytest.mark.parametrize("target", ["/healthz", "/api/v1/nothing", "/internal"])
+def test_w15_a_malformed_body_that_nobody_reads_gets_no_second_answer(gateway: Any, target: str) -> None:
+    answer = gateway.raw(head("GET", target, "Transfer-Encoding: chunked") + b"zz\r\n\r\n" + head("GET", READ))
+    assert answer.count(b"HTTP/1.1 ") == 1
+
+
+def test_w16_a_higher_minor_version_is_answered_as_1_1(gateway: Any, services: Any) -> None:
+    request = head("GET", READ).replace(b"HTTP/1.1", b"HTTP/1.2", 1)
+    answer = gateway.raw(request + head("GET", "/favicon.ico", "Connection: close").replace(b"/1.1", b"/1.9", 1))
+    assert [part[:3] for part in answer.split(b"HTTP/1.1 ")[1:]] == [b"200", b"200"]
+    assert b"HTTP/1.2" not in answer
 
 
 def test_w30_hop_by_hop_headers_of_the_service_stay_here(
@@ -345,6 +437,24 @@ def test_w44_events_arrive_when_they_are_sent(gateway: Any, services: Any) -> No
             received += part
         has_arrived.set()
         assert b"data: 3" in everything_from(connection)
+
+
+@pytest.mark.parametrize(
+    "lines", [["Date: Tue, 15 Nov 1994 08:12:31 GMT"], ["date: Tue, 15 Nov 1994 08:12:31 GMT", "Date: b"]]
+)
+def test_w45_the_services_date_arrives_once(
+    gateway: Any, services: Any, answering: Callable[..., bytes], lines: list[str]
+) -> None:
+    services.news.on("GET", READ, answering("200 OK", b"{}", *lines, "Server: theirs"))
+    answer = gateway.ask("GET", READ)
+    assert answer.value("Date") == "Tue, 15 Nov 1994 08:12:31 GMT"
+    assert answer.values("Server") == []
+
+
+@pytest.mark.parametrize("target", [READ, "/healthz", "/api/v1/nothing"])
+def test_w45_an_answer_without_a_date_gets_ours(gateway: Any, services: Any, target: str) -> None:
+    sent_at = parsedate_to_datetime(gateway.ask("GET", target).value("Date"))
+    assert abs((datetime.now(UTC) - sent_at).total_seconds()) < 60
 
 
 def test_w51_a_read_on_a_connection_that_died_idle_is_repeated_once(
