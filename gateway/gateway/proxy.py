@@ -167,6 +167,8 @@ class Forwarder:
             if received.status in (401, 403) and any(code in text for code in _BETWEEN_SERVICES):
                 raise UpstreamUnavailable("The service does not accept the gateway.")
             response.body = [text]
+        else:
+            received.await_first()
         return response
 
     def _apply_effect(self, rule: Rule, request: ProxyRequest, auth: AuthResult, response: ProxyResponse) -> None:

@@ -4,6 +4,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -349,6 +350,19 @@ def test_w34_bytes_behind_a_204_are_nobodys_answer(
     assert gateway.ask("GET", "/favicon.ico").body == b"icon"
 
 
+@pytest.mark.parametrize(("method", "status"), [("GET", "304 NOT MODIFIED"), ("HEAD", "304 NOT MODIFIED")])
+def test_w35_a_304_with_a_length_and_no_body_comes_at_once(
+    gateway: Any, services: Any, method: str, status: str
+) -> None:
+    services.news.on(method, READ, f'HTTP/1.1 {status}\r\nETag: "a"\r\nContent-Length: 100\r\n\r\n'.encode())
+    with gateway.connect() as connection:
+        connection.settimeout(1.4)  # Less than the time-out for the service's silence.
+        for _ in range(2):
+            connection.sendall(head(method, READ))
+            assert connection.recv(65536).startswith(b"HTTP/1.1 304")
+    assert gateway.ask("GET", "/favicon.ico").body == b"{}"
+
+
 def test_w36_a_compressed_body_stays_as_it_is(gateway: Any, services: Any, answering: Callable[..., bytes]) -> None:
     packed = b"\x1f\x8b not really gzip, and none of our business"
     services.news.on("GET", READ, answering("200 OK", packed, "Content-Encoding: gzip", "Vary: Accept-Encoding"))
@@ -389,11 +403,53 @@ def test_w38_a_long_answer_that_breaks_off_is_visibly_cut(gateway: Any, services
         b"HTTP/1.1 200 OK\r\nX-Huge: " + b"x" * 300_000 + b"\r\n\r\n",
         b"HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip\r\n\r\n",
         b"HTTP/1.1 101 Switching Protocols\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nX Bad: 1\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nX-Bad : 1\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n: 1\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nno header\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nX-A: 1\nX-Inj: 2\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nX-A: 1\rX-Inj: 2\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nX-A: 1\0\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nX-A: 1\r\n folded\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\n X-First: folded\r\nContent-Length: 0\r\n\r\n",
+        b"HTTP/1.1 200 OK\nContent-Length: 0\n\n",
+        b"HTTP/1.1 200 O\x01K\r\nContent-Length: 0\r\n\r\n",
+        b"HTTP/1.1 20 OK\r\nContent-Length: 0\r\n\r\n",
+        b"HTTP/1.1 099 OK\r\nContent-Length: 0\r\n\r\n",
+        b"HTTP/1.1  200 OK\r\nContent-Length: 0\r\n\r\n",
+        b"HTTP/2.0 200 OK\r\nContent-Length: 0\r\n\r\n",
+        b"\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Length: +5\r\n\r\nhello",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 5, 5\r\n\r\nhello",
+        b"HTTP/1.1 200 OK\r\nContent-Length:\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+        b"HTTP/1.0 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\n" + b"X-Many: 1\r\n" * 8000 + b"\r\n",
     ],
 )
-def test_w39_garbled_answers_are_502(gateway: Any, services: Any, sent: bytes) -> None:
-    services.news.on("GET", READ, cut_off(sent))
+def test_w39_garbled_answers_are_502_and_are_not_asked_for_again(
+    gateway: Any, services: Any, answering: Callable[..., bytes], sent: bytes
+) -> None:
+    services.news.on("GET", READ, answering("200 OK", b"first"), cut_off(sent))
+    assert gateway.ask("GET", READ).body == b"first"
     assert gateway.ask("GET", READ).status == 502
+    assert services.news.count("GET", READ) == 2
+
+
+@pytest.mark.parametrize(
+    "size_line",
+    [b"0x5\r\n", b"+5\r\n", b"-5\r\n", b"5_0\r\n", b" 5\r\n", b"\r\n", b"5;a\n", b"5\n", b"5" * 16 + b"\r\n"],
+)
+def test_w39_a_chunk_of_an_unclear_size_is_502_or_a_visible_cut(gateway: Any, services: Any, size_line: bytes) -> None:
+    begin = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+    services.news.on("GET", READ, begin + size_line + b"hello\r\n0\r\n\r\n")
+    assert gateway.ask("GET", READ).status == 502
+    services.news.on("GET", READ, begin + b"5\r\nfirst\r\n" + size_line + b"hello\r\n0\r\n\r\n")
+    answer = gateway.raw(head("GET", READ))
+    assert b"first" in answer
+    assert b"hello" not in answer
+    assert not answer.endswith(b"0\r\n\r\n")
 
 
 def test_w40_old_and_odd_answers_pass(gateway: Any, services: Any, answering: Callable[..., bytes]) -> None:
@@ -401,6 +457,42 @@ def test_w40_old_and_odd_answers_pass(gateway: Any, services: Any, answering: Ca
     assert gateway.ask("GET", READ).body == b"to the end"
     services.news.on("GET", READ, answering("299 Weird Reason", b"x"))
     assert gateway.raw(head("GET", READ, "Connection: close")).startswith(b"HTTP/1.1 299 Weird Reason")
+
+
+@pytest.mark.parametrize(
+    "interim",
+    [
+        b"HTTP/1.1 100 Continue\r\n\r\n",
+        b"HTTP/1.1 103 Early Hints\r\nLink: </a.css>; rel=preload\r\n\r\n",
+        b"HTTP/1.1 100 Continue\r\n\r\n" + b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n" * 3,
+        b"HTTP/1.1 102\r\n\r\n",
+        b"HTTP/1.1 199 Odd\r\nContent-Length: 5\r\n\r\n",
+    ],
+)
+def test_w41_interim_answers_do_not_replace_the_last_one(
+    gateway: Any, services: Any, answering: Callable[..., bytes], interim: bytes
+) -> None:
+    services.news.on("GET", READ, interim + answering("200 OK", b"last", "X-Last: 1"))
+    services.news.on("HEAD", READ, interim + b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\n")
+    for _ in range(2):
+        answer = gateway.ask("GET", READ)
+        assert (answer.status, answer.body, answer.value("X-Last")) == (200, b"last", "1")
+        assert answer.values("Link") == []
+        assert gateway.ask("HEAD", READ).value("Content-Length") == "4"
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        b"HTTP/1.1 103 Early Hints\r\n\r\nHTTP/1.1 101 Switching Protocols\r\n\r\n",
+        b"HTTP/1.1 103 Early Hints\r\nX Bad: 1\nX: 2\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n",
+        b"HTTP/1.1 103 Early Hints\r\n\r\n" * 6000 + b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n",
+        b"HTTP/1.1 103 Early Hints\r\n\r\n",
+    ],
+)
+def test_w41_no_end_of_interim_answers_is_502(gateway: Any, services: Any, sent: bytes) -> None:
+    services.news.on("GET", READ, cut_off(sent))
+    assert gateway.ask("GET", READ).status == 502
 
 
 def test_w42_an_unasked_second_answer_poisons_nobody(
@@ -457,6 +549,21 @@ def test_w45_an_answer_without_a_date_gets_ours(gateway: Any, services: Any, tar
     assert abs((datetime.now(UTC) - sent_at).total_seconds()) < 60
 
 
+def test_w50_a_service_that_closes_after_each_answer_fails_no_request(
+    gateway: Any, services: Any, answering: Callable[..., bytes]
+) -> None:
+    services.news.on("GET", READ, cut_off(answering("200 OK", b"whole")))
+    with gateway.connect() as connection:
+        stream = connection.makefile("rb")
+        for _ in range(20):
+            connection.sendall(head("GET", READ))
+            assert stream.readline().startswith(b"HTTP/1.1 200")
+            while stream.readline() != b"\r\n":
+                pass
+            assert stream.read(5) == b"whole"
+    assert services.news.count("GET", READ) == 20
+
+
 def test_w51_a_read_on_a_connection_that_died_idle_is_repeated_once(
     gateway: Any, services: Any, answering: Callable[..., bytes]
 ) -> None:
@@ -471,6 +578,47 @@ def test_w52_a_post_is_never_repeated(gateway: Any, services: Any, answering: Ca
     assert gateway.ask("POST", WRITE, body=b"{}").body == b"first"
     answer = gateway.ask("POST", WRITE, body=b"{}")
     assert (answer.status, services.captcha.count("POST", WRITE)) == (502, 2)
+
+
+def test_w53_all_kept_connections_die_at_once_and_a_read_succeeds(
+    gateway: Any, services: Any, answering: Callable[..., bytes]
+) -> None:
+    together, asked_again = threading.Barrier(8), []
+
+    def answer_once(connection: socket.socket) -> None:
+        together.wait(10)
+        connection.sendall(answering("200 OK", b"first"))
+        asked_again.append(connection.recv(65536))  # The next request gets no answer, on none of them.
+
+    services.news.on("GET", READ, *[answer_once] * 8, answering("200 OK", b"new"))
+    with ThreadPoolExecutor(8) as clients:
+        bodies = list(clients.map(lambda _: gateway.ask("GET", READ).body, range(8)))
+    assert bodies == [b"first"] * 8
+    assert gateway.ask("GET", READ).body == b"new"
+    assert len(asked_again) == 1
+
+
+def test_w53_connections_that_were_closed_while_idle_are_not_used(
+    gateway: Any, services: Any, answering: Callable[..., bytes]
+) -> None:
+    together, may_close = threading.Barrier(8), threading.Event()
+
+    def answer_and_close(connection: socket.socket) -> None:
+        together.wait(10)
+        connection.sendall(answering("200 OK", b"first"))
+        may_close.wait(10)
+
+    open_before = services.captcha.open_connections
+    services.captcha.on("POST", WRITE, *[answer_and_close] * 8, answering("200 OK", b"new"))
+    with ThreadPoolExecutor(8) as clients:
+        bodies = list(clients.map(lambda _: gateway.ask("POST", WRITE, body=b"{}").body, range(8)))
+    assert bodies == [b"first"] * 8
+    may_close.set()
+    end = time.monotonic() + 10
+    while services.captcha.open_connections > max(0, open_before - 8) and time.monotonic() < end:
+        time.sleep(0.01)
+    assert gateway.ask("POST", WRITE, body=b"{}").body == b"new"
+    assert services.captcha.count("POST", WRITE) == 9
 
 
 def test_w54_a_client_that_leaves_frees_the_service(gateway: Any, services: Any) -> None:
@@ -502,6 +650,24 @@ def test_w55_a_service_that_hangs_is_504_and_one_that_is_away_is_503(
     answer = refusing.ask("GET", READ)
     assert (answer.status, answer.json["code"]) == (503, "service_unavailable")
     assert int(answer.values("Retry-After")[0]) > 0
+
+
+def test_w55_a_service_that_is_slow_but_in_time_is_200(
+    start_gateway: Callable[..., Any], gateway: Any, services: Any, answering: Callable[..., bytes]
+) -> None:
+    sent = answering("200 OK", b"slow")
+
+    def drip(connection: socket.socket) -> None:
+        for number in range(len(sent)):
+            connection.sendall(sent[number : number + 1])
+            threading.Event().wait(2 / len(sent))
+
+    services.news.on("GET", READ, drip)
+    patient = start_gateway(upstream_read_seconds="30")
+    begun = time.monotonic()
+    answer = patient.ask("GET", READ)
+    assert (answer.status, answer.body) == (200, b"slow")
+    assert time.monotonic() - begun > 1.5  # Longer than it may take to connect.
 
 
 def test_w56_half_a_head_holds_nobody_up(gateway: Any) -> None:
