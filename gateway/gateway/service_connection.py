@@ -170,10 +170,7 @@ def _read_head(method: str, status_line: re.Match[bytes], lines: list[bytes]) ->
         headers.append((found[1].decode("latin-1"), found[2].decode("latin-1")))
     is_http_1_0, status = status_line[1] == b"0", int(status_line[2])
     lengths, codings = _values(headers, "content-length"), _values(headers, "transfer-encoding")
-    if len(lengths) > 1 or not all(map(_LENGTH.fullmatch, lengths)):
-        raise ResponseMalformed("length")
-    if codings and (lengths or is_http_1_0 or [coding.lower() for coding in codings] != ["chunked"]):
-        raise ResponseMalformed("framing")
+    _check_framing(lengths, codings, is_http_1_0=is_http_1_0)
     has_body = method != "HEAD" and status not in (204, 304)
     options = ",".join(_values(headers, "connection")).lower().split(",")
     return ResponseHead(
@@ -184,6 +181,13 @@ def _read_head(method: str, status_line: re.Match[bytes], lines: list[bytes]) ->
         is_chunked=has_body and bool(codings),
         is_last=is_http_1_0 or "close" in [option.strip() for option in options],
     )
+
+
+def _check_framing(lengths: list[str], codings: list[str], *, is_http_1_0: bool) -> None:
+    if len(lengths) > 1 or not all(map(_LENGTH.fullmatch, lengths)):
+        raise ResponseMalformed("length")
+    if codings and (lengths or is_http_1_0 or [coding.lower() for coding in codings] != ["chunked"]):
+        raise ResponseMalformed("framing")
 
 
 def _values(headers: Headers, lower_name: str) -> list[str]:
