@@ -460,6 +460,15 @@ def test_w39_a_chunk_of_an_unclear_size_is_502_or_a_visible_cut(gateway: Any, se
     assert not answer.endswith(b"0\r\n\r\n")
 
 
+def test_w39_a_chunk_that_is_longer_than_its_size_is_visibly_cut(gateway: Any, services: Any) -> None:
+    begin = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+    services.news.on("GET", READ, begin + b"5\r\nfirst second\r\n5\r\nthird\r\n0\r\n\r\n")
+    answer = gateway.raw(head("GET", READ))
+    assert b"first" in answer
+    assert b"third" not in answer
+    assert not answer.endswith(b"0\r\n\r\n")
+
+
 def test_w40_old_and_odd_answers_pass(gateway: Any, services: Any, answering: Callable[..., bytes]) -> None:
     services.news.on("GET", READ, cut_off(b"HTTP/1.0 200 OK\r\nX-L: caf\xe9\r\n\r\nto the end"))
     assert gateway.ask("GET", READ).body == b"to the end"
