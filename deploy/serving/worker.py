@@ -23,11 +23,11 @@ from concurrent.futures import Future
 from functools import partial
 from typing import Any  # gunicorn has no types.
 
-from gunicorn.http import wsgi  # type: ignore[import-untyped]
 from gunicorn.workers.gthread import TConn, ThreadWorker  # type: ignore[import-untyped]
 
 from chassis.errors import DependencyUnavailable, RequestTimeout, XinjingError
 from serving.client_socket import SEND_SECONDS, ClientSocket
+from serving.messages import Request
 from serving.refusals import answer_refusal, refusal_of
 from serving.request_parts import HEAD_BYTES, RequestParts
 
@@ -41,21 +41,6 @@ HELD_BYTES = 64 * 1024 * 1024
 _SMALL_BYTES = 4096
 _REST_SECONDS = 0.1
 _SWEEP_SECONDS = 1.0
-
-
-class Response(wsgi.Response):  # type: ignore[misc]
-    """A response that does not name the server's software, and passes each byte through `ClientSocket`."""
-
-    def default_headers(self) -> list[str]:
-        """Write the lines that every response begins with."""
-        return [line for line in super().default_headers() if not line.startswith("Server:")]
-
-    def can_sendfile(self) -> bool:
-        """Refuse: the kernel would wait for the client, in a thread."""
-        return False
-
-
-wsgi.Response = Response  # gunicorn has no setting for it.
 
 
 class Connection(TConn):  # type: ignore[misc]
@@ -73,6 +58,7 @@ class Connection(TConn):  # type: ignore[misc]
     def init(self) -> None:
         """Prepare the parser, and give it what was collected."""
         super().init()
+        self.parser.mesg_class = Request
         self.parser.unreader.unread(bytes(self.parts.received))
         self.sock.read_by = time.monotonic() + BODY_SECONDS
         self.parts = RequestParts()
@@ -229,7 +215,10 @@ class Worker(ThreadWorker):  # type: ignore[misc]
     def _keepalive_after(self, conn: Connection, keepalive: bool) -> bool:
         # What was collected is here. No thread waits for the rest of a large body that its operation did not read.
         seconds = _REST_SECONDS if conn.is_large else BODY_SECONDS
-        return keepalive and bool(conn.parser.finish_body(deadline=time.monotonic() + seconds, max_bytes=sys.maxsize))
+        try:
+            return keepalive and conn.parser.finish_body(deadline=time.monotonic() + seconds, max_bytes=sys.maxsize)
+        except XinjingError:  # The answer is sent; a second one would be taken for that of the next request.
+            return False
 
     def _close(self, conn: Connection) -> None:
         self.nr_conns -= 1

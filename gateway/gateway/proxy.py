@@ -146,7 +146,7 @@ class Forwarder:
             request,
             internal_token=self.internal_tokens.token_for(rule.service, auth.identity),
             request_id=request_id,
-            other_cookies=self.cookies.without_session(request.header("Cookie")),
+            strip_cookies=self.cookies.without_session,
         )
         upstream_request = UpstreamRequest(request.method, request.target.raw, headers, body)
         received = self.upstreams[rule.service].send_request(upstream_request)
@@ -167,6 +167,8 @@ class Forwarder:
             if received.status in (401, 403) and any(code in text for code in _BETWEEN_SERVICES):
                 raise UpstreamUnavailable("The service does not accept the gateway.")
             response.body = [text]
+        else:
+            received.await_first()
         return response
 
     def _apply_effect(self, rule: Rule, request: ProxyRequest, auth: AuthResult, response: ProxyResponse) -> None:

@@ -6,12 +6,12 @@ may be larger than `MAX_BODY_BYTES`, is passed on in steps.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING
 from urllib.parse import unquote_to_bytes, urlsplit
 
-from chassis.errors import BodyTooLarge, HeadersTooLarge, NotFound, RequestRefused, RequestTimeout
+from chassis.errors import BodyTooLarge, HeadersTooLarge, NotFound, RequestRefused, RequestTimeout, XinjingError
 from chassis.identity import FORWARDED_FOR_HEADER, INTERNAL_TOKEN_HEADER
 from chassis.tracing import accept_request_id
 from chassis.web import MAX_BODY_BYTES
@@ -30,7 +30,9 @@ _BAD_PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2})")
 _BAD_ENCODED = re.compile(r"%(?:2f|5c|[01][0-9a-f]|7f)", re.IGNORECASE)
 _ABSOLUTE = re.compile(r"(https?://[^/?#]*)(.*)", re.IGNORECASE)
 _DEFAULT_PORTS = {"http": 80, "https": 443}
-# gunicorn bounds each line; lines of one name arrive joined, and a service's bound is for the joined one.
+# Our worker class keeps the lines apart, names in capitals (`serving.messages`); elsewhere equal ones are joined.
+_HEADER_LINES = "xinjing.header_lines"
+# gunicorn bounds each line; this bounds those of one name together.
 _LONGEST_HEADER = 8190
 # RFC 9110 7.6.1.
 HOP_BY_HOP = frozenset(
@@ -162,12 +164,20 @@ def request_id_of(environ: "WSGIEnvironment") -> str:
     return request_id
 
 
-def request_headers(request: ProxyRequest, *, internal_token: str, request_id: str, other_cookies: str) -> Headers:
-    """Write the head for a service: the client's headers without those that it may not send, then ours."""
+def request_headers(
+    request: ProxyRequest, *, internal_token: str, request_id: str, strip_cookies: Callable[[str], str]
+) -> Headers:
+    """Write the head for a service: the client's headers, line by line, without those that it may not send, then ours.
+
+    ``strip_cookies`` takes the session out of a Cookie line.
+    """
     listed = listed_headers(request.header("Connection"))
-    kept = [(name, value) for name, value in _client_headers(request) if not _is_dropped(name.lower(), listed)]
-    if other_cookies:
-        kept.append(("Cookie", other_cookies))
+    kept = []
+    for name, value in _client_headers(request):
+        if name == "Cookie" and (cookies := strip_cookies(value)):
+            kept.append((name, cookies))
+        elif not _is_dropped(name.lower(), listed):
+            kept.append((name, value))
     return [
         *kept,
         (FORWARDED_FOR_HEADER, request.client.ip),
@@ -243,9 +253,13 @@ def _is_internal(path: str) -> bool:
 
 
 def _client_headers(request: ProxyRequest) -> Iterator[tuple[str, str]]:
-    for key, value in request.environ.items():
-        if key.startswith("HTTP_"):
-            yield key[5:].replace("_", "-").title(), value
+    lines = request.environ.get(_HEADER_LINES)
+    if lines is None:  # Another worker class.
+        items = request.environ.items()
+        lines = [(key[5:].replace("_", "-"), value) for key, value in items if key.startswith("HTTP_")]
+    for name, value in lines:
+        if name != "CONTENT-TYPE":  # The gateway may have written another body.
+            yield name.title(), value
     if request.environ.get("CONTENT_TYPE"):
         yield "Content-Type", request.environ["CONTENT_TYPE"]
 
@@ -282,9 +296,11 @@ def _read_up_to(stream: IO[bytes], size: int) -> bytes:
     while left:
         try:
             part = stream.read(left)
+        except XinjingError:  # Our worker class knows which.
+            raise
         except TimeoutError as error:
             raise RequestTimeout from error
-        except Exception as error:  # The server's parser raises many kinds for malformed chunks or a lost client.
+        except Exception as error:  # Another server's parser raises many kinds for malformed chunks or a lost client.
             raise RequestRefused("The body broke off or is malformed.") from error
         if not part:
             break

@@ -1,30 +1,20 @@
-"""The calls to one service: keep-alive connections, time-outs, and responses that are passed on in steps.
-
-The connections are urllib3's; the pool is ours, because urllib3's own rewrites the request target (it encodes and
-upper-cases), hides whether a connection was used before, and keeps unread connections open when a client leaves.
-"""
+"""The calls to one service: a pool of connections, time-outs, and responses that are passed on in steps."""
 
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from http.client import HTTPException
 from urllib.parse import urlsplit
 
 from structlog import get_logger
-from urllib3 import HTTPHeaderDict
-from urllib3.connection import HTTPConnection
-from urllib3.exceptions import ConnectTimeoutError, HTTPError, NewConnectionError, ReadTimeoutError
-from urllib3.response import HTTPResponse
-from urllib3.util import SKIP_HEADER
 
 from chassis.errors import DependencyUnavailable, UpstreamTimeout, UpstreamUnavailable, XinjingError
 from gateway.metrics import UPSTREAM_ERRORS
 from gateway.proxy_request import SMALL_BYTES, Body, Headers
+from gateway.service_connection import ResponseHead, ResponseMalformed, ServiceConnection
 
 log = get_logger(__name__)
 _IDEMPOTENT = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE"})
-_STEP_BYTES = 64 * 1024
 _IDLE_SECONDS = 30  # Less than the 75 seconds for which the services keep an idle connection.
 _RETRY_AFTER_SECONDS = 2  # A service that restarts is back after some seconds.
 _MAX_IDLE = 64
@@ -62,9 +52,9 @@ class ConnectionPool:
         self._name, self._port = parts.hostname or "", parts.port or 80
         self._connect_seconds = connect_seconds
         self._read_seconds = read_seconds
-        self._idle: deque[tuple[HTTPConnection, float]] = deque()
+        self._idle: deque[tuple[ServiceConnection, float]] = deque()
 
-    def take_idle(self) -> HTTPConnection | None:
+    def take_idle(self) -> ServiceConnection | None:
         """Return an idle connection that is still open, or None.
 
         A connection with bytes to read is closed: they belong to no request.
@@ -74,27 +64,22 @@ class ConnectionPool:
                 connection, since = self._idle.pop()
             except IndexError:
                 return None  # Another thread took it.
-            if time.monotonic() - since < _IDLE_SECONDS and connection.is_connected:
+            if time.monotonic() - since < _IDLE_SECONDS and connection.is_idle:
                 return connection
             connection.close()
         return None
 
-    def open_connection(self) -> HTTPConnection:
-        """Open a new connection; urllib3's errors and `OSError` pass through."""
-        connection = HTTPConnection(self._name, self._port, timeout=self._connect_seconds)
-        try:
-            connection.connect()
-        except BaseException:
-            connection.close()
-            raise
-        connection.timeout = self._read_seconds
-        return connection
+    def open_connection(self) -> ServiceConnection:
+        """Open a new connection; `OSError` passes through."""
+        return ServiceConnection(
+            self._name, self._port, connect_seconds=self._connect_seconds, read_seconds=self._read_seconds
+        )
 
-    def put_back(self, connection: HTTPConnection) -> None:
+    def put_back(self, connection: ServiceConnection) -> None:
         """Keep a connection whose answer was read to the end."""
         if len(self._idle) >= _MAX_IDLE:
             connection.close()
-        elif connection.sock is not None:
+        else:
             self._idle.append((connection, time.monotonic()))
 
 
@@ -104,21 +89,23 @@ class UpstreamResponse:
     def __init__(
         self,
         pool: ConnectionPool,
-        connection: HTTPConnection,
-        response: HTTPResponse,
+        connection: ServiceConnection,
+        head: ResponseHead,
         *,
         body_seconds: float,
         failure: Callable[[BaseException], XinjingError],
     ) -> None:
-        self.status: int = response.status
-        self.reason: str = response.reason or ""
-        self.headers: Headers = list(response.headers.iteritems())
+        self.status = head.status
+        self.reason = head.reason
+        self.headers = head.headers
         # None: only the end of the body tells.
-        self.content_length: int | None = response.length_remaining
+        self.content_length = head.content_length
         self._pool = pool
         self._failure = failure
-        self._connection: HTTPConnection | None = connection
-        self._response = response
+        self._connection: ServiceConnection | None = connection
+        self._can_reuse = head.has_clear_end
+        self._body = connection.read_body(head)
+        self._first: bytes | None = None
         self._end = time.monotonic() + body_seconds
 
     def __iter__(self) -> Iterator[bytes]:
@@ -130,19 +117,29 @@ class UpstreamResponse:
         Raises:
             UpstreamTimeout, UpstreamUnavailable: the body broke off; what was passed on so far must not look complete.
         """
+        if self._first is not None:
+            first, self._first = self._first, None
+            return first
         if self._connection is None:
             raise StopIteration
         try:
             if time.monotonic() > self._end:
                 raise TimeoutError
-            data = self._response.read1(_STEP_BYTES)
-        except (HTTPError, HTTPException, OSError, ValueError) as error:
+            return next(self._body)
+        except StopIteration:
+            self._finish()
+            raise
+        except (ResponseMalformed, OSError) as error:
             self.close()
             raise self._failure(error) from error
-        if not data:
-            self._finish()
-            raise StopIteration
-        return data
+
+    def await_first(self) -> None:
+        """Wait for the first bytes of the body, so that a failure before them is known before the status is passed on.
+
+        Raises:
+            UpstreamTimeout, UpstreamUnavailable: as above.
+        """
+        self._first = next(self, None)
 
     def read_whole(self, limit_bytes: int) -> bytes:
         """Read the whole body.
@@ -164,13 +161,13 @@ class UpstreamResponse:
         connection, self._connection = self._connection, None
         if connection is not None:
             connection.close()
-            self._response.close()
 
     def _finish(self) -> None:
-        connection, self._connection = self._connection, None
-        self._response.close()
-        if connection is not None:
-            self._pool.put_back(connection)
+        if not self._can_reuse:
+            self.close()
+        elif self._connection is not None:
+            self._pool.put_back(self._connection)
+            self._connection = None
 
 
 class Upstream:
@@ -201,17 +198,17 @@ class Upstream:
                     raise self.failure(error) from error
         try:
             connection = self.pool.open_connection()
-        except (HTTPError, OSError) as error:
-            self._count("timeout" if _is_timeout(error) else "broken", error)
+        except OSError as error:
+            self._count("timeout" if isinstance(error, TimeoutError) else "broken", error)
             raise DependencyUnavailable(f"{self.name} is away.", retry_after_seconds=_RETRY_AFTER_SECONDS) from error
         try:
             return self._exchange(connection, request)
-        except (_ConnectionDied, HTTPError, OSError) as error:
+        except _ConnectionDied as error:
             raise self.failure(error) from error
 
     def failure(self, error: BaseException) -> XinjingError:
         """Count a failure and return the error that the client sees."""
-        timed_out = _is_timeout(error)
+        timed_out = isinstance(error, TimeoutError)
         self._count("timeout" if timed_out else "broken", error)
         return UpstreamTimeout() if timed_out else UpstreamUnavailable()
 
@@ -219,60 +216,27 @@ class Upstream:
         UPSTREAM_ERRORS.labels(self.name, kind).inc()
         log.warning("upstream_failed", upstream=self.name, kind=kind, error=type(error).__name__)
 
-    def _exchange(self, connection: HTTPConnection, request: UpstreamRequest) -> UpstreamResponse:
+    def _exchange(self, connection: ServiceConnection, request: UpstreamRequest) -> UpstreamResponse:
         try:
             self._write(connection, request)
-            response = connection.getresponse()
-        except TimeoutError as error:
+            head = connection.read_head(request.method)
+        except (ResponseMalformed, TimeoutError) as error:
             connection.close()
             raise self.failure(error) from error
-        except (HTTPError, HTTPException, OSError, ValueError) as error:
+        except OSError as error:
             connection.close()
             raise _ConnectionDied from error
         except BaseException:
             # The client broke off or sent too much: the service must never see a request that looks complete.
             connection.close()
             raise
-        upstream_response = UpstreamResponse(
-            self.pool,
-            connection,
-            response,
-            body_seconds=self.timeouts.body,
-            failure=self.failure,
-        )
-        if upstream_response.status < 200:
-            upstream_response.close()
-            raise UpstreamUnavailable("The service gave an interim answer as its last one.")
-        return upstream_response
+        return UpstreamResponse(self.pool, connection, head, body_seconds=self.timeouts.body, failure=self.failure)
 
-    def _write(self, connection: HTTPConnection, request: UpstreamRequest) -> None:
-        headers = HTTPHeaderDict()
-        headers.add("Host", self.pool.host)
-        for name, value in request.headers:
-            headers.add(name, value)
-        for name in ("Accept-Encoding", "User-Agent"):
-            if name not in headers:
-                headers.add(name, SKIP_HEADER)  # A header that the client did not send is not added for it.
-        body = request.body
-        if body.length is not None and (body.length or request.method in ("POST", "PUT", "PATCH")):
-            headers.add("Content-Length", str(body.length))
+    def _write(self, connection: ServiceConnection, request: UpstreamRequest) -> None:
+        headers, body = [("Host", self.pool.host), *request.headers], request.body
         try:
-            connection.request(
-                request.method,
-                request.target,
-                body=None if body.is_empty else body.chunks,
-                headers=headers,
-                chunked=body.length is None,
-                preload_content=False,
-                decode_content=False,
-            )
+            connection.send_request(request.method, request.target, headers, body)
         except (BrokenPipeError, ConnectionResetError):
             # A service that refuses a body early responds and closes; its response may still be readable.
             if body.length is not None and body.length <= SMALL_BYTES:
                 raise
-
-
-def _is_timeout(error: BaseException) -> bool:
-    # In urllib3, a refused connection is a time-out too.
-    is_one = isinstance(error, TimeoutError | ConnectTimeoutError | ReadTimeoutError)
-    return is_one and not isinstance(error, NewConnectionError)

@@ -1,5 +1,7 @@
 """The classic passport calls: aliases, texts, errno, always HTTP 200."""
 
+import json
+import socket
 from collections.abc import Callable
 from typing import Any
 
@@ -165,6 +167,26 @@ def test_bad_input_is_4103_with_the_classic_text(
 def test_a_body_that_is_no_json_is_4103(gateway: Any) -> None:
     answer = gateway.ask("POST", "/passport/login", body=b"mobile=1", headers={"Content-Type": "application/json"})
     assert (answer.status, answer.json) == (200, {"errno": "4103", "errmsg": "参数错误"})
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        b"Transfer-Encoding: chunked\r\n\r\nzz\r\n",
+        b"Transfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n",
+        b"Content-Length: 9\r\n\r\n{}",
+    ],
+    ids=["malformed", "without the last chunk", "shorter than declared"],
+)
+@pytest.mark.parametrize("call", ["sms_code", "smscode", "register", "login"])
+def test_a_body_that_breaks_off_is_4103(gateway: Any, services: Any, call: str, sent: bytes) -> None:
+    with gateway.connect() as connection:
+        connection.sendall(f"POST /passport/{call} HTTP/1.1\r\nHost: h\r\n".encode() + sent)
+        connection.shutdown(socket.SHUT_WR)
+        head, _, body = connection.makefile("rb").read().partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 200 ")
+    assert json.loads(body) == {"errno": "4103", "errmsg": "参数错误"}
+    assert [stub.requests for stub in services.each()] == [[], [], [], []]
 
 
 CLASSIC_CALLS = ("sms_code", "smscode", "register", "login")

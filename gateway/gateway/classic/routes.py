@@ -2,6 +2,7 @@
 
 import svcs
 from flask import Blueprint, Response, request
+from werkzeug.exceptions import ClientDisconnected
 
 from chassis.errors import BodyMalformed, RequestRefused, TooManyRequests, XinjingError
 from chassis.web import Access
@@ -110,7 +111,10 @@ def _accepted(limit: Limit | None) -> ProxyRequest:
 
 
 def _fields() -> dict[str, str]:
-    body = request.get_json(force=True, silent=True)
+    try:
+        body = request.get_json(force=True, silent=True)
+    except (RequestRefused, ClientDisconnected) as error:
+        raise BodyMalformed from error
     if not isinstance(body, dict):
         raise BodyMalformed
     fields: dict[str, str] = {}
