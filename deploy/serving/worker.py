@@ -77,21 +77,31 @@ class Worker(ThreadWorker):  # type: ignore[misc]
         self._large_left = max(1, self.cfg.threads // 4)
         self._large_waiting: deque[Connection] = deque()
 
-    def accept(self, listener: socket.socket) -> None:
-        """Accept one connection, and take what it sent already."""
+    def set_accept_enabled(self, enabled: bool) -> None:
+        """Begin or end accepting; at the end those who are in the kernel's queue already are taken in."""
+        if not enabled and self._accepting:
+            for listener in self.sockets:
+                for _ in range(self.cfg.backlog):
+                    if not self.accept(listener):
+                        break
+        super().set_accept_enabled(enabled)
+
+    def accept(self, listener: socket.socket) -> bool:
+        """Accept one connection, and take what it sent already. Answer whether there was one."""
         try:
             accepted, address = listener.accept()
         except OSError as error:
             if error.errno in (errno.EMFILE, errno.ENFILE):
                 self._make_room()
-            return
+            return False
         conn = Connection(self.cfg, ClientSocket(accepted, self._waiting_writers), address, listener.getsockname())
         self.nr_conns += 1
         if self.nr_conns > self._most_connections and not self._make_room():
             self._close(conn)
-            return
+            return True
         self._wait_for(conn, selectors.EVENT_READ, self._on_readable, HEAD_SECONDS)
         self._on_readable(conn)
+        return True
 
     def _wait_for(self, conn: Connection, event: int, on_ready: Callable[[Connection], None], seconds: float) -> None:
         conn.deadline, conn.on_ready = time.monotonic() + seconds, on_ready

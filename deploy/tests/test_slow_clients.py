@@ -1,11 +1,14 @@
 """Slow clients, which send half a request or read nothing, stop no service under the gunicorn that is shipped."""
 
 import json
+import os
 import resource
+import signal
 import socket
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, suppress
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -141,16 +144,29 @@ def test_a_stopping_service_answers_what_it_began_and_waits_for_no_idle_client(
 ) -> None:
     running = start_service("captcha-service")
     connect(running.port, 20)
-    kept = connect(running.port, 1, HEALTH)[0]
-    assert kept.recv(65536).startswith(b"HTTP/1.1 200")
     half = connect(running.port, 1, HEALTH[:20])[0]
+    kept = connect(running.port, 1, HEALTH)[0]
+    assert kept.recv(65536).startswith(b"HTTP/1.1 200")  # So the service knows the connection before, too.
     begun = time.monotonic()
     running.process.terminate()
     half.sendall(HEALTH[20:])
-    answer = read_to_the_end(half)
-    assert answer.startswith(b"HTTP/1.1 200")
+    assert read_to_the_end(half).startswith(b"HTTP/1.1 200")
     assert running.process.wait(WAIT_SECONDS) == 0
     assert time.monotonic() - begun < 12
+
+
+def test_a_stopping_service_answers_those_who_wait_in_the_queue_of_the_kernel(
+    start_service: Callable[..., Any], connect: Callable[..., list[socket.socket]]
+) -> None:
+    running = start_service("captcha-service")
+    master = running.process.pid
+    worker = int(Path(f"/proc/{master}/task/{master}/children").read_text().split()[0])
+    os.kill(worker, signal.SIGSTOP)
+    queued = connect(running.port, 20, HEALTH)
+    running.process.terminate()
+    os.kill(worker, signal.SIGCONT)
+    assert [read_to_the_end(connection)[:12] for connection in queued] == [b"HTTP/1.1 200"] * 20
+    assert running.process.wait(WAIT_SECONDS) == 0
 
 
 def test_beyond_the_most_connections_the_oldest_idle_one_makes_room(
