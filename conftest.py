@@ -47,6 +47,8 @@ class SystemScheduling(LoadScopeScheduling):
         path = Path(nodeid.partition("::")[0])
         if "rabbitmq" in nodeid or ("faults" in path.parts and "stream" not in nodeid):
             return "the broker"
+        if path.name == "test_gunicorn.py":  # Its tests share the services that they change nothing of.
+            return f"{path.name} {nodeid.partition('[')[2] if '-service]' in nodeid else 'gateway]'}"
         if path.parts[0] != "tests-e2e" or "faults" in path.parts:
             return nodeid
         if "E2E_URL" in os.environ:

@@ -9,6 +9,7 @@ import time
 import tomllib
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from functools import cache, partial
 from pathlib import Path
 
 import pytest
@@ -119,17 +120,24 @@ class Running:
 def start_service(tmp_path: Path, redis_url: str) -> Iterator[Callable[..., Running]]:
     """Start a service with the variables of the embedded run, changed as a test says, and nothing set for metrics."""
     with ExitStack() as ends:
+        yield partial(_start, ends, tmp_path, redis_url)
 
-        def start(service: str, **changed: str) -> Running:
-            given = {name: os.environ[name] for name in ("PATH", "PYTHONPATH") if name in os.environ}
-            variables = environment(LocalSettings(data_dir=tmp_path), redis_url, given) | changed
-            assert "PROMETHEUS_MULTIPROC_DIR" not in variables
-            running = Running(service, variables, tmp_path / f"{service}.log")
-            ends.enter_context(_stopped_later(running.process))
-            running.wait()
-            return running
 
-        yield start
+@pytest.fixture(scope="session")
+def shared_service(tmp_path_factory: pytest.TempPathFactory, redis_url: str) -> Iterator[Callable[..., Running]]:
+    """As `start_service`, once for all tests of this process that want the same."""
+    with ExitStack() as ends:
+        yield cache(partial(_start, ends, tmp_path_factory.mktemp("services"), redis_url))
+
+
+def _start(ends: ExitStack, folder: Path, redis_url: str, service: str, **changed: str) -> Running:
+    given = {name: os.environ[name] for name in ("PATH", "PYTHONPATH") if name in os.environ}
+    variables = environment(LocalSettings(data_dir=folder), redis_url, given) | changed
+    assert "PROMETHEUS_MULTIPROC_DIR" not in variables
+    running = Running(service, variables, folder / f"{service}.log")
+    ends.enter_context(_stopped_later(running.process))
+    running.wait()
+    return running
 
 
 @contextmanager

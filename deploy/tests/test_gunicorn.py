@@ -73,24 +73,26 @@ def test_what_gunicorn_refuses_is_a_problem_with_a_request_id(service: str, star
     assert running.counts()[counted] == 1
 
 
-def test_no_answer_names_the_server(service: str, start_service: Callable[..., Any]) -> None:
-    running = start_service(service)
+def test_no_answer_names_the_server(service: str, shared_service: Callable[..., Any]) -> None:
+    running = shared_service(service)
     for url in (f"{running.url}/healthz", f"{running.url}/nothing", running.metrics_url):
         assert "Server" not in requests.get(url, timeout=WAIT_SECONDS).headers
 
 
-def test_a_header_with_an_underscore_is_no_error(service: str, start_service: Callable[..., Any]) -> None:
-    running = start_service(service)
+def test_a_header_with_an_underscore_is_no_error(service: str, shared_service: Callable[..., Any]) -> None:
+    running = shared_service(service)
     status, headers, _ = exchange(running.port, f"{HEALTH}X_Request_Id: underscored\r\n\r\n".encode())
     assert status == "HTTP/1.1 200 OK"
     assert headers["x-request-id"] != "underscored"
 
 
 @pytest.fixture
-def pair(start_service: Callable[..., Any]) -> Any:
+def pair(shared_service: Callable[..., Any]) -> Any:
     """The gateway with captcha-service behind it."""
-    captchas = start_service("captcha-service")
-    return start_service("gateway", GATEWAY_CAPTCHA_SERVICE_URL=captchas.url)
+    captchas = shared_service("captcha-service")
+    return shared_service(
+        "gateway", GATEWAY_CAPTCHA_SERVICE_URL=captchas.url, GATEWAY_CAPTCHAS_PER_IP_PER_MINUTE="1000"
+    )
 
 
 ISSUE = "POST /api/v1/captchas HTTP/1.1\r\nHost:h\r\nConnection:close\r\nContent-Length:2\r\n"
