@@ -17,8 +17,8 @@ from sqlalchemy import Engine, create_engine, inspect, make_url, text
 from xdist.scheduler import LoadScopeScheduling
 
 import gateway  # noqa: F401 - before pytest takes the folder of that name for the package.
-from chassis.database import migrate
 from chassis.identity import GATEWAY, INTERNAL_TOKEN_HEADER, Caller, InternalTokens
+from chassis.migrations import migrate
 from local.redis_server import RedisServer
 
 ROOT = Path(__file__).parent

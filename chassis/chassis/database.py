@@ -1,4 +1,4 @@
-"""A database by its address: SQLite, MariaDB or PostgreSQL, with one transaction per use case and migrations."""
+"""A database by its address: SQLite, MariaDB or PostgreSQL, with one transaction per use case."""
 
 import threading
 import time
@@ -7,10 +7,8 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
-from alembic import command, context
-from alembic.config import Config
 from pydantic import AfterValidator, SecretStr
-from sqlalchemy import Connection, DateTime, Dialect, Engine, MetaData, TypeDecorator, create_engine, event, exc, text
+from sqlalchemy import Connection, DateTime, Dialect, Engine, TypeDecorator, create_engine, event, exc, text
 from sqlalchemy.dialects.mysql import DATETIME
 from sqlalchemy.engine import ExceptionContext, make_url
 from sqlalchemy.engine.interfaces import DBAPIConnection
@@ -236,6 +234,11 @@ def _bound_waiting(connection: Any, _entry: ConnectionPoolEntry) -> None:
     connection.wait = wait_within
 
 
+def migration_engine(url: str) -> Engine:
+    """Connect for a migration: one writer, and statements that may take an hour."""
+    return _engine(url, pool_size=1, migrating=True).execution_options(sqlite_begin="IMMEDIATE")
+
+
 def _prepare_sqlite(connection: DBAPIConnection, _entry: ConnectionPoolEntry) -> None:
     connection.isolation_level = None  # `_begin_sqlite` begins transactions.
     cursor = connection.cursor()
@@ -251,26 +254,3 @@ def _ignore_foreign_keys(connection: DBAPIConnection, _entry: ConnectionPoolEntr
 
 def _begin_sqlite(connection: Connection) -> None:
     connection.exec_driver_sql(f"BEGIN {connection.get_execution_options().get('sqlite_begin', 'DEFERRED')}")
-
-
-def migrate(url: str, *, scripts: str, revision: str = "head") -> None:
-    """Bring a database to a revision (``head``, a revision id, or ``base`` to undo all).
-
-    ``scripts`` names the package folder of a service's migrations, as ``user_service:migrations``.
-    """
-    config = Config(attributes={"url": url})
-    config.set_main_option("script_location", scripts)
-    config.set_main_option("path_separator", "os")
-    (command.downgrade if revision == "base" else command.upgrade)(config, revision)
-
-
-def run_migrations(metadata: MetaData) -> None:
-    """Run Alembic's migrations; the whole body of a service's ``migrations/env.py``."""
-    engine = _engine(context.config.attributes["url"], pool_size=1, migrating=True).execution_options(
-        sqlite_begin="IMMEDIATE"
-    )
-    with engine.connect() as connection:
-        context.configure(connection=connection, target_metadata=metadata, render_as_batch=True)
-        with context.begin_transaction():
-            context.run_migrations()
-    engine.dispose()

@@ -86,7 +86,10 @@ def endpoint(
     usual: list[type[errors.XinjingError]] = [errors.RequestInvalid, errors.InternalError]
     if access in (Access.SIGNED_IN, Access.ADMIN):
         usual.append(errors.Unauthenticated)
-    for status, kinds in _by_status([*usual, *failures]).items():
+    by_status: dict[int, list[type[errors.XinjingError]]] = {}
+    for kind in (*usual, *failures):
+        by_status.setdefault(kind.status, []).append(kind)
+    for status, kinds in by_status.items():
         responses[str(status)] = {
             "description": ", ".join(f"`{kind.code}`" for kind in kinds),
             "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}},
@@ -118,13 +121,6 @@ def media_answer(media_type: str) -> dict[str, Any]:
 
 def _allow(view: Callable[..., Any], access: Access, callers: frozenset[str] = frozenset()) -> None:
     view.access, view.callers = access, callers  # type: ignore[attr-defined]
-
-
-def _by_status(kinds: Iterable[type[errors.XinjingError]]) -> dict[int, list[type[errors.XinjingError]]]:
-    by_status: dict[int, list[type[errors.XinjingError]]] = {}
-    for kind in kinds:
-        by_status.setdefault(kind.status, []).append(kind)
-    return by_status
 
 
 def create_api(

@@ -13,8 +13,9 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import IntegrityError, StatementError
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
-from chassis.database import ConnectionBreaker, Database, UtcDateTime, checked_url, migrate, utc_now
+from chassis.database import ConnectionBreaker, Database, UtcDateTime, checked_url, utc_now
 from chassis.errors import DependencyUnavailable
+from chassis.migrations import migrate
 
 
 class Base(DeclarativeBase):
@@ -384,7 +385,7 @@ def test_other_addresses_are_refused_without_repeating_them(url: str) -> None:
 
 
 ENV = """
-from chassis.database import run_migrations
+from chassis.migrations import run_migrations
 from sqlalchemy import MetaData
 
 run_migrations(MetaData())

@@ -4,6 +4,7 @@ import ast
 import importlib
 import json
 import re
+import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from importlib.metadata import packages_distributions
@@ -158,6 +159,12 @@ def test_the_chassis_stays_small(root: Path) -> None:
     # 790 before addresses, settings and the care for what is away came from five services, 920 before unknown variables
     # are refused, clients are logged and what people paste is read as they see it.
     assert len(lines) < 980
+
+
+@pytest.mark.parametrize("package", ["user_service", "news_service"])
+def test_no_serving_process_holds_what_only_migrations_need(package: str) -> None:
+    found = f"import sys, {package}.app; print([name for name in ('alembic', 'mako') if name in sys.modules])"
+    assert subprocess.run([sys.executable, "-c", found], capture_output=True, text=True, check=True).stdout == "[]\n"
 
 
 # The packages and modules of a service, from the top floor to the ground floor. A module belongs to the longest name

@@ -5,7 +5,7 @@ from functools import partial
 import click
 from flask import Flask
 
-from chassis.database import Database, migrate, utc_now
+from chassis.database import Database, utc_now
 from chassis.dumps.command import install_import
 from chassis.service_client import ServiceClient
 from news_service.dumps.importing import import_files
@@ -26,6 +26,8 @@ def _install_setup(app: Flask, url: str) -> None:
     @app.cli.command("migrate")
     def migrate_database() -> None:
         """Bring the database to the newest revision."""
+        from chassis.migrations import migrate  # Alembic, which no serving process needs.
+
         migrate(url, scripts=MIGRATIONS)
         click.echo("The news database is at the newest revision.")
 

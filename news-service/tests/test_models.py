@@ -4,7 +4,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import create_engine, inspect
 
-from chassis.database import migrate
+from chassis.migrations import migrate
 from news_service.models import InfoComment
 
 

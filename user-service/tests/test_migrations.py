@@ -7,7 +7,7 @@ from alembic.migration import MigrationContext
 from pydantic import SecretStr
 from sqlalchemy import create_engine, inspect, text
 
-from chassis.database import migrate
+from chassis.migrations import migrate
 from user_service.app import MIGRATIONS, create_app
 from user_service.models import Base
 

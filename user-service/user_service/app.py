@@ -13,7 +13,7 @@ from flask import Response
 from flask_openapi3 import OpenAPI
 from redis import Redis
 
-from chassis.database import Database, migrate, utc_now
+from chassis.database import Database, utc_now
 from chassis.dumps.command import install_import
 from chassis.identity import InternalTokens
 from chassis.logs import configure_logs
@@ -323,6 +323,8 @@ def _migrate_command(url: str) -> click.Command:
     @click.option("--revision", default="head", show_default=True, help="A revision id, or base to undo all.")
     def migrate_command(revision: str) -> None:
         """Bring the database to a revision."""
+        from chassis.migrations import migrate  # Alembic, which no serving process needs.
+
         migrate(url, scripts=MIGRATIONS, revision=revision)
         click.echo(f"The user database is at {revision}.")
 

@@ -1,6 +1,6 @@
 """Alembic's entry."""
 
-from chassis.database import run_migrations
+from chassis.migrations import run_migrations
 from news_service.models import InfoComment
 
 run_migrations(InfoComment.metadata)

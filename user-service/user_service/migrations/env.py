@@ -1,6 +1,6 @@
-"""Alembic's entry; `chassis.database.migrate` runs it."""
+"""Alembic's entry; `chassis.migrations.migrate` runs it."""
 
-from chassis.database import run_migrations
+from chassis.migrations import run_migrations
 from user_service.models import Base
 
 run_migrations(Base.metadata)
