@@ -1,9 +1,10 @@
 """Refuses requests that a page of another site makes a browser send with the user's cookies."""
 
 from dataclasses import dataclass
+from functools import cached_property
 
 from chassis.errors import CrossSiteRefused
-from gateway.proxy_request import ProxyRequest, read_origin
+from gateway.proxy_request import Origin, ProxyRequest, read_origin
 
 
 @dataclass(frozen=True)
@@ -14,6 +15,10 @@ class SameSite:
     """
 
     allowed_origins: tuple[str, ...] = ()
+
+    @cached_property
+    def _allowed(self) -> frozenset[Origin | None]:
+        return frozenset(map(read_origin, self.allowed_origins))
 
     def require(self, request: ProxyRequest) -> None:
         """Refuse a request with a cookie session unless its headers show that it comes from our pages.
@@ -58,5 +63,4 @@ class SameSite:
         if request.header("Sec-Fetch-Site") == "same-origin":
             return True
         origin = read_origin(request.header("Origin"))  # A client's text; one that is no origin is none of ours.
-        allowed = [read_origin(known) for known in self.allowed_origins]
-        return origin is not None and (origin in request.own_origins or origin in allowed)
+        return origin is not None and (origin in request.own_origins or origin in self._allowed)

@@ -209,14 +209,14 @@ class Proxy:
         rule: Rule | None = None
         try:
             request = read_request(environ, client)
-            rule, address = self._find_rule(request), self._page_address(request)
-            if address is not None:
+            rule = self._find_rule(request)
+            if rule is not None:
+                response = self.forwarder.forward(rule, request, request_id)
+            elif (address := self._page_address(request)) is not None:
                 response = redirect_response(address)
-            elif rule is None:
+            else:
                 environ[ENVIRON_KEY] = request
                 return self.flask(environ, self._completing(start_response))
-            else:
-                response = self.forwarder.forward(rule, request, request_id)
         except _MethodRefused as error:
             response = problem_response(errors.MethodNotAllowed(), [("Allow", error.allow)])
         except XinjingError as error:

@@ -56,21 +56,6 @@ def snapshot(redis: Redis) -> dict[str, Any]:
 
 
 @pytest.fixture
-def age(redis: Redis) -> Callable[..., None]:
-    """Let the sends of every log be older by some seconds, and the cooldowns be over."""
-
-    def shift(seconds: float) -> None:
-        for key in redis.keys("sms:*"):
-            if redis.type(key) == "zset":
-                for send, at in redis.zrange(key, 0, -1, withscores=True):
-                    redis.zadd(key, {send: at - seconds * 1000})
-        for key in redis.keys("sms:cool:*"):
-            redis.delete(key)
-
-    return shift
-
-
-@pytest.fixture
 def count_before(redis: Redis) -> Callable[..., None]:
     """Write a counter as if it had counted before: in the running window, and in the next if a window ends now."""
 

@@ -51,21 +51,6 @@ def alarm(redis: Redis, now_ms: Callable[[], int]) -> Callable[..., None]:
     return begin
 
 
-@pytest.fixture
-def age(redis: Redis) -> Callable[[float], None]:
-    """Let every send be older by some seconds, and the cooldowns be over."""
-
-    def shift(seconds: float) -> None:
-        for key in redis.keys("sms:*"):
-            if redis.type(key) == "zset":
-                for send, at in redis.zrange(key, 0, -1, withscores=True):
-                    redis.zadd(key, {send: at - seconds * 1000})
-        for key in redis.keys("sms:cool:*"):
-            redis.delete(key)
-
-    return shift
-
-
 def test_without_an_alarm_nobody_needs_trust(codes: SmsCodes) -> None:
     reserve(codes)
     assert reason(codes, SAME_BLOCK, "192.0.2.1") == ""
