@@ -14,7 +14,7 @@ import pytest
 import yaml
 from pydantic_settings import BaseSettings
 
-from gateway.rules import RULES
+from gateway.routing.rules import RULES
 from news_service.dumps import authors
 from user_service.accounts import import_sql
 
@@ -170,6 +170,16 @@ def test_no_serving_process_holds_what_only_migrations_need(package: str) -> Non
 # The packages and modules of a service, from the top floor to the ground floor. A module belongs to the longest name
 # with which its own name begins. It may import modules of the same name and of the floors below.
 FLOORS: dict[str, list[set[str]]] = {
+    "gateway": [
+        {"app"},
+        {"classic", "docs"},
+        {"proxy"},
+        {"auth", "routing", "upstreams"},
+        {"proxy.request", "proxy.body"},
+        {"proxy.forwarded"},
+        {"settings"},
+        {"metrics"},
+    ],
     "sms_service": [
         {"app"},
         {"api", "commands", "worker"},
@@ -219,7 +229,7 @@ def test_no_module_imports_from_a_floor_above_its_own(root: Path, package: str) 
     floors = FLOORS[package]
     level = {entry: number for number, floor in enumerate(floors) for entry in floor}
     pairs = list(_imports_of_modules(root / package.replace("_", "-") / package))
-    assert len(pairs) > 100, "the imports were not read"
+    assert len(pairs) > 50, "the imports were not read"
     wrong = []
     for module, imported in pairs:
         source, target = _entry_of(module, floors), _entry_of(imported, floors)

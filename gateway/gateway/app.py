@@ -17,26 +17,28 @@ from chassis.self_test import check_start
 from chassis.service_client import READ_TIMEOUT_SECONDS, ServiceClient
 from chassis.settings import load_settings
 from chassis.web import MAX_BODY_BYTES, StrictJson, install_health, install_observation
-from gateway import routes
-from gateway.authentication import Authentication
+from gateway.auth.authentication import Authentication
+from gateway.auth.clocks import UserServiceClock
+from gateway.auth.cookies import SessionCookies
+from gateway.auth.csrf import SameSite
+from gateway.auth.internal_tokens import InternalTokenCache
+from gateway.auth.public_keys import PublicKeys
+from gateway.auth.revocations import Revocations
+from gateway.auth.token_refresh import TokenRefresh
+from gateway.auth.verifier import TokenVerifier
 from gateway.classic import routes as classic
 from gateway.classic.api import ClassicApi
-from gateway.clocks import UserServiceClock
-from gateway.cookies import SessionCookies
-from gateway.csrf import SameSite
-from gateway.error_pages import install_error_pages
-from gateway.forwarded import TrustedProxies
-from gateway.limits import AddressLimits
-from gateway.openapi import MergedDocument
-from gateway.proxy import Forwarder, InternalTokenCache, Proxy
-from gateway.public_keys import PublicKeys
-from gateway.responses import ResponsePolicy
-from gateway.revocations import Revocations
-from gateway.rules import RuleTable, Service
+from gateway.docs import routes
+from gateway.docs.openapi import MergedDocument
+from gateway.proxy.error_pages import install_error_pages
+from gateway.proxy.forwarded import TrustedProxies
+from gateway.proxy.forwarder import Forwarder
+from gateway.proxy.proxy import Proxy
+from gateway.proxy.responses import ResponsePolicy
+from gateway.routing.limits import AddressLimits
+from gateway.routing.rules import RuleTable, Service
 from gateway.settings import Settings
-from gateway.token_refresh import TokenRefresh
-from gateway.upstream import Timeouts, Upstream
-from gateway.verifier import TokenVerifier
+from gateway.upstreams.upstream import Timeouts, Upstream
 
 # Longer than the revocation thread waits inside Redis.
 _FEED_TIMEOUT_SECONDS = 3.0

@@ -23,11 +23,11 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from redis import Redis
 
-from gateway.forwarded import TrustedProxies
-from gateway.proxy_request import ProxyRequest, read_request
-from gateway.public_keys import PublicKeys, read_jwk_set
+from gateway.auth.public_keys import PublicKeys, read_jwk_set
+from gateway.auth.verifier import TokenVerifier
+from gateway.proxy.forwarded import TrustedProxies
+from gateway.proxy.request import ProxyRequest, read_request
 from gateway.settings import Settings
-from gateway.verifier import TokenVerifier
 from local.settings import free_ports
 
 KEY_ID = "test-key-1"

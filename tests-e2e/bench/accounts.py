@@ -22,8 +22,8 @@ from bench.effort import Effort, Tell
 from bench.logins import measure_logins
 from bench.rounds import CLIENTS, per_second, speed_and_cpu_ms
 from bench.table import Row, compare
-from gateway.public_keys import PublicKeys
-from gateway.verifier import TokenVerifier
+from gateway.auth.public_keys import PublicKeys
+from gateway.auth.verifier import TokenVerifier
 from local.settings import free_ports
 from stage.accounts import START_SECONDS, Accounts, running_accounts
 from stage.client import Client

@@ -8,8 +8,8 @@ from pydantic import ValidationError
 from chassis.errors import RequestRefused, TooManyRequests, UpstreamUnavailable
 from chassis.identity import Caller
 from chassis.service_client import ServiceClient
-from gateway.cookies import Tokens
-from gateway.proxy_request import ProxyRequest
+from gateway.auth.cookies import Tokens
+from gateway.proxy.request import ProxyRequest
 
 _PICTURE_ID = re.compile(r"[A-Za-z0-9-]{1,64}")
 

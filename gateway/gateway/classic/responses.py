@@ -11,7 +11,7 @@ from structlog import get_logger
 from werkzeug.exceptions import RequestEntityTooLarge
 
 from chassis.errors import BodyTooLarge, InternalError, XinjingError
-from gateway.cookies import SessionCookies
+from gateway.auth.cookies import SessionCookies
 
 log = get_logger(__name__)
 CSRF_COOKIE = "csrf_token"
@@ -55,7 +55,8 @@ def always_200(view: View) -> View:
 def with_csrf_cookie(response: Response) -> Response:
     """Set the cookie that classic frontends read and send back as ``X-CSRFToken``, if they do not have it.
 
-    It guards nothing: `gateway.csrf` does. Hex, because their reader cuts off trailing characters that are not words.
+    It guards nothing: `gateway.auth.csrf` does. Hex, because their reader cuts off trailing characters that are not
+    words.
     """
     if CSRF_COOKIE not in request.cookies:
         secure = svcs.flask.get(SessionCookies).is_secure

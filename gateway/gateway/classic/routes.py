@@ -6,14 +6,14 @@ from werkzeug.exceptions import ClientDisconnected
 
 from chassis.errors import BodyMalformed, RequestRefused, TooManyRequests, XinjingError
 from chassis.web import Access
-from gateway.authentication import Authentication
+from gateway.auth.authentication import Authentication
+from gateway.auth.cookies import SessionCookies, Tokens
+from gateway.auth.csrf import SameSite
 from gateway.classic.api import ClassicApi
 from gateway.classic.responses import ParametersMissing, always_200, classic_response, with_csrf_cookie
-from gateway.cookies import SessionCookies, Tokens
-from gateway.csrf import SameSite
-from gateway.limits import AddressLimits
-from gateway.proxy_request import ENVIRON_KEY, ProxyRequest
-from gateway.rules import Limit
+from gateway.proxy.request import ENVIRON_KEY, ProxyRequest
+from gateway.routing.limits import AddressLimits
+from gateway.routing.rules import Limit
 
 _PICTURE_ID_NAMES = ("imageCodeId", "code_id", "cur_id", "image_Code", "image_code_id")
 _PICTURE_COST = 2  # Programs read classic pictures more often, so an address gets half as many.

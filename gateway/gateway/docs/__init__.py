@@ -1,0 +1,1 @@
+"""The pages of the gateway itself: the merged API document, Swagger UI, the SMS inbox."""

@@ -1,0 +1,1 @@
+"""The path that every request takes: read it, decide by its rule, forward it, answer."""

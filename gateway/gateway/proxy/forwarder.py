@@ -1,0 +1,127 @@
+"""Forwards a request that a rule names to its service, and the service's response to the client."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from pydantic import ValidationError
+from structlog.contextvars import bind_contextvars
+
+from chassis.errors import InternalTokenRefused, ServiceRefused, UpstreamUnavailable, XinjingError
+from chassis.web import Access
+from gateway.auth.authentication import Authentication, AuthResult
+from gateway.auth.cookies import SessionCookies, Tokens
+from gateway.auth.csrf import SameSite
+from gateway.auth.internal_tokens import InternalTokenCache
+from gateway.auth.token_refresh import with_cookie_token
+from gateway.proxy.body import SMALL_BYTES, Body, read_body
+from gateway.proxy.request import ProxyRequest, request_headers
+from gateway.proxy.responses import ProxyResponse, problem_response, response_headers
+from gateway.routing.limits import AddressLimits
+from gateway.routing.rules import Effect, Rule, Service
+from gateway.upstreams.upstream import Upstream, UpstreamRequest, UpstreamResponse
+
+# A service that refuses the gateway has not refused the user: the client gets neither this 401 nor this 403.
+_BETWEEN_SERVICES = tuple(f'"{kind.code}"'.encode() for kind in (InternalTokenRefused, ServiceRefused))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Forwarder:
+    """Forwards a request that a rule names to its service, and the service's response to the client.
+
+    The order is fixed: body cap, who sends it, access, limit, service, cookies. Nothing is charged or sent before it
+    is known that the sender may do what the rule says.
+    """
+
+    upstreams: Mapping[Service, Upstream]
+    authentication: Authentication
+    cookies: SessionCookies
+    same_site: SameSite
+    limits: AddressLimits
+    internal_tokens: InternalTokenCache
+
+    def forward(self, rule: Rule, request: ProxyRequest, request_id: str) -> ProxyResponse:
+        """Answer one request; errors of the sender's side and of the service's side become problems.
+
+        Raises:
+            XinjingError: what refuses the request before it is known who sends it.
+        """
+        body = read_body(request.environ, cap_bytes=rule.body_cap_bytes)
+        auth = self._authenticate(rule, request)
+        if auth.identity is not None:
+            bind_contextvars(user_id=auth.identity.user_id)
+        try:
+            auth.require(rule.access)
+            if rule.limit is not None:
+                self.limits.charge(rule.limit, request.client.ip)
+            if rule.effect is Effect.REFRESHES:
+                body, request = with_cookie_token(body, request, self.cookies, self.same_site)
+            response = self._exchange(rule, request, auth, body, request_id)
+        except XinjingError as error:
+            response = problem_response(error)
+        # Refreshed or cleared cookies belong on refusals too, or the browser would send the used ones again.
+        if not response.set_cookies:
+            response.set_cookies.extend(auth.set_cookies)
+        return response
+
+    def _authenticate(self, rule: Rule, request: ProxyRequest) -> AuthResult:
+        if rule.effect in (Effect.STARTS, Effect.REFRESHES):
+            self.same_site.refuse_other_sites(request)
+        if rule.access is Access.PUBLIC:
+            return AuthResult()
+        return self.authentication.authenticate(request, rule.access)
+
+    def _exchange(
+        self, rule: Rule, request: ProxyRequest, auth: AuthResult, body: Body, request_id: str
+    ) -> ProxyResponse:
+        headers = request_headers(
+            request,
+            internal_token=self.internal_tokens.token_for(rule.service, auth.identity),
+            request_id=request_id,
+            strip_cookies=self.cookies.without_session,
+        )
+        upstream_request = UpstreamRequest(request.method, request.target.raw, headers, body)
+        received = self.upstreams[rule.service].send_request(upstream_request)
+        try:
+            response = self._to_response(received)
+            self._apply_effect(rule, request, auth, response)
+        except BaseException:
+            received.close()
+            raise
+        return response
+
+    def _to_response(self, received: UpstreamResponse) -> ProxyResponse:
+        headers = response_headers(received.headers, status=received.status)
+        response = ProxyResponse(received.status, headers, received, received.reason)
+        # A short body is read before the status is sent, so that one that breaks off can still become a 502.
+        if received.content_length is not None and received.content_length <= SMALL_BYTES:
+            text = received.read_whole(SMALL_BYTES)
+            if received.status in (401, 403) and any(code in text for code in _BETWEEN_SERVICES):
+                raise UpstreamUnavailable("The service does not accept the gateway.")
+            response.body = [text]
+        else:
+            received.await_first()
+        return response
+
+    def _apply_effect(self, rule: Rule, request: ProxyRequest, auth: AuthResult, response: ProxyResponse) -> None:
+        cookies: list[str] = []
+        if rule.effect is Effect.ENDS:
+            if response.status < 300 and auth.identity is not None:
+                self.authentication.end_session(auth.identity)
+                cookies = self.cookies.clear_session(request)
+        elif rule.effect is not Effect.NONE and response.status in (200, 201):
+            cookies = self.cookies.write_session(_read_tokens(response), request)
+            if auth.identity is not None:
+                self.authentication.end_session(auth.identity)
+        elif rule.effect is Effect.REFRESHES and response.status == 401:
+            cookies = self.cookies.clear_session(request)
+        if cookies and self.cookies.are_wanted(request):
+            response.set_cookies.extend(cookies)
+
+
+def _read_tokens(response: ProxyResponse) -> Tokens:
+    text = b"".join(response.body)
+    response.body = [text]
+    try:
+        return Tokens.model_validate_json(text)
+    except ValidationError as error:
+        raise UpstreamUnavailable("The answer holds no tokens.") from error

@@ -1,0 +1,1 @@
+"""Which requests are forwarded, to whom, and how often."""
