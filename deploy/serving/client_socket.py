@@ -22,6 +22,7 @@ class ClientSocket(socket.socket):
         super().__init__(accepted.family, accepted.type, accepted.proto, fileno=accepted.detach())
         super().settimeout(0)
         self.outbox = bytearray()
+        self._held = b""
         self.read_by = 0.0  # Monotonic time.
         self._waiting_writers = waiting_writers
 
@@ -58,11 +59,19 @@ class ClientSocket(socket.socket):
         Raises:
             TimeoutError: the rest is too much to keep, and the client did not read.
         """
+        if self._held:
+            data, self._held = b"".join((self._held, data)), b""
+        if not data:
+            return
         sent = 0 if self.outbox else self.send_now(data)
         if sent < len(data):
             self.outbox += memoryview(data)[sent:]
         if len(self.outbox) > OUTBOX_BYTES:
             self._wait_for_reader()
+
+    def hold(self, data: bytes) -> None:
+        """Keep bytes that `sendall` sends with those that follow."""
+        self._held += data
 
     def send_now(self, data: Any) -> int:
         """Send without waiting, and return how many bytes were taken."""

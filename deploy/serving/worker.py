@@ -27,7 +27,7 @@ from gunicorn.workers.gthread import TConn, ThreadWorker  # type: ignore[import-
 
 from chassis.errors import DependencyUnavailable, RequestTimeout, XinjingError
 from serving.client_socket import SEND_SECONDS, ClientSocket
-from serving.messages import Request
+from serving.messages import Request, Response, Settings, make_environ
 from serving.refusals import answer_refusal, refusal_of
 from serving.request_parts import HEAD_BYTES, RequestParts
 
@@ -69,6 +69,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        self.cfg: Any = Settings(self.cfg)
         self._most_connections: int = self.cfg.worker_connections
         self.worker_connections = sys.maxsize
         self._waiting: dict[Connection, None] = {}  # Those in the poller, the oldest first.
@@ -223,10 +224,13 @@ class Worker(ThreadWorker):  # type: ignore[misc]
             self._close(conn)
 
     def _keepalive_after(self, conn: Connection, keepalive: bool) -> bool:
+        request, conn.parser.mesg = conn.parser.mesg, None
+        if not keepalive or request.body.is_read:
+            return keepalive
         # What was collected is here. No thread waits for the rest of a large body that its operation did not read.
-        seconds = _REST_SECONDS if conn.is_large else BODY_SECONDS
+        seconds, conn.parser.mesg = _REST_SECONDS if conn.is_large else BODY_SECONDS, request
         try:
-            return keepalive and conn.parser.finish_body(deadline=time.monotonic() + seconds, max_bytes=sys.maxsize)
+            return bool(conn.parser.finish_body(deadline=time.monotonic() + seconds, max_bytes=sys.maxsize))
         except XinjingError:  # The answer is sent; a second one would be taken for that of the next request.
             return False
 
@@ -246,6 +250,33 @@ class Worker(ThreadWorker):  # type: ignore[misc]
             return
         answer_refusal(conn.sock, conn.client, error, request=None, cause=error)
         self._linger(conn)
+
+    def handle_request(self, req: Request, conn: Connection) -> bool:
+        """Have the app answer one request, and tell whether the connection goes on.
+
+        Raises:
+            StopIteration: the app broke off a response whose begin is sent; the client must see that.
+        """
+        response = Response(req, conn.sock, conn.cfg)
+        if not self.alive:
+            response.force_close()
+        try:
+            body = self.wsgi(make_environ(req, conn.client, conn.server, conn.cfg), response.start_response)
+            try:
+                for part in body:
+                    response.write(part)
+                response.close()
+            finally:
+                if hasattr(body, "close"):
+                    body.close()
+        except OSError:
+            raise
+        except (Exception, SystemExit):  # SystemExit: the arbiter ends a worker that does not beat.
+            if not response.headers_sent:
+                raise
+            self.log.exception("Error handling request")
+            raise StopIteration from None
+        return not response.should_close()
 
     def handle_error(self, req: Any, client: ClientSocket, addr: Any, exc: Exception) -> None:
         """Answer a request that is no HTTP, is too long, or broke inside gunicorn; the connection ends with it."""
