@@ -373,7 +373,7 @@ def _spawn(ports: tuple[int, int], folder: Path, settings: dict[str, str]) -> su
 
 
 def _await_ready(gateway: Gateway, process: subprocess.Popen[bytes]) -> None:
-    end = time.monotonic() + 20
+    end = time.monotonic() + 60
     while time.monotonic() < end and process.poll() is None:
         try:
             if gateway.ask("GET", "/readyz").status == 200:

@@ -8,6 +8,7 @@ may be larger than `MAX_BODY_BYTES`, is passed on in steps.
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING
 from urllib.parse import unquote_to_bytes, urlsplit
 
@@ -33,15 +34,17 @@ _DEFAULT_PORTS = {"http": 80, "https": 443}
 _HEADER_LINES = "xinjing.header_lines"
 # gunicorn bounds each line; this bounds those of one name together.
 _LONGEST_HEADER = 8190
+_NONE: frozenset[str] = frozenset()
 # RFC 9110 7.6.1.
 HOP_BY_HOP = frozenset(
     ["connection", "keep-alive", "proxy-connection", "transfer-encoding", "te", "trailer", "upgrade"]
 ).union(["proxy-authenticate", "proxy-authorization"])
 # The internal token replaces credentials; the gateway writes addresses and the framing of the body itself.
-_NEVER_FROM_CLIENTS = frozenset(
+_NEVER_FROM_CLIENTS = HOP_BY_HOP.union(
     ["authorization", "cookie", "expect", "host", "content-length", "forwarded", "x-real-ip", "via", "x-request-id"]
 )
 _NEVER_PREFIXES = ("x-internal-", "x-user-", "x-forwarded-")
+_DOT_SEGMENT = re.compile(r"/\.{1,2}(?:;[^/]*)?(?:/|$)")
 # The steps of an upload, and of a response.
 SMALL_BYTES = 64 * 1024
 
@@ -105,7 +108,7 @@ def read_request(environ: "WSGIEnvironment", client: Client) -> ProxyRequest:
         NotFound: the path is internal.
         HeadersTooLarge: a header is longer than the services behind read.
     """
-    if any(len(value) > _LONGEST_HEADER for key, value in environ.items() if key.startswith("HTTP_")):
+    if max(map(len, [value for key, value in environ.items() if key.startswith("HTTP_")]), default=0) > _LONGEST_HEADER:
         raise HeadersTooLarge
     host = str(environ.get("HTTP_HOST", ""))
     if not is_host(host) or not is_host(client.host):
@@ -149,7 +152,7 @@ def request_headers(
 
 def listed_headers(connection: str) -> frozenset[str]:
     """Return the names in a Connection header, which are hop-by-hop as well."""
-    return frozenset(name.strip().lower() for name in connection.split(",") if name.strip())
+    return frozenset([name.strip().lower() for name in connection.split(",") if name.strip()]) if connection else _NONE
 
 
 def read_origin(address: str) -> Origin | None:
@@ -167,6 +170,7 @@ def read_origin(address: str) -> Origin | None:
     return parts.scheme, parts.hostname, port or _DEFAULT_PORTS[parts.scheme]
 
 
+@lru_cache(2048)
 def read_target(raw: str) -> Target:
     """Check a request target.
 
@@ -179,9 +183,8 @@ def read_target(raw: str) -> Target:
         raise NotFound
     if not _TARGET.fullmatch(raw) or _BAD_PERCENT.search(path) or _BAD_ENCODED.search(path):
         raise RequestRefused("The path is not acceptable.")
-    for segment in _decode(path).split("/"):
-        if segment.partition(";")[0] in (".", ".."):
-            raise RequestRefused("The path is not acceptable.")
+    if _DOT_SEGMENT.search(_decode(path)):
+        raise RequestRefused("The path is not acceptable.")
     return Target(raw, path)
 
 
@@ -223,4 +226,4 @@ def _client_headers(request: ProxyRequest) -> Iterator[tuple[str, str]]:
 
 
 def _is_dropped(name: str, listed: frozenset[str]) -> bool:
-    return name in HOP_BY_HOP or name in _NEVER_FROM_CLIENTS or name in listed or name.startswith(_NEVER_PREFIXES)
+    return name in _NEVER_FROM_CLIENTS or name in listed or name.startswith(_NEVER_PREFIXES)

@@ -68,8 +68,8 @@ def response_headers(headers: Headers, *, status: int) -> Headers:
     """Write the head for the client: the service's headers, each line as it came."""
     listed = listed_headers(",".join(value for name, value in headers if name.lower() == "connection"))
     drop = HOP_BY_HOP | listed | {"x-request-id"} | ({"content-length"} if status == 204 else set())
-    kept = [(name, value) for name, value in headers if name.lower() not in drop]
-    return [(name, value) for name, value in kept if not name.lower().startswith("x-internal-")]
+    lines = [(line, line[0].lower()) for line in headers]
+    return [line for line, name in lines if name not in drop and not name.startswith("x-internal-")]
 
 
 def problem_response(error: XinjingError, extra: Headers | None = None) -> ProxyResponse:

@@ -5,7 +5,6 @@ inside a header and a blank inside its name, and understands a chunk of ``0x5`` 
 """
 
 import re
-import select
 import socket
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -15,8 +14,9 @@ from gateway.proxy.request import Headers
 
 _STEP_BYTES = 64 * 1024
 _MOST_HEAD_BYTES = 64 * 1024  # Also of interim answers and the last head together, and of a trailer.
-_STATUS_LINE = re.compile(rb"HTTP/1\.([0-9]) ([1-9][0-9]{2})(?: ([\t\x20-\x7e\x80-\xff]*))?")
-_HEADER_LINE = re.compile(rb"([!#$%&'*+\-.^_`|~0-9A-Za-z]+):[\t ]*([\t\x20-\x7e\x80-\xff]*?)[\t ]*")
+_TEXT = r"[\t\x20-\x7e\x80-\xff]*"
+_STATUS_LINE = re.compile(rf"HTTP/1\.([0-9]) ([1-9][0-9]{{2}})(?: ({_TEXT}))?\r\n")
+_HEADER_LINE = re.compile(rf"([!#$%&'*+\-.^_`|~0-9A-Za-z]+):({_TEXT})\r\n")
 _LENGTH = re.compile(r"[0-9]{1,18}")
 _CHUNK_SIZE = re.compile(rb"([0-9a-fA-F]{1,15})[\t ]*(?:;[\t\x20-\x7e\x80-\xff]*)?")
 
@@ -49,14 +49,22 @@ class ServiceConnection:
         self._socket = socket.create_connection((host, port), connect_seconds)
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._socket.settimeout(read_seconds)
+        self._read_seconds = read_seconds
         self._received = bytearray()
 
     @property
     def is_idle(self) -> bool:
         """Whether it is open, with nothing to read: such bytes would belong to no request."""
-        poll = select.poll()
-        poll.register(self._socket, select.POLLIN)
-        return not self._received and not poll.poll(0)
+        self._socket.settimeout(0)
+        try:
+            self._socket.recv(1, socket.MSG_PEEK)  # Bytes, or the end.
+        except BlockingIOError:
+            return not self._received
+        except OSError:
+            pass
+        finally:
+            self._socket.settimeout(self._read_seconds)
+        return False
 
     def close(self) -> None:
         """Close the connection; it may be closed already."""
@@ -69,9 +77,10 @@ class ServiceConnection:
             lines.append("Transfer-Encoding: chunked")
         elif body.length or method in ("POST", "PUT", "PATCH"):
             lines.append(f"Content-Length: {body.length}")
-        if any("\r" in line or "\n" in line for line in lines):
+        text = "\r\n".join([*lines, "", ""])
+        if not text.count("\r") == text.count("\n") == len(lines) + 1:
             raise ValueError("A header holds a line end.")
-        head = "\r\n".join([*lines, "", ""]).encode("latin-1")
+        head = text.encode("latin-1")
         if isinstance(body.chunks, bytes):
             self._socket.sendall(head + body.chunks)
             return
@@ -85,15 +94,14 @@ class ServiceConnection:
         """Read the head of the answer to ``method``; interim answers before it are skipped (RFC 9110 15.2)."""
         left = _MOST_HEAD_BYTES
         while True:
-            line = self._read_line(left)
-            status_line = _STATUS_LINE.fullmatch(line)
-            if status_line is None or status_line[2] == b"101":
+            text = self._read_head_text(left)
+            status_line = _STATUS_LINE.match(text)
+            if status_line is None or status_line[2] == "101":
                 raise ResponseMalformed("status line")
-            lines = self._read_lines(left - len(line))
-            head = _read_head(method, status_line, lines)
-            if head.status >= 200:
-                return head
-            left -= sum(len(each) + 2 for each in (line, *lines, b""))
+            if status_line[2][0] != "1":
+                return _read_head(method, status_line, _read_headers(text, status_line.end()))
+            _read_headers(text, status_line.end())
+            left -= len(text)
 
     def read_body(self, head: ResponseHead) -> Iterator[bytes]:
         """Return the body's bytes as soon as some arrive, at most 64 KiB at once."""
@@ -112,7 +120,7 @@ class ServiceConnection:
                 raise ResponseMalformed("chunk size")
             size = int(size_line[1], 16)
             if not size:
-                self._read_lines(_MOST_HEAD_BYTES)  # The trailer.
+                self._read_trailer()
                 return
             yield from self._read_exactly(size)
             if self._read_line(_MOST_HEAD_BYTES):
@@ -126,13 +134,23 @@ class ServiceConnection:
             left -= len(part)
             yield part
 
-    def _read_lines(self, most_bytes: int) -> list[bytes]:
-        """Read the lines before an empty one."""
-        lines = []
-        while line := self._read_line(most_bytes):
-            most_bytes -= len(line) + 2
-            lines.append(line)
-        return lines
+    def _read_head_text(self, most_bytes: int) -> str:
+        """Read a head with the empty line at its end; what will never have one is refused at once."""
+        received, searched_from = self._received, 0
+        while (end := received.find(b"\r\n\r\n", searched_from)) < 0:
+            searched_from = max(0, len(received) - 3)
+            is_http = b"HTTP/1.".startswith(received[:7]) and received.count(b"\n") == received.count(b"\r\n")
+            if len(received) > most_bytes or not is_http:
+                raise ResponseMalformed("head")
+            self._receive_more()
+        if end + 4 > most_bytes:
+            raise ResponseMalformed("head")
+        return self._take(end + 4).decode("latin-1")
+
+    def _read_trailer(self) -> None:
+        left = _MOST_HEAD_BYTES
+        while line := self._read_line(left):
+            left -= len(line) + 2
 
     def _read_line(self, most_bytes: int) -> bytes:
         """Read a line without its end. A lone line feed ends no line, and stands in none."""
@@ -162,25 +180,36 @@ class ServiceConnection:
         return bool(data)
 
 
-def _read_head(method: str, status_line: re.Match[bytes], lines: list[bytes]) -> ResponseHead:
+def _read_headers(head: str, begin: int) -> Headers:
     headers: Headers = []
-    for line in lines:
-        found = _HEADER_LINE.fullmatch(line)
-        if found is None:
-            raise ResponseMalformed("header")
-        headers.append((found[1].decode("latin-1"), found[2].decode("latin-1")))
-    is_http_1_0, status = status_line[1] == b"0", int(status_line[2])
-    lengths, codings = _values(headers, "content-length"), _values(headers, "transfer-encoding")
+    while found := _HEADER_LINE.match(head, begin):
+        headers.append((found[1], found[2].strip("\t ")))
+        begin = found.end()
+    if begin != len(head) - 2:  # Something before the empty line is no header.
+        raise ResponseMalformed("header")
+    return headers
+
+
+def _read_head(method: str, status_line: re.Match[str], headers: Headers) -> ResponseHead:
+    is_http_1_0, status = status_line[1] == "0", int(status_line[2])
+    lengths, codings, options = [], [], ""
+    for name, value in headers:
+        match name.lower():
+            case "content-length":
+                lengths.append(value)
+            case "transfer-encoding":
+                codings.append(value)
+            case "connection":
+                options = f"{options},{value.lower()}"
     _check_framing(lengths, codings, is_http_1_0=is_http_1_0)
     has_body = method != "HEAD" and status not in (204, 304)
-    options = ",".join(_values(headers, "connection")).lower().split(",")
     return ResponseHead(
         status=status,
-        reason=(status_line[3] or b"").decode("latin-1").strip(),
+        reason=(status_line[3] or "").strip(),
         headers=headers,
         content_length=0 if not has_body else int(lengths[0]) if lengths else None,
         is_chunked=has_body and bool(codings),
-        is_last=is_http_1_0 or "close" in [option.strip() for option in options],
+        is_last=is_http_1_0 or "close" in [option.strip() for option in options.split(",")],
     )
 
 
@@ -189,7 +218,3 @@ def _check_framing(lengths: list[str], codings: list[str], *, is_http_1_0: bool)
         raise ResponseMalformed("length")
     if codings and (lengths or is_http_1_0 or [coding.lower() for coding in codings] != ["chunked"]):
         raise ResponseMalformed("framing")
-
-
-def _values(headers: Headers, lower_name: str) -> list[str]:
-    return [value for name, value in headers if name.lower() == lower_name]
