@@ -1,6 +1,7 @@
-"""gunicorn for every HTTP service: gthread, one public and one metrics address, JSON logs, a bounded drain, problems.
+"""gunicorn for every HTTP service: one public and one metrics address, JSON logs, a bounded drain, problems.
 
-Variables: SERVICE (``captcha-service``), BIND_HOST, PORT, METRICS_PORT, WEB_CONCURRENCY (workers), THREADS.
+Variables: SERVICE (``captcha-service``), BIND_HOST, PORT, METRICS_PORT, WEB_CONCURRENCY (workers), THREADS
+(requests in work at the same time, in each worker).
 """
 
 import logging
@@ -37,10 +38,11 @@ from chassis.logs import line_processors  # noqa: E402
 wsgi_app = f"{os.environ['SERVICE'].replace('-', '_')}.app:create_app()"
 _host = os.environ.get("BIND_HOST", "127.0.0.1")
 bind = [f"{_host}:{os.environ.get('PORT', '8000')}", f"{_host}:{os.environ.get('METRICS_PORT', '9100')}"]
-worker_class = "serving.worker.Worker"
+_is_gateway = os.environ["SERVICE"] == "gateway"
+worker_class = "serving.greenlets.GreenletWorker" if _is_gateway else "serving.worker.Worker"
 worker_connections = 8192
 workers = int(os.environ.get("WEB_CONCURRENCY", "1"))
-threads = int(os.environ.get("THREADS", "8"))
+threads = int(os.environ.get("THREADS", "256" if _is_gateway else "8"))
 
 # The gateway keeps an idle connection for a shorter time, so that it never uses one that gunicorn is closing.
 keepalive = 75
@@ -52,7 +54,7 @@ worker_tmp_dir = "/dev/shm" if os.path.isdir("/dev/shm") else None
 http_parser = "python"
 header_map = "drop"  # A header with an underscore could be taken for another one; it does not arrive, as at nginx.
 # What passes the gateway must pass the services: it adds a few headers, and a space behind the colon.
-limit_request_fields, limit_request_field_size = (100, 8190) if os.environ["SERVICE"] == "gateway" else (128, 16_380)
+limit_request_fields, limit_request_field_size = (100, 8190) if _is_gateway else (128, 16_380)
 forwarded_allow_ips = ""
 control_socket_disable = True
 
@@ -73,7 +75,12 @@ logconfig_dict = {
 
 
 def post_fork(server, worker):  # noqa: ARG001
-    """Let a worker write the lines of requests in batches, which all other lines flush, also gunicorn's own."""
+    """Prepare greenlets where there are some, and let a worker write the lines of requests in batches.
+
+    All other lines flush the batch, also gunicorn's own.
+    """
+    if hasattr(worker, "patch"):
+        worker.patch()
     from serving.log_lines import LineBatch
 
     sys.stderr = LineBatch(sys.stderr)
