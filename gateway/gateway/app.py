@@ -26,6 +26,7 @@ from gateway.auth.public_keys import PublicKeys
 from gateway.auth.revocations import Revocations
 from gateway.auth.token_refresh import TokenRefresh
 from gateway.auth.verifier import TokenVerifier
+from gateway.cache.cache import MicroCache
 from gateway.classic import routes as classic
 from gateway.classic.api import ClassicApi
 from gateway.docs import routes
@@ -48,20 +49,25 @@ _LOGIN_TIMEOUT_SECONDS = 15.0
 
 @dataclass(frozen=True)
 class Threads:
-    """The two threads of a worker process."""
+    """The threads of a worker process."""
 
     keys: PublicKeys
     revocations: Revocations
+    cache: MicroCache | None
 
     def start(self) -> None:
-        """Start both."""
+        """Start all."""
         self.keys.start()
         self.revocations.start()
+        if self.cache is not None:
+            self.cache.refreshes.start()
 
     def stop(self) -> None:
-        """End both and wait for them."""
+        """End all and wait for them."""
         self.keys.stop()
         self.revocations.stop()
+        if self.cache is not None:
+            self.cache.refreshes.stop()
 
 
 def create_app(settings: Settings | None = None) -> Flask:
@@ -86,7 +92,8 @@ def create_app(settings: Settings | None = None) -> Flask:
         lost_seconds=settings.revocations_lost_seconds,
         on_new_keys=keys.refresh_soon,
     )
-    forwarder = _forwarder(settings, tokens, keys, revocations, TokenRefresh(clients[Service.USER]))
+    policy = ResponsePolicy(strict_transport=settings.cookies_secure)
+    forwarder = _forwarder(settings, tokens, _authentication(settings, keys, revocations, clients), policy)
     _register(app, clients, forwarder)
     # Readiness is our own: a service that is away must not take the gateway away with it.
     svcs.flask.register_value(app, PublicKeys, keys, ping=PublicKeys.ping)
@@ -95,13 +102,13 @@ def create_app(settings: Settings | None = None) -> Flask:
     proxy = Proxy(
         flask=app.wsgi_app,
         error_pages=install_error_pages(app),
-        policy=ResponsePolicy(strict_transport=settings.cookies_secure),
+        policy=policy,
         rules=RuleTable(),
         proxies=proxies,
         forwarder=forwarder,
     )
     app.wsgi_app = MetricsMiddleware(proxy, settings.metrics_port)  # type: ignore[method-assign]
-    app.extensions["threads"] = threads = Threads(keys, revocations)
+    app.extensions["threads"] = threads = Threads(keys, revocations, forwarder.cache)
     threads.start()
     return app
 
@@ -122,18 +129,22 @@ def _flask_app(remarks: Callable[[], dict[str, str]]) -> Flask:
     return app
 
 
-def _forwarder(
-    settings: Settings, tokens: InternalTokens, keys: PublicKeys, revocations: Revocations, refresh: TokenRefresh
-) -> Forwarder:
-    cookies = SessionCookies(is_secure=settings.cookies_secure, session_days=settings.session_days)
-    same_site = SameSite(settings.allowed_origins)
-    authentication = Authentication(
+def _authentication(
+    settings: Settings, keys: PublicKeys, revocations: Revocations, clients: dict[Service, ServiceClient]
+) -> Authentication:
+    return Authentication(
         verifier=TokenVerifier(keys, issuer=settings.token_issuer, audience=settings.token_audience),
         revocations=revocations,
-        token_refresh=refresh,
-        cookies=cookies,
-        same_site=same_site,
+        token_refresh=TokenRefresh(clients[Service.USER]),
+        cookies=SessionCookies(is_secure=settings.cookies_secure, session_days=settings.session_days),
+        same_site=SameSite(settings.allowed_origins),
     )
+
+
+def _forwarder(
+    settings: Settings, tokens: InternalTokens, authentication: Authentication, policy: ResponsePolicy
+) -> Forwarder:
+    cookies = authentication.cookies
     timeouts = Timeouts(
         connect=settings.upstream_connect_seconds,
         read=settings.upstream_read_seconds,
@@ -144,9 +155,14 @@ def _forwarder(
         upstreams={service: Upstream(service, address, timeouts=timeouts) for service, address in addresses},
         authentication=authentication,
         cookies=cookies,
-        same_site=same_site,
+        same_site=authentication.same_site,
         limits=AddressLimits(settings),
         internal_tokens=InternalTokenCache(tokens),
+        cache=(
+            MicroCache(most_bytes=settings.cache_bytes, cookies=cookies, policy=policy)
+            if settings.cache_bytes
+            else None
+        ),
     )
 
 

@@ -13,6 +13,9 @@ FORWARDED_IGNORED_AT = Gauge(
     "When forwarded headers were ignored last.",
     multiprocess_mode="mostrecent",
 )
+CACHE_REQUESTS = Counter("gateway_cache_requests_total", "Reads that may be answered from the cache.", ["result"])
+CACHE_BYTES = Gauge("gateway_cache_bytes", "Memory that stored answers take.", multiprocess_mode="livesum")
+CACHE_ENTRIES = Gauge("gateway_cache_entries", "Addresses with stored answers.", multiprocess_mode="livesum")
 REFRESHES = Counter("gateway_cookie_refreshes_total", "Cookie sessions renewed on the way.", ["outcome"])
 VERIFIED = Counter("gateway_tokens_verified_total", "Access tokens looked at.", ["outcome"])
 CLOCK_DIFFERENCE = Gauge(

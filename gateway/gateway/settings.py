@@ -34,6 +34,9 @@ class Settings(BaseSettings):
     # From the first byte of a response to its last; a response that takes longer is cut off.
     upstream_body_seconds: float = Field(default=120.0, gt=0, le=3600)
 
+    # What each worker process keeps of answers that everybody may get; 0: nothing is stored.
+    cache_bytes: int = Field(default=32 * 1024 * 1024, ge=0, le=4 * 1024**3)
+
     token_issuer: str = "xinjing"
     token_audience: str = "xinjing"
     # Beyond this age of the revocation feed, requests that change something are refused for signed-in users ...

@@ -460,9 +460,9 @@ def make_settings(redis_url: str) -> Callable[..., Settings]:
 def make_request() -> Callable[..., ProxyRequest]:
     """Make a request to ``http://shop.example/``; headers are given by keyword: ``Sec_Fetch_Site="none"``."""
 
-    def make(method: str = "GET", **headers: str) -> ProxyRequest:
+    def make(method: str = "GET", target: str = "/", **headers: str) -> ProxyRequest:
         environ = {
-            **{"REQUEST_METHOD": method, "RAW_URI": "/", "REMOTE_ADDR": "9.9.9.9", "wsgi.url_scheme": "http"},
+            **{"REQUEST_METHOD": method, "RAW_URI": target, "REMOTE_ADDR": "9.9.9.9", "wsgi.url_scheme": "http"},
             **{"HTTP_HOST": "shop.example"},
             **{f"HTTP_{name.upper()}": value for name, value in headers.items()},
         }

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 
 from pydantic import ValidationError
 from structlog.contextvars import bind_contextvars
@@ -13,6 +14,8 @@ from gateway.auth.cookies import SessionCookies, Tokens
 from gateway.auth.csrf import SameSite
 from gateway.auth.internal_tokens import InternalTokenCache
 from gateway.auth.token_refresh import with_cookie_token
+from gateway.cache.cache import MicroCache
+from gateway.cache.fetches import Fetch
 from gateway.proxy.body import SMALL_BYTES, Body, read_body
 from gateway.proxy.request import ProxyRequest, request_headers
 from gateway.proxy.responses import ProxyResponse, problem_response, response_headers
@@ -28,8 +31,8 @@ _BETWEEN_SERVICES = tuple(f'"{kind.code}"'.encode() for kind in (InternalTokenRe
 class Forwarder:
     """Forwards a request that a rule names to its service, and the service's response to the client.
 
-    The order is fixed: body cap, who sends it, access, limit, service, cookies. Nothing is charged or sent before it
-    is known that the sender may do what the rule says.
+    The order is fixed: body cap, who sends it, access, limit, cache, service, cookies. Nothing is charged or sent
+    before it is known that the sender may do what the rule says.
     """
 
     upstreams: Mapping[Service, Upstream]
@@ -38,6 +41,7 @@ class Forwarder:
     same_site: SameSite
     limits: AddressLimits
     internal_tokens: InternalTokenCache
+    cache: MicroCache | None
 
     def forward(self, rule: Rule, request: ProxyRequest, request_id: str) -> ProxyResponse:
         """Answer one request; errors of the sender's side and of the service's side become problems.
@@ -73,21 +77,34 @@ class Forwarder:
     def _exchange(
         self, rule: Rule, request: ProxyRequest, auth: AuthResult, body: Body, request_id: str
     ) -> ProxyResponse:
-        headers = request_headers(
-            request,
-            internal_token=self.internal_tokens.token_for(rule.service, auth.identity),
-            request_id=request_id,
-            strip_cookies=self.cookies.without_session,
-        )
-        upstream_request = UpstreamRequest(request.method, request.target.raw, headers, body)
-        received = self.upstreams[rule.service].send_request(upstream_request)
+        def write() -> UpstreamRequest:
+            headers = request_headers(
+                request,
+                internal_token=self.internal_tokens.token_for(rule.service, auth.identity),
+                request_id=request_id,
+                strip_cookies=self.cookies.without_session,
+            )
+            return UpstreamRequest(request.method, request.target.raw, headers, body)
+
+        if self.cache is not None and self.cache.takes(rule, body):
+            return self.cache.answer(rule, request, Fetch(write, partial(self._send, rule)))
+        response = self._send(rule, write())
         try:
-            response = self._to_response(received)
             self._apply_effect(rule, request, auth, response)
+        except BaseException:
+            response.close()
+            raise
+        if self.cache is not None:
+            self.cache.note_change(request, response)
+        return response
+
+    def _send(self, rule: Rule, request: UpstreamRequest) -> ProxyResponse:
+        received = self.upstreams[rule.service].send_request(request)
+        try:
+            return self._to_response(received)
         except BaseException:
             received.close()
             raise
-        return response
 
     def _to_response(self, received: UpstreamResponse) -> ProxyResponse:
         headers = response_headers(received.headers, status=received.status)

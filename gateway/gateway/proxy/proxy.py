@@ -92,7 +92,9 @@ class Proxy:
             is_error = response.status >= 400
             if is_error and (page := self.error_pages.write_page(environ, response.status, response.headers)):
                 response.headers, response.body = page[0], [page[1]]
-            headers = self.policy.complete(response.all_headers(current_request_id()), is_own=response.is_own)
+            headers = response.all_headers(current_request_id())
+            if not response.is_complete:
+                headers = self.policy.complete(headers, is_own=response.is_own)
             start_response(response.status_line, headers)
         except BaseException:
             response.close()

@@ -108,8 +108,9 @@ def read_request(environ: "WSGIEnvironment", client: Client) -> ProxyRequest:
         NotFound: the path is internal.
         HeadersTooLarge: a header is longer than the services behind read.
     """
-    if max(map(len, [value for key, value in environ.items() if key.startswith("HTTP_")]), default=0) > _LONGEST_HEADER:
-        raise HeadersTooLarge
+    for key, value in environ.items():
+        if key.startswith("HTTP_") and len(value) > _LONGEST_HEADER:
+            raise HeadersTooLarge
     host = str(environ.get("HTTP_HOST", ""))
     if not is_host(host) or not is_host(client.host):
         raise RequestRefused("The Host header is missing or not acceptable.")
@@ -150,6 +151,16 @@ def request_headers(
     ]
 
 
+def forwarded_value(request: ProxyRequest, lower_name: str, *, strip_cookies: Callable[[str], str]) -> str:
+    """Return what a service is told under one name that clients write, equal lines joined; empty if nothing."""
+    value = request.header(lower_name)
+    if lower_name == "cookie":
+        return strip_cookies(value) if value else value
+    if value and _is_dropped(lower_name, listed_headers(request.header("Connection"))):
+        return ""
+    return value
+
+
 def listed_headers(connection: str) -> frozenset[str]:
     """Return the names in a Connection header, which are hop-by-hop as well."""
     return frozenset([name.strip().lower() for name in connection.split(",") if name.strip()]) if connection else _NONE
@@ -170,7 +181,7 @@ def read_origin(address: str) -> Origin | None:
     return parts.scheme, parts.hostname, port or _DEFAULT_PORTS[parts.scheme]
 
 
-@lru_cache(2048)
+@lru_cache(1024)  # At most 8 MB, because gunicorn bounds the line of a request.
 def read_target(raw: str) -> Target:
     """Check a request target.
 

@@ -23,6 +23,7 @@ class ProxyResponse:
     reason: str = ""
     set_cookies: list[str] = field(default_factory=list)
     is_own: bool = False  # The gateway wrote it itself.
+    is_complete: bool = False  # `ResponsePolicy` has seen the headers.
 
     @property
     def status_line(self) -> str:

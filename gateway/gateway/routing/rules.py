@@ -49,7 +49,10 @@ class Effect(enum.StrEnum):
 
 @dataclass(frozen=True)
 class Rule:
-    """One public operation. In ``path``, ``{name}`` stands for one segment."""
+    """One public operation. In ``path``, ``{name}`` stands for one segment.
+
+    ``cache_seconds`` is how long the micro-cache keeps answers that say nothing about caching themselves.
+    """
 
     method: str
     path: str
@@ -58,6 +61,7 @@ class Rule:
     limit: Limit | None = None
     effect: Effect = Effect.NONE
     body_cap_bytes: int = MAX_BODY_BYTES
+    cache_seconds: int = 0
 
     @property
     def name(self) -> str:
