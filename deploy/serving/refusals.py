@@ -35,7 +35,8 @@ def answer_refusal(client: Any, address: Any, error: errors.XinjingError, *, req
     from chassis.problems import problem_response
     from chassis.tracing import REQUEST_ID_HEADER, begin_request
 
-    request_id = begin_request(dict(getattr(request, "headers", ())).get(REQUEST_ID_HEADER.upper()))
+    lines, names = getattr(request, "headers", ()), (REQUEST_ID_HEADER.upper(), "TRACEPARENT", "TRACESTATE")
+    request_id = begin_request(*(",".join(value for key, value in lines if key == name) for name in names))
     log = structlog.get_logger("gunicorn")
     line = {
         "route": "unreadable",

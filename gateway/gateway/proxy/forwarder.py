@@ -13,6 +13,7 @@ from gateway.auth.cookies import SessionCookies, Tokens
 from gateway.auth.csrf import SameSite
 from gateway.auth.internal_tokens import InternalTokenCache
 from gateway.auth.token_refresh import with_cookie_token
+from gateway.metrics import upstream_seconds
 from gateway.proxy.body import SMALL_BYTES, Body, read_body
 from gateway.proxy.request import ProxyRequest, request_headers
 from gateway.proxy.responses import ProxyResponse, problem_response, response_headers
@@ -80,7 +81,8 @@ class Forwarder:
             strip_cookies=self.cookies.without_session,
         )
         upstream_request = UpstreamRequest(request.method, request.target.raw, headers, body)
-        received = self.upstreams[rule.service].send_request(upstream_request)
+        with upstream_seconds(rule.service.value, rule.name).time():
+            received = self.upstreams[rule.service].send_request(upstream_request)
         try:
             response = self._to_response(received)
             self._apply_effect(rule, request, auth, response)
