@@ -287,6 +287,7 @@ class Gateway:
     port: int
     metrics_port: int
     log: Path
+    process: "subprocess.Popen[bytes]"
 
     def ask(
         self, method: str, target: str, *, headers: dict[str, str] | None = None, body: bytes | None = None
@@ -321,14 +322,21 @@ class Gateway:
             time.sleep(0.05)
         raise AssertionError("no such line")
 
-    def metrics(self) -> str:
-        """Read what the internal port shows."""
+    def counts(self) -> dict[str, float]:
+        """Read every sample of the internal port, by its name with its labels."""
         connection = http.client.HTTPConnection("127.0.0.1", self.metrics_port, timeout=15)
         try:
             connection.request("GET", "/metrics")
-            return connection.getresponse().read().decode()
+            text = connection.getresponse().read().decode()
         finally:
             connection.close()
+        samples = (line.rpartition(" ") for line in text.splitlines() if not line.startswith("#"))
+        return {name: float(value) for name, _, value in samples}
+
+    def stop(self) -> None:
+        """Stop it in order."""
+        self.process.terminate()
+        self.process.wait(60)
 
     def connect(self) -> socket.socket:
         return socket.create_connection(("127.0.0.1", self.port), timeout=15)
@@ -359,7 +367,7 @@ def start_gateway(
         port, metrics_port = free_ports(2)
         process = _spawn((port, metrics_port), folder, {**_settings(redis_url, running_services), **settings})
         processes.append(process)
-        found = Gateway(port, metrics_port, folder / f"{port}.log")
+        found = Gateway(port, metrics_port, folder / f"{port}.log", process)
         _await_ready(found, process)
         return found
 
