@@ -25,6 +25,8 @@ _KINDS: dict[type[Exception], type[errors.XinjingError]] = {
 
 def refusal_of(failure: Exception) -> errors.XinjingError:
     """Say with which error a failure of gunicorn's own is answered."""
+    if isinstance(failure, http_errors.InvalidHTTPVersion) and isinstance(failure.version, tuple):
+        return errors.HttpVersionUnsupported()  # Else it is no version at all, but a text.
     return next((error for kind, error in _KINDS.items() if isinstance(failure, kind)), errors.InternalError)()
 
 
