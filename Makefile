@@ -69,6 +69,7 @@ secrets: ## make the secrets of the compose stack, once
 
 lock: $(VENV)/.development ## resolve the locked requirements anew
 	CUSTOM_COMPILE_COMMAND="make lock" $(LOCK) -o deploy/requirements.txt deploy/local.in $(PROJECTS:%=%/pyproject.toml)
+	CUSTOM_COMPILE_COMMAND="make lock" $(LOCK) -o deploy/requirements-telemetry.txt deploy/requirements-telemetry.in
 	CUSTOM_COMPILE_COMMAND="make lock" $(LOCK) -o deploy/requirements-dev.txt deploy/requirements-dev.in
 	CUSTOM_COMPILE_COMMAND="make lock" $(LOCK) -o tools/captcha-strength/requirements.txt tools/captcha-strength/requirements.in
 

@@ -36,6 +36,7 @@ RAISED_LIMITS = (Path(__file__).parent / "raised-limits.txt").read_text().split(
 RAISED_TO = "100000"
 START_SECONDS = 120
 ANSWER_SECONDS = 20
+PROCESSES = ("gateway", "captcha-service", "sms-service", "sms-worker", "user-service", "news-service")
 MOBILE_PREFIXES = ("130", "135", "138", "150", "155", "159", "176", "180", "186", "189", "191", "199")
 Json = dict[str, Any]
 
@@ -88,6 +89,10 @@ class Stack:
 
     def metrics(self, process: str) -> str:
         """Read `/metrics` of a service or of sms-worker."""
+        raise NotImplementedError
+
+    def logs(self) -> str:
+        """Read what all processes have written to their logs."""
         raise NotImplementedError
 
     def captcha_answer(self, captcha_id: str) -> str:
@@ -194,6 +199,9 @@ class EmbeddedStack(Stack):
         answer.raise_for_status()
         return answer.text
 
+    def logs(self) -> str:
+        return self._log.read_text()
+
     def start_worker(self) -> Worker:
         env = self._environment()
         worker = ProcessWorker({**env, "METRICS_PORT": str(free_ports(1)[0])}, self._folder / "workers.log")
@@ -250,6 +258,9 @@ class ComposeStack(Stack):
         containers = self.compose("ps", "--quiet", process).split()
         texts = (self._docker("exec", container, "python", "-c", read) for container in containers)
         return "\n".join(texts)
+
+    def logs(self) -> str:
+        return self.compose("logs", "--no-log-prefix", "--no-color", *PROCESSES)
 
     def start_worker(self) -> Worker:
         self.restore_workers()

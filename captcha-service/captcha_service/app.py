@@ -21,6 +21,7 @@ from chassis.logs import configure_logs
 from chassis.redis_client import connect_redis
 from chassis.self_test import check_start
 from chassis.settings import load_settings
+from chassis.tracing import export_spans
 from chassis.web import create_api
 
 SERVICE = "captcha-service"
@@ -32,6 +33,7 @@ def create_app(settings: Settings | None = None) -> OpenAPI:
     if settings is None:
         settings = load_settings(Settings)
         configure_logs(SERVICE, settings.log_level, client_addresses=settings.log_client_addresses)
+        export_spans(SERVICE, settings.otlp_endpoint)
         check_start(settings, redis_url=settings.redis_url)
     key = settings.internal_token_key.get_secret_value()
     app = create_api(

@@ -5,7 +5,7 @@ from pydantic_settings import BaseSettings
 
 from captcha_service.atlas import PERIOD_SECONDS
 from captcha_service.questions import Content
-from chassis.settings import ClientAddresses, Key, LogLevel, settings_config
+from chassis.settings import ClientAddresses, Key, LogLevel, OtlpEndpoint, settings_config
 
 
 class Settings(BaseSettings):
@@ -17,6 +17,7 @@ class Settings(BaseSettings):
     internal_token_key: Key
     log_level: LogLevel = "INFO"
     log_client_addresses: ClientAddresses = "masked"
+    otlp_endpoint: OtlpEndpoint = None
     metrics_port: int = Field(default=9100, validation_alias="METRICS_PORT")
     content: Content = Content.TEXT
     ttl_seconds: int = Field(default=180, gt=0, le=PERIOD_SECONDS)

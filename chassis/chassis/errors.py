@@ -124,6 +124,13 @@ class TransferCodingUnsupported(XinjingError):
     text = "The only transfer coding that is read is chunked."
 
 
+class HttpVersionUnsupported(XinjingError):
+    """The request is of another major version of HTTP than 1."""
+
+    status, code, errno, errmsg = 505, "http_version_unsupported", "4201", "非法请求"
+    text = "The only versions of HTTP that are read are 1.x."
+
+
 class NotFound(XinjingError):
     """There is no such thing, or the caller may not know that it exists."""
 

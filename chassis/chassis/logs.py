@@ -11,6 +11,7 @@ from typing import Any  # structlog's event dictionary holds anything.
 import structlog
 
 from chassis.addresses import stored_prefix
+from chassis.tracing import current_trace
 
 _SECRET_NAMES = re.compile(
     r"password|passwd|secret|token|authorization|cookie|api.?key|private.?key|(^|[_-])(code|key|text|answer)$", re.I
@@ -26,6 +27,7 @@ _OPAQUE = re.compile(r"eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]*|(?<=
 _URL_PASSWORD = re.compile(r"(://[^:/@\s]*:)[^/\s]+@")
 MASK = "[masked]"
 Event = MutableMapping[str, Any]
+_OUR_OWN = frozenset({"timestamp", "seconds", "trace_id", "span_id"})  # Never a client's text.
 _HARMLESS_ID = re.compile(r"[0-9A-Za-z]{18,}")  # Longer than any mobile, and without the signs of tokens and addresses.
 _encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
@@ -68,6 +70,8 @@ def line_processors(service: str, *, whole_addresses: bool = False) -> list[Any]
 
     def complete(_logger: object, _method: str, event: Event) -> Event:
         event["service"] = service
+        if (trace := current_trace()) is not None:
+            event["trace_id"], event["span_id"] = trace.trace_id, trace.span_id
         if "client_ip" in event and not whole_addresses:
             event["client_ip"] = stored_prefix(event["client_ip"])
         return event
@@ -88,7 +92,7 @@ def _masked_field(name: str, value: Any) -> str:
 
 
 def _request_field(name: str, value: Any) -> str:
-    if name in ("timestamp", "seconds") or (name == "request_id" and _HARMLESS_ID.fullmatch(value)):
+    if name in _OUR_OWN or (name == "request_id" and _HARMLESS_ID.fullmatch(value)):
         return f'"{name}":{_encode(value)}'
     return _masked_field(name, value)  # All others are of few values.
 

@@ -7,7 +7,7 @@ from flask import Flask, Response
 from pydantic import BaseModel, ValidationError
 from structlog import get_logger
 from werkzeug.datastructures import MIMEAccept
-from werkzeug.exceptions import HTTPException, MethodNotAllowed, RequestEntityTooLarge
+from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
 from chassis import errors
 from chassis.tracing import current_request_id
@@ -125,8 +125,6 @@ def install_problems(app: Flask) -> None:
         answer = problem_response(_from_http(error))
         if isinstance(error, MethodNotAllowed) and error.valid_methods:
             answer.headers["Allow"] = ", ".join(sorted(error.valid_methods))
-        if isinstance(error, RequestEntityTooLarge):
-            answer.headers["Connection"] = "close"
         return answer
 
     @app.errorhandler(Exception)

@@ -1,4 +1,4 @@
-"""Calls to another service: internal token, request id, time-outs, a keep-alive pool, errors of our own tree."""
+"""Calls to another service: internal token, request id, trace, time-outs, a keep-alive pool, errors of our own tree."""
 
 from collections.abc import Mapping
 from http.cookiejar import DefaultCookiePolicy
@@ -12,7 +12,7 @@ from urllib3.exceptions import NewConnectionError
 
 from chassis import errors
 from chassis.identity import INTERNAL_TOKEN_HEADER, Caller, InternalTokens
-from chassis.tracing import REQUEST_ID_HEADER, current_request_id
+from chassis.tracing import REQUEST_ID_HEADER, current_request_id, trace_headers
 
 CONNECT_TIMEOUT_SECONDS = 1.0
 READ_TIMEOUT_SECONDS = 5.0
@@ -75,6 +75,7 @@ class ServiceClient:
         own = {
             INTERNAL_TOKEN_HEADER: self._tokens.write_token(options.get("caller") or self._caller, audience=self.name),
             REQUEST_ID_HEADER: current_request_id(),
+            **trace_headers(),
         }
         try:
             return self._http.request(

@@ -4,6 +4,7 @@
 not load SQLAlchemy.)
 """
 
+import importlib.util
 import logging
 import os
 import re
@@ -42,6 +43,12 @@ def _split_at_commas(value: object) -> object:
     return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
 
 
+def _check_exporter(endpoint: str | None) -> str | None:
+    if endpoint and importlib.util.find_spec("opentelemetry") is None:
+        raise ValueError("needs the packages of deploy/requirements-telemetry.txt (of an image: EXTRAS=telemetry)")
+    return endpoint
+
+
 _KEY_CHECK = AfterValidator(_check_key)
 Key = Annotated[SecretStr, _KEY_CHECK]
 """A secret key of at least 32 bytes; `self_test.check_start` looks at every field of this type."""
@@ -53,6 +60,14 @@ LogLevel = Annotated[str, AfterValidator(_check_log_level)]
 
 ClientAddresses = Annotated[Literal["masked", "whole"], Field(validation_alias="LOG_CLIENT_ADDRESSES")]
 """How logs show addresses of clients; one variable for all services."""
+
+
+OtlpEndpoint = Annotated[
+    str | None,
+    Field(validation_alias="OTEL_EXPORTER_OTLP_ENDPOINT", pattern="^https?://"),
+    AfterValidator(_check_exporter),
+]
+"""Where spans are exported to, like ``http://collector:4318``; one variable for all services, OpenTelemetry's own."""
 
 
 def settings_config(prefix: str) -> SettingsConfigDict:

@@ -1,4 +1,4 @@
-"""What every HTTP service has: access per route, request ids, access log, problems, health, metrics, OpenAPI."""
+"""What every HTTP service has: access per route, request ids, traces, logs, problems, health, metrics, OpenAPI."""
 
 import enum
 import json
@@ -20,7 +20,7 @@ from chassis.addresses import stored_prefix
 from chassis.identity import FORWARDED_FOR_HEADER, GATEWAY, INTERNAL_TOKEN_HEADER, InternalTokens, client_ip
 from chassis.metrics import MetricsMiddleware, count_request
 from chassis.problems import MEDIA_TYPE, Problem, install_problems, validation_response
-from chassis.tracing import REQUEST_ID_HEADER, begin_request
+from chassis.tracing import REQUEST_ID_HEADER, begin_environ, end_request
 
 log = get_logger(__name__)
 View = TypeVar("View", bound=Callable[..., Any])
@@ -157,12 +157,12 @@ def create_api(
 
 
 def install_observation(app: Flask, service: str, clock: Callable[[], float] = time.perf_counter) -> None:
-    """Give every request an id, a log line and metrics."""
+    """Give every request an id, a trace, a log line and metrics."""
 
     @app.before_request
     def begin() -> None:
         g.begun_at = clock()
-        g.request_id = begin_request(request.headers.get(REQUEST_ID_HEADER))
+        g.request_id = begin_environ(request.environ)
 
     @app.after_request
     def end(response: Response) -> Response:
@@ -176,6 +176,7 @@ def install_observation(app: Flask, service: str, clock: Callable[[], float] = t
             # Other services call without an address.
             client = {"client_ip": client_ip()} if stored_prefix(request.headers.get(FORWARDED_FOR_HEADER, "")) else {}
             log.info("request", method=method, route=route, status=status, seconds=round(seconds, 4), **client)
+            end_request(method=method, route=route, status=status, seconds=seconds)
         return response
 
 

@@ -159,6 +159,7 @@ def test_a_line_is_one_json_object_with_time_service_and_request(lines: Lines) -
     structlog.get_logger().info("sent", mobile="13800138000", sms_code="123456", name="新闻")
     (line,) = lines()
     assert line.pop("timestamp").endswith("Z")
+    assert (len(line.pop("trace_id")), len(line.pop("span_id"))) == (32, 16)
     assert line == {
         "event": "sent",
         "level": "info",

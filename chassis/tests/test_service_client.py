@@ -9,7 +9,7 @@ import structlog
 from chassis import errors
 from chassis.identity import Caller, InternalTokens
 from chassis.service_client import ServiceClient
-from chassis.tracing import begin_request
+from chassis.tracing import begin_request, trace_headers
 
 
 @pytest.fixture
@@ -24,7 +24,7 @@ def client(fake_service: Any, make_client: Callable[[str], ServiceClient]) -> Se
 
 @pytest.fixture
 def _request() -> Iterator[None]:
-    begin_request("the-request")
+    begin_request("the-request", "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01", "vendor=1")
     yield
     structlog.contextvars.clear_contextvars()
 
@@ -52,6 +52,14 @@ def test_a_call_carries_token_request_id_and_body(
     assert asked["headers"]["X-Forwarded-For"] == "203.0.113.9"
     assert asked["headers"]["Content-Type"] == "application/json"
     assert asked["body"] == b'{"a": "\\u65b0"}'
+
+
+@pytest.mark.usefixtures("_request")
+def test_a_call_hands_the_trace_on(fake_service: Any, client: ServiceClient) -> None:
+    client.call("GET", "/items")
+    (asked,) = fake_service.asked
+    assert asked["headers"]["traceparent"] == trace_headers()["traceparent"]
+    assert asked["headers"]["tracestate"] == "vendor=1"
 
 
 def test_a_call_on_behalf_of_a_user_names_the_user(

@@ -96,8 +96,11 @@ class Response(wsgi.Response):  # type: ignore[misc]
         self._date = next((value.strip(" \t") for name, value in headers if name.lower() == "date"), "")
 
     def should_close(self) -> bool:
-        """Tell whether the connection ends; after a malformed body nobody knows where a next request begins."""
-        return bool(super().should_close() or self.req.body.failed)
+        """Tell whether the connection ends; after a malformed body nobody knows where a next request begins.
+
+        After 413 too, so that the client stops sending (RFC 9110 15.5.14).
+        """
+        return bool(super().should_close() or self.req.body.failed or self.status_code == 413)
 
     def send_headers(self) -> None:
         """Keep the head for the first bytes of the body: one call of the system sends both."""

@@ -25,6 +25,8 @@ _KINDS: dict[type[Exception], type[errors.XinjingError]] = {
 
 def refusal_of(failure: Exception) -> errors.XinjingError:
     """Say with which error a failure of gunicorn's own is answered."""
+    if isinstance(failure, http_errors.InvalidHTTPVersion) and isinstance(failure.version, tuple):
+        return errors.HttpVersionUnsupported()  # Else it is no version at all, but a text.
     return next((error for kind, error in _KINDS.items() if isinstance(failure, kind)), errors.InternalError)()
 
 
@@ -35,7 +37,8 @@ def answer_refusal(client: Any, address: Any, error: errors.XinjingError, *, req
     from chassis.problems import problem_response
     from chassis.tracing import REQUEST_ID_HEADER, begin_request
 
-    request_id = begin_request(dict(getattr(request, "headers", ())).get(REQUEST_ID_HEADER.upper()))
+    lines, names = getattr(request, "headers", ()), (REQUEST_ID_HEADER.upper(), "TRACEPARENT", "TRACESTATE")
+    request_id = begin_request(*(",".join(value for key, value in lines if key == name) for name in names))
     log = structlog.get_logger("gunicorn")
     line = {
         "route": "unreadable",

@@ -59,11 +59,13 @@ def imports_of() -> Callable[[str], set[str]]:
 
 @pytest.fixture
 def declared_by() -> Callable[[str], set[str]]:
-    """The normalised names of the distributions that a project's pyproject.toml declares."""
+    """The normalised names of the distributions that a project's pyproject.toml declares, with its extras."""
 
     def declared(project: str) -> set[str]:
         data = tomllib.loads((ROOT / project / "pyproject.toml").read_text())
-        names = (re.split(r"[\[<>=!~; ]", line, maxsplit=1)[0] for line in data["project"]["dependencies"])
+        extras = data["project"].get("optional-dependencies", {}).values()
+        lines = [*data["project"]["dependencies"], *(line for extra in extras for line in extra)]
+        names = (re.split(r"[\[<>=!~; ]", line, maxsplit=1)[0] for line in lines)
         return {re.sub(r"[-_.]+", "-", name).lower() for name in names}
 
     return declared

@@ -17,7 +17,7 @@ REFUSED: dict[bytes, tuple[int, str]] = {
     b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n": (400, "request_refused"),
     b"PROXY TCP4 203.0.113.9 192.0.2.1 51008 80\r\nGET / HTTP/1.1\r\nHost: h\r\n\r\n": (400, "request_refused"),
     b"get /healthz HTTP/1.1\r\nHost: h\r\n\r\n": (400, "request_refused"),
-    b"GET /healthz HTTP/9.9\r\nHost: h\r\n\r\n": (400, "request_refused"),
+    b"GET /healthz HTTP/9.9\r\nHost: h\r\n\r\n": (505, "http_version_unsupported"),
     HEALTH.encode() + b"a b: c\r\n\r\n": (400, "request_refused"),
     HEALTH.encode() + b"X: y\r\n folded\r\n\r\n": (400, "request_refused"),
     HEALTH.encode() + b"X: bare\nY: z\r\n\r\n": (400, "request_refused"),

@@ -16,6 +16,7 @@ from chassis.redis_client import connect_redis
 from chassis.self_test import check_start
 from chassis.service_client import READ_TIMEOUT_SECONDS, ServiceClient
 from chassis.settings import load_settings
+from chassis.tracing import export_spans
 from chassis.web import MAX_BODY_BYTES, StrictJson, install_health, install_observation
 from gateway.auth.authentication import Authentication
 from gateway.auth.clocks import UserServiceClock
@@ -78,6 +79,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     if settings is None:
         settings = load_settings(Settings)
         configure_logs(GATEWAY, settings.log_level, client_addresses=settings.log_client_addresses)
+        export_spans(GATEWAY, settings.otlp_endpoint)
         check_start(settings, redis_url=settings.redis_url.get_secret_value())
     proxies = TrustedProxies(settings.trusted_proxies)
     user_service_clock = UserServiceClock()

@@ -1,7 +1,18 @@
 """The gateway's own metrics; requests are counted as in every service, with the rule as their route."""
 
-from prometheus_client import Counter, Gauge
+from functools import lru_cache
 
+from prometheus_client import Counter, Gauge, Histogram
+
+from chassis.metrics import BUCKETS
+
+UPSTREAM_SECONDS = Histogram(
+    "gateway_upstream_seconds",
+    "Time from the request to a service until the head of its answer, or until the gateway gave up.",
+    ["upstream", "route"],
+    buckets=BUCKETS,
+)
+upstream_seconds = lru_cache(4096)(UPSTREAM_SECONDS.labels)  # The lookup costs as much as the observation.
 UPSTREAM_ERRORS = Counter("gateway_upstream_errors_total", "Requests a service did not answer.", ["upstream", "kind"])
 LIMITED = Counter("gateway_limited_total", "Requests refused by a limit per address.", ["limit"])
 LIMITS_UNREACHABLE = Counter("gateway_limits_unreachable_total", "Requests let through because Redis was away.")

@@ -6,7 +6,7 @@ from typing import Annotated
 from pydantic import Field, SecretStr, StringConstraints
 from pydantic_settings import BaseSettings
 
-from chassis.settings import ClientAddresses, Commas, Key, LogLevel, settings_config
+from chassis.settings import ClientAddresses, Commas, Key, LogLevel, OtlpEndpoint, settings_config
 
 Address = Annotated[str, StringConstraints(pattern=r"^http://[A-Za-z0-9.\-\[\]:]+/?$")]
 Network = IPv4Network | IPv6Network
@@ -23,6 +23,7 @@ class Settings(BaseSettings):
     internal_token_key: Key
     log_level: LogLevel = "INFO"
     log_client_addresses: ClientAddresses = "masked"
+    otlp_endpoint: OtlpEndpoint = None
     metrics_port: int = Field(default=9100, validation_alias="METRICS_PORT")
 
     captcha_service_url: Address

@@ -285,7 +285,9 @@ class Gateway:
     """The gateway's port, with a plain client and a raw one."""
 
     port: int
+    metrics_port: int
     log: Path
+    process: "subprocess.Popen[bytes]"
 
     def ask(
         self, method: str, target: str, *, headers: dict[str, str] | None = None, body: bytes | None = None
@@ -308,6 +310,33 @@ class Gateway:
         return self.ask(
             method, target, headers={"Content-Type": "application/json", **named}, body=json.dumps(value).encode()
         )
+
+    def lines_of(self, request_id: str) -> list[dict[str, Any]]:
+        """Wait for the log lines of one request; they are written in batches."""
+        end = time.monotonic() + 15
+        while time.monotonic() < end:
+            *texts, _unfinished = self.log.read_text().split("\n")
+            lines = [json.loads(text) for text in texts]
+            if found := [line for line in lines if line.get("request_id") == request_id]:
+                return found
+            time.sleep(0.05)
+        raise AssertionError("no such line")
+
+    def counts(self) -> dict[str, float]:
+        """Read every sample of the internal port, by its name with its labels."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.metrics_port, timeout=15)
+        try:
+            connection.request("GET", "/metrics")
+            text = connection.getresponse().read().decode()
+        finally:
+            connection.close()
+        samples = (line.rpartition(" ") for line in text.splitlines() if not line.startswith("#"))
+        return {name: float(value) for name, _, value in samples}
+
+    def stop(self) -> None:
+        """Stop it in order."""
+        self.process.terminate()
+        self.process.wait(60)
 
     def connect(self) -> socket.socket:
         return socket.create_connection(("127.0.0.1", self.port), timeout=15)
@@ -338,7 +367,7 @@ def start_gateway(
         port, metrics_port = free_ports(2)
         process = _spawn((port, metrics_port), folder, {**_settings(redis_url, running_services), **settings})
         processes.append(process)
-        found = Gateway(port, folder / f"{port}.log")
+        found = Gateway(port, metrics_port, folder / f"{port}.log", process)
         _await_ready(found, process)
         return found
 

@@ -11,6 +11,7 @@ from chassis.redis_client import connect_redis
 from chassis.self_test import check_start
 from chassis.service_client import ServiceClient
 from chassis.settings import load_settings
+from chassis.tracing import export_spans
 from chassis.web import create_api
 from news_service import routes
 from news_service.articles import Articles
@@ -29,6 +30,7 @@ def create_app(settings: Settings | None = None) -> OpenAPI:
     if settings is None:
         settings = load_settings(Settings)
         configure_logs(SERVICE, settings.log_level, client_addresses=settings.log_client_addresses)
+        export_spans(SERVICE, settings.otlp_endpoint)
         check_start(settings, redis_url=settings.redis_url)
     tokens = InternalTokens(settings.internal_token_key.get_secret_value())
     # The pages serve their static files themselves, under names with a content hash.

@@ -4,7 +4,7 @@ from pydantic import Field
 from pydantic_settings import BaseSettings
 
 from chassis.database import DatabaseUrl
-from chassis.settings import ClientAddresses, Key, LogLevel, settings_config
+from chassis.settings import ClientAddresses, Key, LogLevel, OtlpEndpoint, settings_config
 
 
 class Settings(BaseSettings):
@@ -20,4 +20,5 @@ class Settings(BaseSettings):
     view_flush_seconds: float = Field(default=10.0, gt=0)
     log_level: LogLevel = "INFO"
     log_client_addresses: ClientAddresses = "masked"
+    otlp_endpoint: OtlpEndpoint = None
     metrics_port: int = Field(default=9100, validation_alias="METRICS_PORT")

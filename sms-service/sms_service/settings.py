@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import Field, SecretStr, ValidationInfo, field_validator
 
-from chassis.settings import ClientAddresses, Key, LogLevel, settings_config
+from chassis.settings import ClientAddresses, Key, LogLevel, OtlpEndpoint, settings_config
 from sms_service.codes.limit_settings import LimitSettings
 from sms_service.providers.settings import EMPTY_IS_NONE, ProviderSettings
 from sms_service.routing.routes import EVERYWHERE
@@ -23,6 +23,7 @@ class Settings(LimitSettings, ProviderSettings):
     amqp_url: Annotated[SecretStr | None, EMPTY_IS_NONE] = None
     log_level: LogLevel = "INFO"
     log_client_addresses: ClientAddresses = "masked"
+    otlp_endpoint: OtlpEndpoint = None
     metrics_port: int = Field(default=9100, validation_alias="METRICS_PORT")
     bind_host: str = Field(default="127.0.0.1", validation_alias="BIND_HOST")  # Of the worker's metrics port.
 

@@ -21,6 +21,7 @@ from chassis.redis_client import connect_redis
 from chassis.self_test import refuse_to_start, unsafe_surroundings, weak_secrets
 from chassis.service_client import ServiceClient
 from chassis.settings import load_settings, secret_keys
+from chassis.tracing import export_spans
 from chassis.web import create_api
 from user_service.accounts import routes as account_routes
 from user_service.accounts.accounts import Accounts
@@ -71,6 +72,7 @@ def create_app(
     if settings is None:
         settings = load_settings(Settings)
         configure_logs(SERVICE, settings.log_level, client_addresses=settings.log_client_addresses)
+        export_spans(SERVICE, settings.otlp_endpoint)
         check_start(settings)
     tokens = InternalTokens(settings.internal_token_key.get_secret_value())
     app = create_api(__name__, service=SERVICE, tokens=tokens, metrics_port=settings.metrics_port)

@@ -7,7 +7,7 @@ from pydantic import AfterValidator, Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings
 
 from chassis.database import DatabaseUrl
-from chassis.settings import ClientAddresses, Key, LogLevel, settings_config
+from chassis.settings import ClientAddresses, Key, LogLevel, OtlpEndpoint, settings_config
 from user_service.passwords.hashing import PasswordKeys
 
 
@@ -35,6 +35,7 @@ class Settings(BaseSettings):
     password_keys: Annotated[SecretStr, AfterValidator(_password_keys)]
     log_level: LogLevel = "INFO"
     log_client_addresses: ClientAddresses = "masked"
+    otlp_endpoint: OtlpEndpoint = None
     metrics_port: int = Field(default=9100, validation_alias="METRICS_PORT")
     processes: int = Field(default=1, ge=1, validation_alias="WEB_CONCURRENCY")
 

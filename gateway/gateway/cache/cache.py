@@ -16,7 +16,7 @@ from urllib.parse import urljoin, urlsplit
 from structlog.contextvars import bind_contextvars
 
 from chassis.errors import UpstreamTimeout, XinjingError
-from chassis.tracing import begin_request, current_request_id
+from chassis.tracing import begin_request, current_request_id, trace_headers
 from chassis.web import Access
 from gateway.auth.cookies import SessionCookies
 from gateway.cache.answers import RecordedBody, Result, status_line, stored_response
@@ -169,10 +169,10 @@ class MicroCache:
         fill, is_own = self._fills.join(read.key, self._variant(read))
         if not is_own:
             return
-        request_id = current_request_id()
+        request_id, trace = current_request_id(), trace_headers()
 
         def refresh() -> None:
-            begin_request(request_id)
+            begin_request(request_id, trace.get("traceparent"), trace.get("tracestate"))
             try:
                 _, response = self._fetches.fetch(read._replace(demands=Demands()), entry, fill)
             except XinjingError:

@@ -16,6 +16,7 @@ from gateway.auth.internal_tokens import InternalTokenCache
 from gateway.auth.token_refresh import with_cookie_token
 from gateway.cache.cache import MicroCache
 from gateway.cache.fetches import Fetch
+from gateway.metrics import upstream_seconds
 from gateway.proxy.body import SMALL_BYTES, Body, read_body
 from gateway.proxy.request import ProxyRequest, request_headers
 from gateway.proxy.responses import ProxyResponse, problem_response, response_headers
@@ -99,7 +100,8 @@ class Forwarder:
         return response
 
     def _send(self, rule: Rule, request: UpstreamRequest) -> ProxyResponse:
-        received = self.upstreams[rule.service].send_request(request)
+        with upstream_seconds(rule.service.value, rule.name).time():
+            received = self.upstreams[rule.service].send_request(request)
         try:
             return self._to_response(received)
         except BaseException:

@@ -16,11 +16,11 @@ from chassis import errors
 from chassis.errors import XinjingError
 from chassis.identity import GATEWAY
 from chassis.metrics import count_request
-from chassis.tracing import begin_request, current_request_id
+from chassis.tracing import begin_environ, current_request_id, end_request
 from gateway.proxy.error_pages import ErrorPages
 from gateway.proxy.forwarded import TrustedProxies
 from gateway.proxy.forwarder import Forwarder
-from gateway.proxy.request import ENVIRON_KEY, Headers, ProxyRequest, read_request, request_id_of
+from gateway.proxy.request import ENVIRON_KEY, Headers, ProxyRequest, read_request
 from gateway.proxy.responses import (
     ProxyResponse,
     ResponsePolicy,
@@ -60,7 +60,7 @@ class Proxy:
     def __call__(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
         """Answer one request."""
         begun_at = self.clock()
-        request_id = begin_request(request_id_of(environ))
+        request_id = begin_environ(environ)
         client = self.proxies.read_client(environ)
         environ[_FORWARDED_FOR] = client.ip  # The Flask app reads it as the services do.
         bind_contextvars(client_ip=client.ip)
@@ -128,3 +128,4 @@ def _log_and_count(environ: "WSGIEnvironment", rule: Rule | None, response: Prox
     label = method if rule else "other"
     count_request(seconds, service=GATEWAY, method=label, route=route, status=response.status)
     log.info("request", method=method[:16], route=path, status=response.status, seconds=round(seconds, 4))
+    end_request(method=label, route=path, status=response.status, seconds=seconds)

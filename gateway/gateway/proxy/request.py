@@ -14,7 +14,7 @@ from urllib.parse import unquote_to_bytes, urlsplit
 
 from chassis.errors import HeadersTooLarge, NotFound, RequestRefused
 from chassis.identity import FORWARDED_FOR_HEADER, INTERNAL_TOKEN_HEADER
-from chassis.tracing import accept_request_id
+from chassis.tracing import REQUEST_ID_HEADER, trace_headers
 from gateway.proxy.forwarded import Client, is_host
 
 if TYPE_CHECKING:
@@ -39,9 +39,10 @@ _NONE: frozenset[str] = frozenset()
 HOP_BY_HOP = frozenset(
     ["connection", "keep-alive", "proxy-connection", "transfer-encoding", "te", "trailer", "upgrade"]
 ).union(["proxy-authenticate", "proxy-authorization"])
-# The internal token replaces credentials; the gateway writes addresses and the framing of the body itself.
+# The internal token replaces credentials; the gateway writes addresses, ids and the framing of the body itself.
 _NEVER_FROM_CLIENTS = HOP_BY_HOP.union(
-    ["authorization", "cookie", "expect", "host", "content-length", "forwarded", "x-real-ip", "via", "x-request-id"]
+    ["authorization", "cookie", "expect", "host", "content-length", "forwarded", "x-real-ip", "via"],
+    [REQUEST_ID_HEADER.lower(), "traceparent", "tracestate"],
 )
 _NEVER_PREFIXES = ("x-internal-", "x-user-", "x-forwarded-")
 _DOT_SEGMENT = re.compile(r"/\.{1,2}(?:;[^/]*)?(?:/|$)")
@@ -119,13 +120,6 @@ def read_request(environ: "WSGIEnvironment", client: Client) -> ProxyRequest:
     return ProxyRequest(environ=environ, method=str(environ["REQUEST_METHOD"]), target=target, client=client)
 
 
-def request_id_of(environ: "WSGIEnvironment") -> str:
-    """Take the client's request id or make one, and keep it for everything that reads this request later."""
-    request_id = accept_request_id(environ.get("HTTP_X_REQUEST_ID"))
-    environ["HTTP_X_REQUEST_ID"] = request_id
-    return request_id
-
-
 def request_headers(
     request: ProxyRequest, *, internal_token: str, request_id: str, strip_cookies: Callable[[str], str]
 ) -> Headers:
@@ -146,7 +140,8 @@ def request_headers(
         ("X-Forwarded-Proto", request.client.scheme),
         ("X-Forwarded-Host", request.client.host),
         ("Via", "1.1 xinjing"),
-        ("X-Request-Id", request_id),
+        (REQUEST_ID_HEADER, request_id),
+        *trace_headers().items(),
         (INTERNAL_TOKEN_HEADER, internal_token),
     ]
 

@@ -138,6 +138,65 @@ def test_the_request_id_travels_and_stands_on_the_answer(gateway: Any, services:
     assert garbled.value("X-Request-Id") == services.news.last.values("X-Request-Id")[0] != "a b"
 
 
+TRACE, PARENT = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
+
+
+def test_a_trace_goes_on_at_the_service_with_a_parent_of_ours(gateway: Any, services: Any) -> None:
+    sent = {"traceparent": f"00-{TRACE}-{PARENT}-01", "tracestate": "a=1 , b=2", "X-Request-Id": "with-a-trace"}
+    gateway.ask("GET", "/api/v1/categories", headers=sent)
+    (line,) = gateway.lines_of("with-a-trace")
+    assert (line["trace_id"], line["span_id"] != PARENT) == (TRACE, True)
+    assert services.news.last.values("traceparent") == [f"00-{TRACE}-{line['span_id']}-01"]
+    assert services.news.last.values("tracestate") == ["a=1,b=2"]
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        [],
+        [f"traceparent: 00-{TRACE.upper()}-{PARENT}-01"],
+        [f"traceparent: 00-{TRACE}-{PARENT}-01", f"traceparent: 00-{TRACE}-{PARENT}-01"],
+        [f"traceparent: cc-{TRACE}-{PARENT}-01-later", f"Traceparent: 00-{TRACE}-{PARENT}-01"],
+    ],
+)
+def test_without_one_good_trace_a_new_one_begins(gateway: Any, services: Any, lines: list[str]) -> None:
+    head = ["GET /api/v1/categories HTTP/1.1", "Host: x", "Connection: close", "tracestate: a=1", *lines, "", ""]
+    gateway.raw("\r\n".join(head).encode())
+    (handed_on,), request_id = services.news.last.values("traceparent"), services.news.last.values("X-Request-Id")[0]
+    (line,) = gateway.lines_of(request_id)
+    assert handed_on == f"00-{line['trace_id']}-{line['span_id']}-00"
+    assert TRACE not in handed_on
+    assert "tracestate" not in services.news.last.names()
+
+
+def test_two_lines_of_a_tracestate_are_one_list(gateway: Any, services: Any) -> None:
+    head = ["GET /api/v1/categories HTTP/1.1", "Host: x", "Connection: close", "tracestate: a=1", "tracestate: b=2"]
+    gateway.raw("\r\n".join([*head, f"traceparent: 00-{TRACE}-{PARENT}-00", "", ""]).encode())
+    assert services.news.last.values("tracestate") == ["a=1,b=2"]
+
+
+def test_calls_of_the_gateways_own_hand_the_trace_on(gateway: Any, services: Any) -> None:
+    headers = {"traceparent": f"00-{TRACE}-{PARENT}-01", "X-Request-Id": "a-classic-call"}
+    gateway.ask("GET", "/passport/image_code?code_id=1", headers=headers)
+    (line,) = gateway.lines_of("a-classic-call")
+    assert services.captcha.last.values("traceparent") == [f"00-{TRACE}-{line['span_id']}-01"]
+
+
+def test_the_time_of_a_service_is_counted_by_route(gateway: Any, services: Any) -> None:
+    count = 'gateway_upstream_seconds_count{route="GET /api/v1/news/{id}",upstream="news-service"}'
+    before = gateway.counts()
+    gateway.ask("GET", "/api/v1/news/3")
+    gateway.ask("GET", "/api/v1/news/4")
+    gateway.ask("GET", "/api/v1/news/4", headers={"Authorization": "Bearer nonsense"})
+    after = gateway.counts()
+    total, whole = (
+        count.replace("_count", "_sum"),
+        'http_request_seconds_sum{route="GET /api/v1/news/{id}",service="gateway"}',
+    )
+    assert after[count] - before.get(count, 0) == 2
+    assert 0 < after[total] - before.get(total, 0) <= after[whole] - before.get(whole, 0)
+
+
 @pytest.mark.parametrize(
     ("method", "path"),
     [

@@ -18,7 +18,7 @@ from chassis.errors import (
     XinjingError,
 )
 from chassis.service_client import ServiceClient
-from chassis.tracing import current_request_id
+from chassis.tracing import current_request_id, trace_headers
 from sms_service import metrics
 from sms_service.codes.purposes import Language, Purpose
 from sms_service.codes.recipients import Recipient
@@ -128,6 +128,7 @@ class CodeRequests:
             attempt=0,
             exp=reservation.expires_at,
             request_id=current_request_id(),
+            traceparent=trace_headers().get("traceparent", ""),
         )
         begun_at = time.perf_counter()
         try:

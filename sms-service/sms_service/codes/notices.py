@@ -9,7 +9,7 @@ from structlog import get_logger
 from chassis.errors import DependencyUnavailable, SmsUnavailable, XinjingError
 from chassis.lua import load_script
 from chassis.redis_client import redis_errors
-from chassis.tracing import current_request_id
+from chassis.tracing import current_request_id, trace_headers
 from sms_service import metrics
 from sms_service.codes.crypto import CodeKeys
 from sms_service.codes.keys import BUDGET_PREFIX, KILL_SWITCH_KEY, job_key, notices_key
@@ -82,7 +82,8 @@ class Notices:
             reply = json.loads(self._reserve_notice(keys, [json.dumps(argument)]))
         if "refused" in reply:
             raise limit_error(reply["refused"], reply["wait_ms"])
-        return SendJob(job_id, mobile_hash, 0, reply["exp_ms"] // 1000, current_request_id())
+        expires_at, trace = reply["exp_ms"] // 1000, trace_headers().get("traceparent", "")
+        return SendJob(job_id, mobile_hash, 0, expires_at, current_request_id(), trace)
 
     def _publish(self, job: SendJob) -> None:
         try:

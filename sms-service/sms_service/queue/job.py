@@ -13,13 +13,17 @@ class JobMalformed(Exception):
 
 @dataclass(frozen=True)
 class SendJob:
-    """One text to send. ``exp`` is the Unix second at which its code expires, ``attempt`` counts from 0."""
+    """One text to send. ``exp`` is the Unix second at which its code expires, ``attempt`` counts from 0.
+
+    ``traceparent`` hands the trace of the request to the worker; messages of earlier versions have none.
+    """
 
     id: str
     mobile_hash: str
     attempt: int
     exp: int
     request_id: str
+    traceparent: str = ""
 
     def to_body(self) -> str:
         """Write the message body."""
@@ -38,7 +42,7 @@ class SendJob:
             raise JobMalformed("not JSON") from error
         if not isinstance(fields, dict) or fields.pop("v", None) != VERSION:
             raise JobMalformed("not a job of version 1")
-        kinds = {name: type(value) for name, value in fields.items()}
-        if kinds != {"id": str, "mobile_hash": str, "attempt": int, "exp": int, "request_id": str}:
+        kinds = {name: type(value) for name, value in ({"traceparent": ""} | fields).items()}
+        if kinds != cls.__annotations__:
             raise JobMalformed("wrong fields")
         return cls(**fields)

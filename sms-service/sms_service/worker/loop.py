@@ -82,7 +82,7 @@ class WorkerLoop:
             log.warning("heartbeat_failed", error=str(error))
 
     def _handle(self, handle: Callable[[Lease], None], lease: Lease) -> None:
-        begin_request(lease.job.request_id)
+        begin_request(lease.job.request_id, lease.job.traceparent)
         metrics.BUSY_THREADS.inc()
         try:
             handle(lease)

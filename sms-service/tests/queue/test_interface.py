@@ -1,5 +1,6 @@
 """The promise of the job queue, kept by both adapters. RabbitMQ's part needs TEST_AMQP_URL."""
 
+import json
 import os
 import time
 import uuid
@@ -12,7 +13,7 @@ import pytest
 from redis import Redis
 
 from sms_service.queue.interface import JobConsumer, JobPublisher, Lease, NoSuchDeadJob, QueueInspection
-from sms_service.queue.job import SendJob
+from sms_service.queue.job import JobMalformed, SendJob
 from sms_service.queue.rabbitmq import topology
 from sms_service.queue.rabbitmq.consumer import RabbitConsumer
 from sms_service.queue.rabbitmq.inspection import RabbitInspection
@@ -122,8 +123,22 @@ def take() -> Callable[..., list[Lease]]:
     return lease
 
 
-def test_a_published_job_arrives_whole(job_queue, make_job, take) -> None:
+def test_a_job_of_an_earlier_version_begins_a_trace_of_its_own(make_job) -> None:
     job = make_job()
+    body = json.loads(job.to_body())
+    del body["traceparent"]
+    assert SendJob.from_body(json.dumps(body)) == job
+
+
+@pytest.mark.parametrize("changed", [{"traceparent": 1}, {"traceparent": None}, {"more": "x"}, {"exp": "1"}])
+def test_a_job_with_other_fields_is_malformed(make_job, changed) -> None:
+    body = json.loads(make_job().to_body()) | changed
+    with pytest.raises(JobMalformed):
+        SendJob.from_body(json.dumps(body))
+
+
+def test_a_published_job_arrives_whole(job_queue, make_job, take) -> None:
+    job = make_job(traceparent="00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01")
     job_queue.publisher().publish(job)
     assert [lease.job for lease in take(job_queue.consumer())] == [job]
 
