@@ -20,16 +20,14 @@ from chassis.tracing import begin_request, current_request_id
 from chassis.web import Access
 from gateway.auth.cookies import SessionCookies
 from gateway.cache.answers import RecordedBody, Result, status_line, stored_response
-from gateway.cache.directives import values_of
 from gateway.cache.fetches import Answered, Fetch, Fetches, Read
 from gateway.cache.fills import WAIT_SECONDS, Fill, Fills, RefreshPool, Variant
 from gateway.cache.freshness import Demands, Verdict, judge, may_answer_error, read_demands
 from gateway.cache.store import Entry, Key, Store
 from gateway.metrics import CACHE_REQUESTS
-from gateway.proxy.body import Body
-from gateway.proxy.request import ProxyRequest
+from gateway.proxy.request import ProxyRequest, values_of
 from gateway.proxy.responses import ProxyResponse, ResponsePolicy
-from gateway.routing.rules import Effect, Rule
+from gateway.routing.rules import Rule
 
 _COUNTERS = {result: CACHE_REQUESTS.labels(result) for result in Result}
 # Preconditions that the service must decide (RFC 9110 13.1.1, 13.1.4).
@@ -55,31 +53,30 @@ class MicroCache:
         self._store, self._fills = Store(most_bytes), Fills(clock=clock)
         self._fetches = Fetches(store=self._store, fills=self._fills, policy=policy, clock=clock, wall_clock=wall_clock)
 
-    def takes(self, rule: Rule, body: Body) -> bool:
-        """Say whether a request of a rule goes through the cache."""
-        is_plain = rule.method == "GET" and rule.limit is None and rule.effect is Effect.NONE and body.is_empty
-        return is_plain and rule.access in (Access.PUBLIC, Access.OPTIONAL)
-
     def answer(self, rule: Rule, request: ProxyRequest, fetch: Fetch) -> ProxyResponse:
-        """Answer one read.
+        """Answer one read of a rule that is cacheable.
 
         Raises:
             UpstreamTimeout: the request says ``only-if-cached``, and nothing is stored that may answer it.
             XinjingError: what ``fetch`` raises, if nothing stored may stand in.
         """
-        read = self._read(rule, request, fetch)
-        passes_by = read.demands.no_store or not _FOR_THE_SERVICE.isdisjoint(request.environ)
-        if passes_by or (read.has_credentials and rule.access is Access.OPTIONAL):
-            result, response = _forward(read, Result.BYPASS, "fwd=bypass")
-        else:
-            result, response = self._look_up(read)
-        _COUNTERS[result].inc()
-        bind_contextvars(cache=result.value)
+        result = Result.MISS  # Also if nobody can answer.
+        try:
+            result, response = self._answer(rule, self._read(rule, request, fetch))
+        finally:
+            _COUNTERS[result].inc()
+            bind_contextvars(cache=result.value)
         return response
+
+    def _answer(self, rule: Rule, read: Read) -> Answered:
+        passes_by = read.demands.no_store or not _FOR_THE_SERVICE.isdisjoint(read.request.environ)
+        if passes_by or (read.has_credentials and rule.access is Access.OPTIONAL):
+            return _forward(read, Result.BYPASS, "fwd=bypass")
+        return self._look_up(read)
 
     def note_change(self, request: ProxyRequest, response: ProxyResponse) -> None:
         """Drop what an unsafe request has changed: its target, Location and Content-Location (RFC 9111 4.4)."""
-        if not request.is_unsafe or not 200 <= response.status < 400:
+        if not 200 <= response.status < 400:
             return
         own = _key(request)
         address = f"{own.scheme}://{own.host}{own.target}"
@@ -132,7 +129,7 @@ class MicroCache:
     def _fetch_once(self, read: Read, entry: Entry | None) -> Answered:
         """Fetch, unless another request does so already: then wait for what it gets, if that can be stored."""
         for _ in range(_MOST_WAITS):
-            if read.demands.no_cache or self._fills.is_uncacheable(read.key):
+            if read.demands.no_cache or read.demands.max_age == 0 or self._fills.is_unshared(read.key):
                 break
             variant = self._variant(read)
             fill, is_own = self._fills.join(read.key, variant)

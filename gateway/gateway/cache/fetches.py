@@ -9,7 +9,6 @@ from werkzeug.http import http_date
 from chassis.errors import DependencyUnavailable, UpstreamTimeout, UpstreamUnavailable
 from gateway.cache.answers import RecordedBody, Result, status_line, stored_response
 from gateway.cache.conditions import CONDITIONS, is_about, merge_headers, own_conditions
-from gateway.cache.directives import values_of
 from gateway.cache.fills import Fill, Fills
 from gateway.cache.freshness import (
     Demands,
@@ -22,7 +21,7 @@ from gateway.cache.freshness import (
     vary_names,
 )
 from gateway.cache.store import Entry, Key, Store
-from gateway.proxy.request import Headers, ProxyRequest, forwarded_value
+from gateway.proxy.request import Headers, ProxyRequest, forwarded_value, values_of
 from gateway.proxy.responses import ProxyResponse, ResponsePolicy
 from gateway.upstreams.upstream import UpstreamRequest, UpstreamResponse
 
@@ -111,7 +110,7 @@ class Fetches:
     def _write(self, read: Read, entry: Entry | None) -> UpstreamRequest:
         """Write a GET with our own conditions; the client's travel only if nobody expects to store the answer."""
         request = read.fetch.write()
-        if entry is None and self.fills.is_uncacheable(read.key):
+        if entry is None and self.fills.is_unshared(read.key):
             return request
         headers = [line for line in request.headers if line[0].lower() not in CONDITIONS]
         return replace(request, method="GET", headers=headers + (own_conditions(entry.headers) if entry else []))
@@ -190,7 +189,8 @@ class Fetches:
         self.store.put(read.key, entry, instead_of=instead_of)
         if fill.is_outdated:
             self.store.remove(read.key, entry)
-        self.fills.note_answer(read.key, is_stored=True)
+        verdict = judge(entry.reuse, self.clock() - entry.born_at, Demands())
+        self.fills.note_answer(read.key, is_shared=verdict is not Verdict.VALIDATE)
         self.fills.end(fill)
 
     def _record(self, read: Read, fill: Fill, received: _Received, reuse: Reuse) -> None:
@@ -213,7 +213,7 @@ class Fetches:
             if entry is not None:
                 self.store.remove(read.key, entry)
             if not read.has_credentials:
-                self.fills.note_answer(read.key, is_stored=False)
+                self.fills.note_answer(read.key, is_shared=False)
         self.fills.end(fill)
 
 

@@ -18,7 +18,7 @@ from gateway.cache.fetches import Fetch
 from gateway.proxy.body import Body
 from gateway.proxy.request import ProxyRequest, request_headers
 from gateway.proxy.responses import ProxyResponse, ResponsePolicy
-from gateway.routing.rules import OPTIONAL, PUBLIC, SIGNED_IN, Effect, Limit, Rule, Service
+from gateway.routing.rules import OPTIONAL, PUBLIC, Rule, Service
 from gateway.upstreams.upstream import UpstreamRequest
 
 WAIT_SECONDS = 20
@@ -358,14 +358,25 @@ def test_many_requests_wait_for_one_fetch(setting: Setting) -> None:
     assert len(setting.asked) == 1
 
 
-def test_requests_do_not_wait_for_what_cannot_be_stored(setting: Setting) -> None:
-    setting.answers = [answer("Cache-Control: no-store")]
+@pytest.mark.parametrize("lines", [["Cache-Control: no-store"], [ETAG], [ETAG, "Cache-Control: no-cache, max-age=9"]])
+def test_requests_do_not_wait_for_what_is_of_no_use_for_others(setting: Setting, lines: list[str]) -> None:
+    setting.answers = [answer(*lines)]
     setting.get()
     all_here = threading.Barrier(4)
     setting.on_send = lambda: all_here.wait(WAIT_SECONDS)
     with ThreadPoolExecutor(4) as pool:
         found = list(pool.map(lambda _: setting.get().status, range(4)))
     assert found == [200] * 4, "all four were at the service at once"
+
+
+@pytest.mark.parametrize("said", ["no-cache", "max-age=0"])
+def test_reloads_do_not_wait_for_each_other(setting: Setting, said: str) -> None:
+    setting.answers = [answer("Cache-Control: max-age=60")]
+    all_here = threading.Barrier(4)
+    setting.on_send = lambda: all_here.wait(WAIT_SECONDS)
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(lambda _: setting.get(Cache_Control=said).status, range(4)))
+    assert found == [200] * 4
 
 
 def test_who_waited_for_what_could_not_be_stored_asks_at_once(setting: Setting) -> None:
@@ -415,22 +426,6 @@ def test_with_credentials_a_public_rule_stores_what_is_for_everybody(
     setting.get(**headers)
     setting.get()
     assert result() == ("hit" if is_stored else "miss")
-
-
-@pytest.mark.parametrize(
-    ("rule", "body", "takes"),
-    [
-        (NEWS, b"", True),
-        (PAGE, b"", True),
-        (NEWS, b"x", False),
-        (Rule("GET", "/", Service.NEWS, SIGNED_IN), b"", False),
-        (Rule("POST", "/", Service.NEWS, PUBLIC), b"", False),
-        (Rule("GET", "/", Service.NEWS, PUBLIC, limit=Limit.CAPTCHA_SOUNDS), b"", False),
-        (Rule("GET", "/", Service.NEWS, PUBLIC, effect=Effect.ENDS), b"", False),
-    ],
-)
-def test_which_rules_take_part(setting: Setting, rule: Rule, body: bytes, takes: bool) -> None:
-    assert setting.cache.takes(rule, Body(body, len(body))) == takes
 
 
 def test_a_rule_gives_silent_answers_a_lifetime(setting: Setting) -> None:
