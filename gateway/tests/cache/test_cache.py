@@ -489,3 +489,62 @@ def test_hosts_and_schemes_have_answers_of_their_own(setting: Setting) -> None:
     for host in ("shop.example", "Shop.Example", "other.example"):
         setting.get(host=host)
     assert len(setting.asked) == 2
+
+
+def recalled(setting: Setting, method: str = "GET", **headers: str) -> ProxyResponse | None:
+    request = setting.make_request(method, **headers)
+    found = setting.cache.recall(request.environ, request.client)
+    assert found is None or found[0] is NEWS
+    return found and found[1]
+
+
+def test_a_plain_repetition_is_recalled_as_it_would_be_answered(setting: Setting) -> None:
+    setting.answers = [answer("Cache-Control: max-age=10", ETAG, "Vary: Cookie, Accept", "Age: 2")]
+    assert recalled(setting) is None
+    setting.get(Accept="a/b ,c/d")
+    setting.clock.now += 1
+    hit, known = setting.get(Accept="a/b, c/d"), recalled(setting, Accept="a/b,c/d")
+    assert known == hit
+    assert result() == "hit"
+    assert recalled(setting, Accept="c/d") is None
+    setting.clock.now += 7
+    assert recalled(setting, Accept="a/b,c/d") is None, "it is stale"
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Authorization": "Bearer x"},
+        {"Cookie": "a=b"},
+        {"Cache_Control": "no-cache"},
+        {"Pragma": "no-cache"},
+        {"Range": "bytes=0-1"},
+        {"If_None_Match": '"a"'},
+        {"If_Modified_Since": "x"},
+        {"If_Match": "*"},
+        {"If_Unmodified_Since": "x"},
+        {"Transfer_Encoding": "chunked"},
+        {"method": "HEAD"},
+        {"method": "POST"},
+        {"target": "/?a"},
+        {"host": "other.example"},
+    ],
+)
+def test_what_is_no_plain_repetition_is_looked_at_more_closely(setting: Setting, headers: dict[str, str]) -> None:
+    setting.answers = [answer("Cache-Control: max-age=10")]
+    setting.get()
+    assert recalled(setting) is not None
+    assert recalled(setting, **headers) is None
+
+
+def test_a_header_that_stays_here_tells_no_variants_apart(setting: Setting) -> None:
+    setting.answers = [answer("Cache-Control: max-age=10", "Vary: X-Look")]
+    setting.get()
+    assert recalled(setting, X_Look="dark") is None
+    assert recalled(setting, X_Look="dark", Connection="close, X-Look") is not None
+
+
+def test_what_must_be_validated_is_never_recalled(setting: Setting) -> None:
+    setting.answers = [answer("Cache-Control: max-age=10, no-cache", ETAG)]
+    setting.get()
+    assert recalled(setting) is None
