@@ -27,11 +27,13 @@ def test_the_gateways_own_metrics_move(start_service: Callable[..., Any]) -> Non
     for _ in range(2):
         requests.post(f"{gateway.url}/api/v1/captchas", json={}, timeout=WAIT_SECONDS)
     requests.get(f"{gateway.url}/api/v1/users/me", headers={"Authorization": "Bearer nothing"}, timeout=WAIT_SECONDS)
+    requests.get(f"{gateway.url}/api/v1/categories", timeout=WAIT_SECONDS)
     after = gateway.counts()
     refused = 'gateway_upstream_errors_total{kind="broken",upstream="captcha-service"}'
     changes = {name: value - before.get(name, 0) for name, value in after.items() if value != before.get(name, 0)}
     assert changes['gateway_limited_total{limit="captchas"}'] == 1
     assert changes[refused] == 1
+    assert changes['gateway_cache_requests_total{result="miss"}'] == 1
     assert 0 <= after["gateway_revocations_age_seconds"] < 5
 
 

@@ -108,6 +108,7 @@ def create_app(settings: Settings | None = None) -> Flask:
         rules=RuleTable(),
         proxies=proxies,
         forwarder=forwarder,
+        cache=forwarder.cache,
     )
     app.wsgi_app = MetricsMiddleware(proxy, settings.metrics_port)  # type: ignore[method-assign]
     app.extensions["threads"] = threads = Threads(keys, revocations, forwarder.cache)

@@ -2,8 +2,9 @@
 
 from flask import Flask, Response, g, render_template, request
 
-from chassis.identity import Caller
+from chassis.identity import current_caller
 from chassis.problems import MEDIA_TYPE, prefers_page
+from news_service.caching import let_caches_keep
 
 # No inline script or style, and no text becomes markup in the browser (Trusted Types). The one exception, in app.js,
 # starts workers from our static files.
@@ -30,15 +31,9 @@ def install_page_responses(app: Flask) -> None:
 
 
 def page_response(html: str) -> Response:
-    """Answer a page; shared caches may store it for 30 seconds if nobody is signed in, and ask later if it changed."""
-    response = Response(html, content_type="text/html; charset=utf-8")
-    response.vary.update(["Cookie", "Accept-Language"])
-    caller: Caller = g.caller
-    anonymous = caller.user_id is None
-    response.headers["Cache-Control"] = (
-        "public, max-age=30, stale-while-revalidate=300" if anonymous else "private, no-cache"
-    )
-    if anonymous:  # A page with a person's name is no cache's business.
+    """Answer a page; caches may keep it if nobody is signed in, and ask later if it changed."""
+    response = let_caches_keep(Response(html, content_type="text/html; charset=utf-8"), varies_by=["Cookie"])
+    if current_caller().user_id is None:  # A page with a person's name is no cache's business.
         response.add_etag(weak=True)
         response.make_conditional(request)
     return response

@@ -8,6 +8,7 @@ from chassis.errors import NotFound
 from chassis.identity import client_ip, current_caller
 from chassis.web import Access, endpoint
 from news_service.articles import Articles
+from news_service.caching import let_caches_keep
 from news_service.contract import (
     ArticleDetail,
     ArticleList,
@@ -27,7 +28,7 @@ api = APIBlueprint("news", __name__)
 @endpoint(api, "GET", "/api/v1/categories", access=Access.PUBLIC, answers={200: CategoryList, 304: None})
 def list_categories() -> Response:
     """List the categories; 1 (最新) stands for all articles."""
-    return _cacheable(jsonify(category_list(svcs.flask.get(Articles).categories())))
+    return _revalidated(let_caches_keep(jsonify(category_list(svcs.flask.get(Articles).categories()))))
 
 
 @endpoint(api, "GET", "/api/v1/news", access=Access.PUBLIC, answers={200: ArticleList, 304: None})
@@ -37,7 +38,7 @@ def list_news(query: ListQuery) -> Response:
     list_articles = articles.list_hot if query.order == "hot" else articles.list_newest
     page = list_articles(category_id=query.category, author_id=query.author, cursor=query.cursor, limit=query.limit)
     authors = {article.author_id for article in page.items if article.author_id is not None}
-    return _cacheable(jsonify(article_list(page, svcs.flask.get(Users).names(authors))))
+    return _revalidated(let_caches_keep(jsonify(article_list(page, svcs.flask.get(Users).names(authors)))))
 
 
 @endpoint(
@@ -54,7 +55,8 @@ def read_news(path: ArticlePath) -> Response:
     article = articles.article_by_id(path.id)
     reader = articles.load_reader_state(current_caller().user_id, article)
     names = svcs.flask.get(Users).names({article.author_id} if article.author_id is not None else set())
-    return _cacheable(jsonify(article_detail(article, names, reader)))
+    answer = jsonify(article_detail(article, names, reader))
+    return _revalidated(let_caches_keep(answer, varies_by=["Cookie", "Authorization"]))
 
 
 @endpoint(api, "POST", "/api/v1/news/<int:id>/views", access=Access.PUBLIC, answers={204: None}, failures=[NotFound])
@@ -65,12 +67,8 @@ def count_view(path: ArticlePath) -> tuple[str, int]:
     return "", 204
 
 
-def _cacheable(response: Response) -> Response:
-    anonymous = current_caller().user_id is None
-    response.headers["Cache-Control"] = (
-        "public, max-age=30, stale-while-revalidate=300" if anonymous else "private, no-cache"
-    )
-    response.vary.update(["Cookie", "Authorization"])
+def _revalidated(response: Response) -> Response:
+    """Give an answer a validator, and answer 304 to a client that has it."""
     response.add_etag(weak=True)
     response.make_conditional(request)
     return response

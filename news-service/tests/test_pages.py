@@ -144,7 +144,8 @@ def test_nobody_signed_in_sees_the_dialogs_and_a_page_that_may_be_kept(client: F
     assert 'data-dialog="login"' in answer.text
     assert '<dialog id="register"' in answer.text
     assert answer.headers["Cache-Control"] == "public, max-age=30, stale-while-revalidate=300"
-    assert answer.headers["Vary"] == "Cookie, Accept-Language"
+    assert answer.headers["CDN-Cache-Control"] == "max-age=5, stale-while-revalidate=10, stale-if-error=600"
+    assert answer.headers["Vary"] == "Cookie"
 
 
 def test_a_signed_in_reader_sees_the_nick_name_on_a_private_page(
@@ -155,6 +156,7 @@ def test_a_signed_in_reader_sees_the_nick_name_on_a_private_page(
     assert '<span class="nick-name">读者甲</span>' in answer.text
     assert "<dialog" not in answer.text
     assert answer.headers["Cache-Control"] == "private, no-cache"
+    assert "CDN-Cache-Control" not in answer.headers
 
 
 @pytest.mark.parametrize("path", ["/", "/?category=2", "/news/1"])

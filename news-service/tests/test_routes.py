@@ -148,7 +148,16 @@ def test_an_unchanged_answer_is_not_sent_again(client: FlaskClient, add_article:
     address = f"/api/v1/news/{add_article()}"
     first = client.get(address)
     assert first.headers["Cache-Control"] == "public, max-age=30, stale-while-revalidate=300"
+    assert first.headers["CDN-Cache-Control"] == "max-age=5, stale-while-revalidate=10, stale-if-error=600"
+    assert first.headers["Vary"] == "Cookie, Authorization"
     assert client.get(address, headers={"If-None-Match": first.headers["ETag"]}).status_code == 304
+
+
+@pytest.mark.parametrize("address", ["/api/v1/categories", "/api/v1/news"])
+def test_lists_are_the_same_for_everybody(client: FlaskClient, address: str) -> None:
+    answer = client.get(address)
+    assert answer.headers["CDN-Cache-Control"] == "max-age=5, stale-while-revalidate=10, stale-if-error=600"
+    assert "Vary" not in answer.headers
 
 
 @pytest.mark.any_database
@@ -157,3 +166,4 @@ def test_the_answer_for_a_signed_in_reader_stays_private(
 ) -> None:
     answer = client.get(f"/api/v1/news/{add_article()}", headers=called_by("news-service", user_id=3))
     assert answer.headers["Cache-Control"] == "private, no-cache"
+    assert "CDN-Cache-Control" not in answer.headers

@@ -57,11 +57,22 @@ def _partial(status: int, headers: Headers, span: str, body: bytes) -> ProxyResp
 
 
 class RecordedBody:
-    """Passes a body on, and hands all of it to ``on_end`` at its end; None: it broke off, or is too long to keep."""
+    """Passes a body on, and hands all of it to ``on_end`` at its end; None: it broke off, or is too long to keep.
 
-    def __init__(self, body: Iterable[bytes], *, most_bytes: int, on_end: Callable[[bytes | None], None]) -> None:
+    If ``length`` is known, that is before a client has the last bytes, and may ask again.
+    """
+
+    def __init__(
+        self,
+        body: Iterable[bytes],
+        *,
+        length: int | None,
+        most_bytes: int,
+        on_end: Callable[[bytes | None], None],
+    ) -> None:
         self._body = body
         self._parts = iter(body)
+        self._length = length
         self._most_bytes = most_bytes
         self._on_end: Callable[[bytes | None], None] | None = on_end
         self._kept = bytearray()
@@ -83,6 +94,8 @@ class RecordedBody:
             self._kept += part
             if len(self._kept) > self._most_bytes:
                 self._end(None)
+            elif len(self._kept) == self._length:
+                self._end(bytes(self._kept))
         return part
 
     def finish(self) -> None:

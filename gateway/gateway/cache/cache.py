@@ -11,6 +11,7 @@ what they have until it expires; lifetimes are seconds for that reason.
 
 import time
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 from urllib.parse import urljoin, urlsplit
 
 from structlog.contextvars import bind_contextvars
@@ -20,20 +21,27 @@ from chassis.tracing import begin_request, current_request_id, trace_headers
 from chassis.web import Access
 from gateway.auth.cookies import SessionCookies
 from gateway.cache.answers import RecordedBody, Result, status_line, stored_response
-from gateway.cache.directives import values_of
-from gateway.cache.fetches import Answered, Fetch, Fetches, Read
+from gateway.cache.fetches import Answered, Fetch, Fetches, Read, variant_value
 from gateway.cache.fills import WAIT_SECONDS, Fill, Fills, RefreshPool, Variant
 from gateway.cache.freshness import Demands, Verdict, judge, may_answer_error, read_demands
 from gateway.cache.store import Entry, Key, Store
 from gateway.metrics import CACHE_REQUESTS
-from gateway.proxy.body import Body
-from gateway.proxy.request import ProxyRequest
+from gateway.proxy.forwarded import Client
+from gateway.proxy.request import ProxyRequest, values_of
 from gateway.proxy.responses import ProxyResponse, ResponsePolicy
-from gateway.routing.rules import Effect, Rule
+from gateway.routing.rules import Rule
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIEnvironment
 
 _COUNTERS = {result: CACHE_REQUESTS.labels(result) for result in Result}
 # Preconditions that the service must decide (RFC 9110 13.1.1, 13.1.4).
 _FOR_THE_SERVICE = frozenset({"HTTP_IF_MATCH", "HTTP_IF_UNMODIFIED_SINCE"})
+# A request with any of these has credentials, a body, or wishes that `recall` does not know.
+_LOOK_CLOSER = _FOR_THE_SERVICE | {
+    *("HTTP_AUTHORIZATION", "HTTP_COOKIE", "HTTP_CACHE_CONTROL", "HTTP_PRAGMA", "HTTP_RANGE"),
+    *("HTTP_IF_NONE_MATCH", "HTTP_IF_MODIFIED_SINCE", "CONTENT_LENGTH", "HTTP_TRANSFER_ENCODING"),
+}
 _MOST_WAITS = 2
 
 
@@ -55,31 +63,50 @@ class MicroCache:
         self._store, self._fills = Store(most_bytes), Fills(clock=clock)
         self._fetches = Fetches(store=self._store, fills=self._fills, policy=policy, clock=clock, wall_clock=wall_clock)
 
-    def takes(self, rule: Rule, body: Body) -> bool:
-        """Say whether a request of a rule goes through the cache."""
-        is_plain = rule.method == "GET" and rule.limit is None and rule.effect is Effect.NONE and body.is_empty
-        return is_plain and rule.access in (Access.PUBLIC, Access.OPTIONAL)
+    def recall(self, environ: "WSGIEnvironment", client: Client) -> tuple[Rule, ProxyResponse] | None:
+        """Answer a read that was answered before and asks for nothing else, from a fresh entry, with its rule.
+
+        It has no credentials, and its host and its target were found acceptable when the entry was stored; so nothing
+        but this entry could answer it, and the rest of the way is spared. None: somebody must look closer.
+        """
+        if environ["REQUEST_METHOD"] != "GET" or not _LOOK_CLOSER.isdisjoint(environ):
+            return None
+        key = Key(client.scheme, client.host.lower(), environ.get("RAW_URI", ""))
+        entry = self._store.find(key, lambda name: variant_value(environ, name, self._cookies.without_session))
+        if entry is None or entry.reuse.must_validate:
+            return None
+        age = self._clock() - entry.born_at
+        if age >= entry.reuse.lifetime:
+            return None
+        _COUNTERS[Result.HIT].inc()
+        bind_contextvars(cache=Result.HIT.value)
+        status = f"hit; ttl={int(entry.reuse.lifetime - age)}"
+        return entry.rule, stored_response(entry, environ, age=age, status=status)
 
     def answer(self, rule: Rule, request: ProxyRequest, fetch: Fetch) -> ProxyResponse:
-        """Answer one read.
+        """Answer one read of a rule that is cacheable.
 
         Raises:
             UpstreamTimeout: the request says ``only-if-cached``, and nothing is stored that may answer it.
             XinjingError: what ``fetch`` raises, if nothing stored may stand in.
         """
-        read = self._read(rule, request, fetch)
-        passes_by = read.demands.no_store or not _FOR_THE_SERVICE.isdisjoint(request.environ)
-        if passes_by or (read.has_credentials and rule.access is Access.OPTIONAL):
-            result, response = _forward(read, Result.BYPASS, "fwd=bypass")
-        else:
-            result, response = self._look_up(read)
-        _COUNTERS[result].inc()
-        bind_contextvars(cache=result.value)
+        result = Result.MISS  # Also if nobody can answer.
+        try:
+            result, response = self._answer(rule, self._read(rule, request, fetch))
+        finally:
+            _COUNTERS[result].inc()
+            bind_contextvars(cache=result.value)
         return response
+
+    def _answer(self, rule: Rule, read: Read) -> Answered:
+        passes_by = read.demands.no_store or not _FOR_THE_SERVICE.isdisjoint(read.request.environ)
+        if passes_by or (read.has_credentials and rule.access is Access.OPTIONAL):
+            return _forward(read, Result.BYPASS, "fwd=bypass")
+        return self._look_up(read)
 
     def note_change(self, request: ProxyRequest, response: ProxyResponse) -> None:
         """Drop what an unsafe request has changed: its target, Location and Content-Location (RFC 9111 4.4)."""
-        if not request.is_unsafe or not 200 <= response.status < 400:
+        if not 200 <= response.status < 400:
             return
         own = _key(request)
         address = f"{own.scheme}://{own.host}{own.target}"
@@ -98,7 +125,7 @@ class MicroCache:
             demands=read_demands(request.environ),
             has_credentials="HTTP_AUTHORIZATION" in request.environ
             or (cookies != "" and self._cookies.read_session(cookies).is_present),
-            silent_seconds=rule.cache_seconds,
+            rule=rule,
             strip_cookies=self._cookies.without_session,
         )
 
@@ -132,7 +159,7 @@ class MicroCache:
     def _fetch_once(self, read: Read, entry: Entry | None) -> Answered:
         """Fetch, unless another request does so already: then wait for what it gets, if that can be stored."""
         for _ in range(_MOST_WAITS):
-            if read.demands.no_cache or self._fills.is_uncacheable(read.key):
+            if read.demands.no_cache or read.demands.max_age == 0 or self._fills.is_unshared(read.key):
                 break
             variant = self._variant(read)
             fill, is_own = self._fills.join(read.key, variant)

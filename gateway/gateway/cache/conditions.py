@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any  # A WSGI environ holds anything.
 
-from gateway.cache.directives import read_date, values_of
-from gateway.proxy.request import Headers
+from gateway.cache.directives import read_date
+from gateway.proxy.request import Headers, values_of
 
 # What a service's 304 does not change (RFC 9111 3.2).
 _OF_THE_BODY = frozenset({"content-length", "content-encoding", "content-type", "content-range"})

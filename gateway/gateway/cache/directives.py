@@ -5,8 +5,6 @@ from collections.abc import Iterable, Mapping
 
 from werkzeug.http import parse_date
 
-from gateway.proxy.request import Headers
-
 Directives = Mapping[str, str | None]
 """Argument by name in lower case; None: without one. An argument that is not readable stays as it was written."""
 
@@ -33,11 +31,6 @@ _HTTP_DATE = re.compile(
     r"|\w{3} \w{3} [ \d]\d \d\d:\d\d:\d\d \d{4}",
     re.ASCII,
 )
-
-
-def values_of(headers: Headers, lower_name: str) -> list[str]:
-    """Return the values of all lines with a name."""
-    return [value for name, value in headers if name.lower() == lower_name]
 
 
 def read_cache_control(lines: Iterable[str]) -> Directives:

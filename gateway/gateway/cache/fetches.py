@@ -2,14 +2,13 @@
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from werkzeug.http import http_date
 
 from chassis.errors import DependencyUnavailable, UpstreamTimeout, UpstreamUnavailable
 from gateway.cache.answers import RecordedBody, Result, status_line, stored_response
 from gateway.cache.conditions import CONDITIONS, is_about, merge_headers, own_conditions
-from gateway.cache.directives import values_of
 from gateway.cache.fills import Fill, Fills
 from gateway.cache.freshness import (
     Demands,
@@ -22,9 +21,13 @@ from gateway.cache.freshness import (
     vary_names,
 )
 from gateway.cache.store import Entry, Key, Store
-from gateway.proxy.request import Headers, ProxyRequest, forwarded_value
+from gateway.proxy.request import Headers, ProxyRequest, forwarded_value, values_of
 from gateway.proxy.responses import ProxyResponse, ResponsePolicy
+from gateway.routing.rules import Rule
 from gateway.upstreams.upstream import UpstreamRequest, UpstreamResponse
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIEnvironment
 
 # For these a stale answer may stand in (RFC 5861 4).
 _ERRORS = frozenset({500, 502, 503, 504})
@@ -48,13 +51,18 @@ class Read(NamedTuple):
     fetch: Fetch
     demands: Demands
     has_credentials: bool
-    silent_seconds: int
+    rule: Rule
     strip_cookies: Callable[[str], str]
 
     def value_of(self, lower_name: str) -> str:
-        """Return what the service is told under a name in Vary, without blanks around commas."""
-        value = forwarded_value(self.request, lower_name, strip_cookies=self.strip_cookies)
-        return ",".join(map(str.strip, value.split(","))) if "," in value else value
+        """Return what tells the request from others by a name in Vary."""
+        return variant_value(self.request.environ, lower_name, self.strip_cookies)
+
+
+def variant_value(environ: "WSGIEnvironment", lower_name: str, strip_cookies: Callable[[str], str]) -> str:
+    """Return what a service is told under a name in Vary, without blanks around commas."""
+    value = forwarded_value(environ, lower_name, strip_cookies=strip_cookies)
+    return ",".join(map(str.strip, value.split(","))) if "," in value else value
 
 
 class _Received(NamedTuple):
@@ -111,7 +119,7 @@ class Fetches:
     def _write(self, read: Read, entry: Entry | None) -> UpstreamRequest:
         """Write a GET with our own conditions; the client's travel only if nobody expects to store the answer."""
         request = read.fetch.write()
-        if entry is None and self.fills.is_uncacheable(read.key):
+        if entry is None and self.fills.is_unshared(read.key):
             return request
         headers = [line for line in request.headers if line[0].lower() not in CONDITIONS]
         return replace(request, method="GET", headers=headers + (own_conditions(entry.headers) if entry else []))
@@ -179,6 +187,7 @@ class Fetches:
             response.status,
             headers,
             body,
+            rule=read.rule,
             reason=response.reason,
             ready_headers=self.policy.complete(ready, is_own=False),
             reuse=reuse,
@@ -190,7 +199,8 @@ class Fetches:
         self.store.put(read.key, entry, instead_of=instead_of)
         if fill.is_outdated:
             self.store.remove(read.key, entry)
-        self.fills.note_answer(read.key, is_stored=True)
+        verdict = judge(entry.reuse, self.clock() - entry.born_at, Demands())
+        self.fills.note_answer(read.key, is_shared=verdict is not Verdict.VALIDATE)
         self.fills.end(fill)
 
     def _record(self, read: Read, fill: Fill, received: _Received, reuse: Reuse) -> None:
@@ -205,7 +215,12 @@ class Fetches:
         # The answer gets lines of its own later, which are not stored.
         response, received = received.response, received._replace(response=replace(received.response))
         received.response.headers = list(response.headers)
-        response.body = RecordedBody(response.body, most_bytes=self.store.most_entry_bytes, on_end=on_end)
+        response.body = RecordedBody(
+            response.body,
+            length=getattr(response.body, "content_length", None),
+            most_bytes=self.store.most_entry_bytes,
+            on_end=on_end,
+        )
 
     def _note_unstorable(self, read: Read, entry: Entry | None, fill: Fill, status: int) -> None:
         """Drop what a present answer replaces though it cannot be stored itself; errors replace nothing."""
@@ -213,7 +228,7 @@ class Fetches:
             if entry is not None:
                 self.store.remove(read.key, entry)
             if not read.has_credentials:
-                self.fills.note_answer(read.key, is_stored=False)
+                self.fills.note_answer(read.key, is_shared=False)
         self.fills.end(fill)
 
 
@@ -223,7 +238,7 @@ def _reuse_of(read: Read, status: int, headers: Headers, received: _Received) ->
         headers,
         received_at=received.received_at,
         has_credentials=read.has_credentials,
-        silent_seconds=read.silent_seconds,
+        silent_seconds=read.rule.cache_seconds,
     )
 
 

@@ -13,8 +13,8 @@ from gateway.cache.store import Key
 log = get_logger(__name__)
 # A request that waited so long for another one's fetch asks for itself.
 WAIT_SECONDS = 5.0
-# For so long requests do not wait for an answer that could not be stored the last time.
-_UNCACHEABLE_SECONDS = 60.0
+# For so long requests do not wait for an answer that was of no use for others the last time.
+_UNSHARED_SECONDS = 60.0
 # For so long after an error, a stale answer that may stand in for it does so at once.
 _FAILING_SECONDS = 2.0
 _MOST_REMEMBERED = 4096
@@ -43,7 +43,7 @@ class Fills:
         self._lock = threading.Lock()
         self._open: set[Fill] = set()
         self._joinable: dict[tuple[Key, Variant], Fill] = {}
-        self._uncacheable: dict[int, float] = {}  # The end, by the hash of the address.
+        self._unshared: dict[int, float] = {}  # The end, by the hash of the address.
         self._failing: dict[int, float] = {}
 
     def begin(self, key: Key, variant: Variant = ()) -> Fill:
@@ -81,16 +81,16 @@ class Fills:
         if self._joinable.get((fill.key, fill.variant)) is fill:
             del self._joinable[fill.key, fill.variant]
 
-    def is_uncacheable(self, key: Key) -> bool:
-        """Say whether the last answer could not be stored; requests then do not wait for each other."""
-        return self._uncacheable.get(hash(key), 0.0) > self._clock()
+    def is_unshared(self, key: Key) -> bool:
+        """Say whether the last answer was of no use for others; requests then do not wait for each other."""
+        return self._unshared.get(hash(key), 0.0) > self._clock()
 
-    def note_answer(self, key: Key, *, is_stored: bool) -> None:
-        """Remember whether an answer could be stored."""
-        if is_stored:
-            self._uncacheable.pop(hash(key), None)
+    def note_answer(self, key: Key, *, is_shared: bool) -> None:
+        """Remember whether an answer is one for others too."""
+        if is_shared:
+            self._unshared.pop(hash(key), None)
         else:
-            self._remember(self._uncacheable, key, _UNCACHEABLE_SECONDS)
+            self._remember(self._unshared, key, _UNSHARED_SECONDS)
 
     def is_failing(self, key: Key) -> bool:
         """Say whether the service has just failed to answer."""

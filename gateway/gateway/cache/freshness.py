@@ -17,9 +17,8 @@ from gateway.cache.directives import (
     read_date,
     read_targeted,
     seconds_of,
-    values_of,
 )
-from gateway.proxy.request import Headers
+from gateway.proxy.request import Headers, values_of
 
 # RFC 9110 15.1.
 _HEURISTIC = frozenset({200, 203, 204, 300, 301, 308, 404, 405, 410, 414, 501})

@@ -10,6 +10,7 @@ from gateway.cache.conditions import StoredAnswer
 from gateway.cache.freshness import Reuse
 from gateway.metrics import CACHE_BYTES, CACHE_ENTRIES
 from gateway.proxy.request import Headers
+from gateway.routing.rules import Rule
 
 MOST_ENTRY_BYTES = 1024 * 1024
 _MOST_VARIANTS = 16
@@ -30,6 +31,7 @@ class Key(NamedTuple):
 class Entry(StoredAnswer):
     """One stored answer. ``headers`` are the service's, without Age; ``ready_headers`` those that clients get."""
 
+    rule: Rule
     reason: str
     ready_headers: Headers
     reuse: Reuse

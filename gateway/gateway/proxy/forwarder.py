@@ -87,7 +87,7 @@ class Forwarder:
             )
             return UpstreamRequest(request.method, request.target.raw, headers, body)
 
-        if self.cache is not None and self.cache.takes(rule, body):
+        if self.cache is not None and rule.is_cacheable and body.is_empty:
             return self.cache.answer(rule, request, Fetch(write, partial(self._send, rule)))
         response = self._send(rule, write())
         try:
@@ -95,7 +95,7 @@ class Forwarder:
         except BaseException:
             response.close()
             raise
-        if self.cache is not None:
+        if self.cache is not None and request.is_unsafe:
             self.cache.note_change(request, response)
         return response
 

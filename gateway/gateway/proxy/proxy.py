@@ -1,7 +1,8 @@
 """The proxy: a plain WSGI callable in front of the Flask app, which forwards what a rule names.
 
-The order for every request: ``/internal`` and malformed addresses are refused, the rule is found, then `Forwarder`
-sends the request to its service. The Flask app answers what no rule names; it answers 404 for what it does not know.
+The order for every request: what the cache knows is answered, ``/internal`` and malformed addresses are refused, the
+rule is found, then `Forwarder` sends the request to its service. The Flask app answers what no rule names; it answers
+404 for what it does not know.
 """
 
 import time
@@ -17,6 +18,7 @@ from chassis.errors import XinjingError
 from chassis.identity import GATEWAY
 from chassis.metrics import count_request
 from chassis.tracing import begin_environ, current_request_id, end_request
+from gateway.cache.cache import MicroCache
 from gateway.proxy.error_pages import ErrorPages
 from gateway.proxy.forwarded import TrustedProxies
 from gateway.proxy.forwarder import Forwarder
@@ -55,6 +57,7 @@ class Proxy:
     rules: RuleTable
     proxies: TrustedProxies
     forwarder: Forwarder
+    cache: MicroCache | None
     clock: Callable[[], float] = time.perf_counter
 
     def __call__(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
@@ -64,6 +67,9 @@ class Proxy:
         client = self.proxies.read_client(environ)
         environ[_FORWARDED_FOR] = client.ip  # The Flask app reads it as the services do.
         bind_contextvars(client_ip=client.ip)
+        recalled = None if self.cache is None else self.cache.recall(environ, client)
+        if recalled is not None:
+            return self._finish(environ, start_response, *recalled, begun_at=begun_at)
         rule: Rule | None = None
         try:
             request = read_request(environ, client)
@@ -82,12 +88,19 @@ class Proxy:
         except Exception as error:
             log.exception("unexpected_error", exc_info=error)
             response = problem_response(errors.InternalError())
-        _log_and_count(environ, rule, response, self.clock() - begun_at)
-        return self._send(response, environ, start_response)
+        return self._finish(environ, start_response, rule, response, begun_at=begun_at)
 
-    def _send(
-        self, response: ProxyResponse, environ: "WSGIEnvironment", start_response: "StartResponse"
+    def _finish(
+        self,
+        environ: "WSGIEnvironment",
+        start_response: "StartResponse",
+        rule: Rule | None,
+        response: ProxyResponse,
+        *,
+        begun_at: float,
     ) -> Iterable[bytes]:
+        """Log, count and send a response."""
+        _log_and_count(environ, rule, response, self.clock() - begun_at)
         try:
             is_error = response.status >= 400
             if is_error and (page := self.error_pages.write_page(environ, response.status, response.headers)):

@@ -146,14 +146,19 @@ def request_headers(
     ]
 
 
-def forwarded_value(request: ProxyRequest, lower_name: str, *, strip_cookies: Callable[[str], str]) -> str:
+def forwarded_value(environ: "WSGIEnvironment", lower_name: str, *, strip_cookies: Callable[[str], str]) -> str:
     """Return what a service is told under one name that clients write, equal lines joined; empty if nothing."""
-    value = request.header(lower_name)
-    if lower_name == "cookie":
-        return strip_cookies(value) if value else value
-    if value and _is_dropped(lower_name, listed_headers(request.header("Connection"))):
-        return ""
-    return value
+    if lower_name == "content-type":  # The one that WSGI keeps elsewhere.
+        return str(environ.get("CONTENT_TYPE", ""))
+    value = str(environ.get("HTTP_" + lower_name.upper().replace("-", "_"), ""))
+    if not value or lower_name == "cookie":
+        return value and strip_cookies(value)
+    return "" if _is_dropped(lower_name, listed_headers(environ.get("HTTP_CONNECTION", ""))) else value
+
+
+def values_of(headers: Headers, lower_name: str) -> list[str]:
+    """Return the values of all lines with a name."""
+    return [value for name, value in headers if name.lower() == lower_name]
 
 
 def listed_headers(connection: str) -> frozenset[str]:

@@ -68,6 +68,12 @@ class Rule:
         """The rule in logs and metrics."""
         return f"{self.method} {self.path}"
 
+    @property
+    def is_cacheable(self) -> bool:
+        """Whether its answers may be everybody's, so that the micro-cache looks at them."""
+        is_plain = self.method == "GET" and self.limit is None and self.effect is Effect.NONE
+        return is_plain and self.access in (PUBLIC, OPTIONAL)
+
 
 _V1 = "/api/v1"
 RULES: tuple[Rule, ...] = (

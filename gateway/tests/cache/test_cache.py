@@ -18,7 +18,7 @@ from gateway.cache.fetches import Fetch
 from gateway.proxy.body import Body
 from gateway.proxy.request import ProxyRequest, request_headers
 from gateway.proxy.responses import ProxyResponse, ResponsePolicy
-from gateway.routing.rules import OPTIONAL, PUBLIC, SIGNED_IN, Effect, Limit, Rule, Service
+from gateway.routing.rules import OPTIONAL, PUBLIC, Rule, Service
 from gateway.upstreams.upstream import UpstreamRequest
 
 WAIT_SECONDS = 20
@@ -358,14 +358,25 @@ def test_many_requests_wait_for_one_fetch(setting: Setting) -> None:
     assert len(setting.asked) == 1
 
 
-def test_requests_do_not_wait_for_what_cannot_be_stored(setting: Setting) -> None:
-    setting.answers = [answer("Cache-Control: no-store")]
+@pytest.mark.parametrize("lines", [["Cache-Control: no-store"], [ETAG], [ETAG, "Cache-Control: no-cache, max-age=9"]])
+def test_requests_do_not_wait_for_what_is_of_no_use_for_others(setting: Setting, lines: list[str]) -> None:
+    setting.answers = [answer(*lines)]
     setting.get()
     all_here = threading.Barrier(4)
     setting.on_send = lambda: all_here.wait(WAIT_SECONDS)
     with ThreadPoolExecutor(4) as pool:
         found = list(pool.map(lambda _: setting.get().status, range(4)))
     assert found == [200] * 4, "all four were at the service at once"
+
+
+@pytest.mark.parametrize("said", ["no-cache", "max-age=0"])
+def test_reloads_do_not_wait_for_each_other(setting: Setting, said: str) -> None:
+    setting.answers = [answer("Cache-Control: max-age=60")]
+    all_here = threading.Barrier(4)
+    setting.on_send = lambda: all_here.wait(WAIT_SECONDS)
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(lambda _: setting.get(Cache_Control=said).status, range(4)))
+    assert found == [200] * 4
 
 
 def test_who_waited_for_what_could_not_be_stored_asks_at_once(setting: Setting) -> None:
@@ -415,22 +426,6 @@ def test_with_credentials_a_public_rule_stores_what_is_for_everybody(
     setting.get(**headers)
     setting.get()
     assert result() == ("hit" if is_stored else "miss")
-
-
-@pytest.mark.parametrize(
-    ("rule", "body", "takes"),
-    [
-        (NEWS, b"", True),
-        (PAGE, b"", True),
-        (NEWS, b"x", False),
-        (Rule("GET", "/", Service.NEWS, SIGNED_IN), b"", False),
-        (Rule("POST", "/", Service.NEWS, PUBLIC), b"", False),
-        (Rule("GET", "/", Service.NEWS, PUBLIC, limit=Limit.CAPTCHA_SOUNDS), b"", False),
-        (Rule("GET", "/", Service.NEWS, PUBLIC, effect=Effect.ENDS), b"", False),
-    ],
-)
-def test_which_rules_take_part(setting: Setting, rule: Rule, body: bytes, takes: bool) -> None:
-    assert setting.cache.takes(rule, Body(body, len(body))) == takes
 
 
 def test_a_rule_gives_silent_answers_a_lifetime(setting: Setting) -> None:
@@ -494,3 +489,62 @@ def test_hosts_and_schemes_have_answers_of_their_own(setting: Setting) -> None:
     for host in ("shop.example", "Shop.Example", "other.example"):
         setting.get(host=host)
     assert len(setting.asked) == 2
+
+
+def recalled(setting: Setting, method: str = "GET", **headers: str) -> ProxyResponse | None:
+    request = setting.make_request(method, **headers)
+    found = setting.cache.recall(request.environ, request.client)
+    assert found is None or found[0] is NEWS
+    return found and found[1]
+
+
+def test_a_plain_repetition_is_recalled_as_it_would_be_answered(setting: Setting) -> None:
+    setting.answers = [answer("Cache-Control: max-age=10", ETAG, "Vary: Cookie, Accept", "Age: 2")]
+    assert recalled(setting) is None
+    setting.get(Accept="a/b ,c/d")
+    setting.clock.now += 1
+    hit, known = setting.get(Accept="a/b, c/d"), recalled(setting, Accept="a/b,c/d")
+    assert known == hit
+    assert result() == "hit"
+    assert recalled(setting, Accept="c/d") is None
+    setting.clock.now += 7
+    assert recalled(setting, Accept="a/b,c/d") is None, "it is stale"
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Authorization": "Bearer x"},
+        {"Cookie": "a=b"},
+        {"Cache_Control": "no-cache"},
+        {"Pragma": "no-cache"},
+        {"Range": "bytes=0-1"},
+        {"If_None_Match": '"a"'},
+        {"If_Modified_Since": "x"},
+        {"If_Match": "*"},
+        {"If_Unmodified_Since": "x"},
+        {"Transfer_Encoding": "chunked"},
+        {"method": "HEAD"},
+        {"method": "POST"},
+        {"target": "/?a"},
+        {"host": "other.example"},
+    ],
+)
+def test_what_is_no_plain_repetition_is_looked_at_more_closely(setting: Setting, headers: dict[str, str]) -> None:
+    setting.answers = [answer("Cache-Control: max-age=10")]
+    setting.get()
+    assert recalled(setting) is not None
+    assert recalled(setting, **headers) is None
+
+
+def test_a_header_that_stays_here_tells_no_variants_apart(setting: Setting) -> None:
+    setting.answers = [answer("Cache-Control: max-age=10", "Vary: X-Look")]
+    setting.get()
+    assert recalled(setting, X_Look="dark") is None
+    assert recalled(setting, X_Look="dark", Connection="close, X-Look") is not None
+
+
+def test_what_must_be_validated_is_never_recalled(setting: Setting) -> None:
+    setting.answers = [answer("Cache-Control: max-age=10, no-cache", ETAG)]
+    setting.get()
+    assert recalled(setting) is None

@@ -39,16 +39,16 @@ def test_a_change_outdates_all_fetches_of_its_address() -> None:
     assert fills.join(KEY, ())[1], "nobody waits for what is of before the change"
 
 
-def test_uncacheable_addresses_are_remembered_for_a_minute(clock: Any) -> None:
+def test_addresses_with_answers_for_one_are_remembered_for_a_minute(clock: Any) -> None:
     fills = Fills(clock=clock)
-    assert not fills.is_uncacheable(KEY)
-    fills.note_answer(KEY, is_stored=False)
-    assert (fills.is_uncacheable(KEY), fills.is_uncacheable(OTHER)) == (True, False)
-    fills.note_answer(KEY, is_stored=True)
-    assert not fills.is_uncacheable(KEY)
-    fills.note_answer(KEY, is_stored=False)
+    assert not fills.is_unshared(KEY)
+    fills.note_answer(KEY, is_shared=False)
+    assert (fills.is_unshared(KEY), fills.is_unshared(OTHER)) == (True, False)
+    fills.note_answer(KEY, is_shared=True)
+    assert not fills.is_unshared(KEY)
+    fills.note_answer(KEY, is_shared=False)
     clock.now += 60
-    assert not fills.is_uncacheable(KEY)
+    assert not fills.is_unshared(KEY)
 
 
 def test_a_failure_is_remembered_for_two_seconds(clock: Any) -> None:
@@ -62,9 +62,9 @@ def test_a_failure_is_remembered_for_two_seconds(clock: Any) -> None:
 def test_what_is_remembered_is_bounded() -> None:
     fills = Fills()
     for number in range(4097):
-        fills.note_answer(Key("http", "h", str(number)), is_stored=False)
-    assert fills.is_uncacheable(Key("http", "h", "4096"))
-    assert not fills.is_uncacheable(Key("http", "h", "1"))
+        fills.note_answer(Key("http", "h", str(number)), is_shared=False)
+    assert fills.is_unshared(Key("http", "h", "4096"))
+    assert not fills.is_unshared(Key("http", "h", "1"))
 
 
 def test_jobs_run_and_one_that_breaks_harms_no_other() -> None:

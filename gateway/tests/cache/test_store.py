@@ -1,7 +1,9 @@
 """The store: variants, bounds, and which entries go first."""
 
+from chassis.web import Access
 from gateway.cache.freshness import Reuse
 from gateway.cache.store import MOST_ENTRY_BYTES, Entry, Key, Store
+from gateway.routing.rules import Rule, Service
 
 
 def entry(body: bytes = b"x", **variant: str) -> Entry:
@@ -9,6 +11,7 @@ def entry(body: bytes = b"x", **variant: str) -> Entry:
         200,
         [("Content-Type", "a/b")],
         body,
+        rule=Rule("GET", "/", Service.NEWS, Access.PUBLIC),
         reason="OK",
         ready_headers=[],
         reuse=Reuse(lifetime=1),

@@ -63,6 +63,15 @@ def test_a_hit_asks_nobody_and_looks_as_the_service_answered(
     assert services.news.count("GET", "/api/v1/news") == 1
 
 
+def test_a_get_with_a_body_passes_the_cache_by(
+    gateway: Any, services: Any, answering: Callable[..., bytes], target: str
+) -> None:
+    services.news.on("GET", "/api/v1/news", answering("200 OK", b"{}", "Cache-Control: max-age=60"))
+    for body in (None, b"asks something else", b"asks something else"):
+        gateway.ask("GET", target, body=body)
+    assert [seen.body for seen in services.news.requests] == [b"", b"asks something else", b"asks something else"]
+
+
 def test_only_if_cached_is_504(gateway: Any, services: Any, target: str) -> None:
     answer = gateway.ask("GET", target, headers={"Cache-Control": "only-if-cached"})
     assert (answer.status, answer.json["code"], services.news.requests) == (504, "upstream_timeout", [])

@@ -80,6 +80,7 @@ def test_everybody_may_fetch_it_and_keep_it_for_ever(owner, visitor):
     answer = visitor.call("GET", address)
     assert answer.headers["Content-Type"] == "image/webp"
     assert answer.headers["Cache-Control"] == "public, max-age=31536000, immutable"
+    assert answer.headers["CDN-Cache-Control"] == "no-store", "a deleted one would stay in the gateway"
     assert answer.headers["X-Content-Type-Options"] == "nosniff"
     again = visitor.call("GET", address, **{"If-None-Match": answer.headers["ETag"]})
     assert (again.status_code, again.data) == (304, b"")

@@ -45,6 +45,7 @@ def test_the_key_set_is_public_and_cacheable(jwks, visitor):
     answer = jwks()
     assert set(answer.json["keys"][0]) == {"kty", "crv", "x", "y", "use", "alg", "kid"}
     assert answer.headers["Cache-Control"] == "public, max-age=300"
+    assert answer.headers["CDN-Cache-Control"] == "max-age=5, stale-if-error=600"
     headers = {"If-None-Match": answer.headers["ETag"]}
     assert visitor.call("GET", "/.well-known/jwks.json", **headers).status_code == 304
 

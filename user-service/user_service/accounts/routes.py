@@ -163,6 +163,7 @@ def read_avatar(path: AvatarPath) -> Response:
     """Show an avatar, a WebP of 256 x 256; its address names its content, so it never changes."""
     answer = Response(svcs.flask.get(Avatars).read_picture(path.name), content_type=DRAWN_TYPE)
     answer.headers["Cache-Control"] = "public, max-age=31536000, immutable"
+    answer.headers["CDN-Cache-Control"] = "no-store"  # A deleted avatar is gone at once, but for those who saw it.
     answer.set_etag(path.name)
     answer.make_conditional(request)
     return answer
