@@ -78,6 +78,14 @@ def test_the_lock_of_telemetry_is_the_extra_of_the_chassis(root: Path) -> None:
     assert extras == {"telemetry": [line for line in lines if not line.startswith(("#", "-"))]}
 
 
+def test_what_the_image_copies_is_not_ignored(root: Path) -> None:
+    kept = {line[1:] for line in (root / ".dockerignore").read_text().splitlines() if line.startswith("!")}
+    copies = re.findall(r"^COPY (?!--from)(.+) \S+$", (root / "deploy" / "Dockerfile").read_text(), re.MULTILINE)
+    sources = {source for line in copies for source in line.split()} - {"${SERVICE}"}
+    assert len(sources) > 4
+    assert sources - kept == set()
+
+
 def _public_operations(root: Path) -> dict[tuple[str, str], tuple[str, str]]:
     """Method and path of every public operation, with its service and access."""
     found = {}
