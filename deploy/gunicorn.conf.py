@@ -58,7 +58,7 @@ limit_request_fields, limit_request_field_size = (100, 8190) if _is_gateway else
 forwarded_allow_ips = ""
 control_socket_disable = True
 
-accesslog = None  # The apps write one line per request themselves.
+logger_class = "serving.log_lines.Logger"  # The apps write one line per request themselves.
 _json = {
     "()": structlog.stdlib.ProcessorFormatter,
     "processor": structlog.processors.JSONRenderer(ensure_ascii=False, separators=(",", ":")),

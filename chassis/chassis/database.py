@@ -1,5 +1,6 @@
 """A database by its address: SQLite, MariaDB or PostgreSQL, with one transaction per use case."""
 
+import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -167,7 +168,7 @@ class Database:
 def _our_errors() -> Iterator[None]:
     try:
         yield
-    except (exc.OperationalError, exc.TimeoutError) as error:
+    except (exc.OperationalError, exc.TimeoutError, sqlite3.OperationalError) as error:
         raise DependencyUnavailable("The database is away.") from error
     except exc.DBAPIError as error:
         if error.connection_invalidated:
@@ -253,4 +254,6 @@ def _ignore_foreign_keys(connection: DBAPIConnection, _entry: ConnectionPoolEntr
 
 
 def _begin_sqlite(connection: Connection) -> None:
-    connection.exec_driver_sql(f"BEGIN {connection.get_execution_options().get('sqlite_begin', 'DEFERRED')}")
+    # By the driver: as a statement of SQLAlchemy it takes as long as a SELECT of one row.
+    driver: Any = connection.connection.dbapi_connection
+    driver.execute(f"BEGIN {connection.get_execution_options().get('sqlite_begin', 'DEFERRED')}")

@@ -39,6 +39,18 @@ def test_a_token_is_used_for_thirty_seconds_and_clocks_may_differ_by_five_minute
             reader.read_token(token, audience="shop")
 
 
+def test_a_token_that_was_read_before_still_ends_and_serves_its_audience_alone() -> None:
+    now = float(NOW)
+    tokens = InternalTokens(KEY, clock=lambda: now)
+    token = tokens.write_token(USER, audience="shop")
+    assert [tokens.read_token(token, audience="shop") for _ in range(2)] == [USER, USER]
+    with pytest.raises(InternalTokenRefused):
+        tokens.read_token(token, audience="bank")
+    now += 331
+    with pytest.raises(InternalTokenRefused):
+        tokens.read_token(token, audience="shop")
+
+
 @pytest.mark.parametrize("moment", [0, 4_000_000_000])
 def test_only_the_clock_that_was_given_counts(moment: int) -> None:
     tokens = tokens_at(moment)

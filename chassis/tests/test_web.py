@@ -96,6 +96,27 @@ def test_no_read_can_refuse_unknown_parameters(api: OpenAPI) -> None:
     endpoint(api, "DELETE", "/strict", access=Access.PUBLIC)(view)
 
 
+def test_no_request_makes_the_schema_of_its_query(api: OpenAPI, called_by: Headers) -> None:
+    made: list[object] = []
+
+    class Query(BaseModel):
+        ids: list[int]
+
+        @classmethod
+        def model_json_schema(cls, *arguments: Any, **options: Any) -> dict[str, Any]:
+            made.append(options)
+            return super().model_json_schema(*arguments, **options)
+
+    @endpoint(api, "GET", "/counted", access=Access.PUBLIC)
+    def counted(query: Query) -> dict[str, Any]:
+        """Answer the query."""
+        return {"ids": query.ids}
+
+    at_start = len(made)
+    answer = api.test_client().get("/counted?ids=1&ids=2", headers=called_by(SERVICE))
+    assert (answer.json, len(made)) == ({"ids": [1, 2]}, at_start)
+
+
 @pytest.mark.parametrize(
     "token",
     [

@@ -7,7 +7,15 @@ import select
 import threading
 from typing import Any, TextIO  # Any: whatever else stderr has.
 
+from gunicorn.glogging import Logger as GunicornLogger  # type: ignore[import-untyped]  # gunicorn has no types.
+
 SECONDS = 0.5
+
+
+class Logger(GunicornLogger):  # type: ignore[misc]
+    """gunicorn's logger without an access log, whose line gunicorn else builds for each request, to throw it away."""
+
+    access_log_enabled = False
 
 
 class LineBatch:

@@ -10,8 +10,8 @@ from sqlalchemy import Row, select
 from chassis.database import Database, utc_now
 from chassis.errors import NotFound
 from news_service.cursors import ListName, read_cursor, write_cursor
-from news_service.listings import LIST_COLUMNS, only_public, page_query, position_of
-from news_service.models import NEWEST_CATEGORY_ID, InfoCategory, InfoNews, InfoUserCollection, InfoUserFans
+from news_service.listings import PUBLIC_ARTICLE, page_parameters, page_query, position_of
+from news_service.models import NEWEST_CATEGORY_ID, InfoCategory, InfoUserCollection, InfoUserFans
 
 HIGHEST_ID = 2**31 - 1
 
@@ -97,9 +97,10 @@ class Articles:
         Raises:
             NotFound: there is none, or the public may not read it (yet).
         """
-        query = only_public(select(*LIST_COLUMNS, InfoNews.content), self.clock()).where(InfoNews.id == article_id)
+        if not 0 < article_id <= HIGHEST_ID:
+            raise NotFound
         with self.database.read() as session:
-            row = session.execute(query).one_or_none() if 0 < article_id <= HIGHEST_ID else None
+            row = session.execute(PUBLIC_ARTICLE, {"now": self.clock(), "article_id": article_id}).one_or_none()
         if row is None:
             raise NotFound
         return _article(row, row.content)
@@ -115,9 +116,10 @@ class Articles:
 
     def _page(self, name: ListName, cursor: str | None, limit: int) -> ArticlePage:
         position = None if cursor is None else read_cursor(cursor, name)
+        # One row more than the page shows whether there is a next page.
+        parameters = page_parameters(name, position, now=self.clock(), limit=limit + 1)
         with self.database.read() as session:
-            # One row more than the page shows whether there is a next page.
-            rows = session.execute(page_query(name, position, now=self.clock()).limit(limit + 1)).all()
+            rows = session.execute(page_query(name, position), parameters).all()
         more = write_cursor(name, position_of(name, rows[limit - 1])) if len(rows) > limit else None
         return ArticlePage([_article(row, "") for row in rows[:limit]], more)
 

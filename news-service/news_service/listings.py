@@ -1,47 +1,73 @@
 """The SQL of the public lists: what is listed, in which order, and where a page begins (by keyset)."""
 
 from datetime import UTC, datetime, timedelta
-from typing import Any, TypeVarTuple  # Any: selects and rows of differing columns.
+from functools import cache
+from typing import Any  # Selects and rows of differing columns, parameters of differing types.
 
-from sqlalchemy import ColumnElement, Row, Select, and_, or_, select
+from sqlalchemy import BindParameter, ColumnElement, Row, Select, and_, bindparam, or_, select
 
 from news_service.cursors import ListName, Position
 from news_service.models import APPROVED, InfoNews
 
-Columns = TypeVarTuple("Columns")
+Rows = Select[*tuple[Any, ...]]
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
+# Columns of the table, not of the class: SQLAlchemy's ORM has no part in what is only read.
+_news = InfoNews.__table__.c
 LIST_COLUMNS = (
-    InfoNews.id,
-    InfoNews.title,
-    InfoNews.source,
-    InfoNews.digest,
-    InfoNews.index_image_url,
-    InfoNews.category_id,
-    InfoNews.user_id,
-    InfoNews.clicks,
-    InfoNews.comment_count,
-    InfoNews.published_at,
-    InfoNews.version,
+    _news.id,
+    _news.title,
+    _news.source,
+    _news.digest,
+    _news.index_image_url,
+    _news.category_id,
+    _news.user_id,
+    _news.clicks,
+    _news.comment_count,
+    _news.published_at,
+    _news.version,
 )
 
 
-def only_public(query: Select[*Columns], now: datetime) -> Select[*Columns]:
-    """Narrow a query to articles that the public may read: approved, and published by now."""
-    return query.where(InfoNews.status == APPROVED, InfoNews.published_at <= now)
+def only_public(query: Rows) -> Rows:
+    """Narrow a query to articles that the public may read: approved, and published by the parameter ``now``."""
+    return query.where(_news.status == APPROVED, _news.published_at <= bindparam("now"))
 
 
-def page_query(name: ListName, position: Position | None, *, now: datetime) -> Select[*tuple[Any, ...]]:
-    """Select the articles of a list after a position, or from its start."""
-    query = only_public(select(*LIST_COLUMNS, InfoNews.hot_score), now)
-    if name.category_id is not None:
-        query = query.where(InfoNews.category_id == name.category_id)
-    if name.author_id is not None:
-        query = query.where(InfoNews.user_id == name.author_id)
+PUBLIC_ARTICLE = only_public(select(*LIST_COLUMNS, _news.content)).where(_news.id == bindparam("article_id"))
+"""The query of one article; its parameters are ``now`` and ``article_id``."""
+
+
+def page_query(name: ListName, position: Position | None) -> Rows:
+    """Select the articles of a list after a position, or from its start; `page_parameters` belong to it."""
+    return _page_form(
+        name.order,
+        is_of_category=name.category_id is not None,
+        is_of_author=name.author_id is not None,
+        is_continued=position is not None,
+    )
+
+
+def page_parameters(name: ListName, position: Position | None, *, now: datetime, limit: int) -> dict[str, Any]:
+    """Return the values of a `page_query`."""
+    values = {"now": now, "limit": limit, "category_id": name.category_id, "author_id": name.author_id}
     if position is not None:
-        query = query.where(_after(name, position))
-    order = InfoNews.hot_score if name.order == "hot" else InfoNews.published_at
-    return query.order_by(order.desc(), InfoNews.id.desc())
+        key = position.key if name.order == "hot" else _EPOCH + position.key * _MICROSECOND
+        values |= {"key": key, "article_id": position.article_id}
+    return values
+
+
+@cache  # Of 16 forms: building one takes longer than running it.
+def _page_form(order: str, *, is_of_category: bool, is_of_author: bool, is_continued: bool) -> Rows:
+    key = _news.hot_score if order == "hot" else _news.published_at
+    query = only_public(select(*LIST_COLUMNS, _news.hot_score))
+    if is_of_category:
+        query = query.where(_news.category_id == bindparam("category_id"))
+    if is_of_author:
+        query = query.where(_news.user_id == bindparam("author_id"))
+    if is_continued:
+        query = query.where(_after(key))
+    return query.order_by(key.desc(), _news.id.desc()).limit(bindparam("limit"))
 
 
 def position_of(name: ListName, row: Row[*tuple[Any, ...]]) -> Position:
@@ -50,11 +76,7 @@ def position_of(name: ListName, row: Row[*tuple[Any, ...]]) -> Position:
     return Position(key, row.id)
 
 
-def _after(name: ListName, position: Position) -> ColumnElement[bool]:
+def _after(key: ColumnElement[Any]) -> ColumnElement[bool]:
     # Row values are not compared as such, because MariaDB uses no index for that.
-    if name.order == "hot":
-        below, equal = InfoNews.hot_score <= position.key, InfoNews.hot_score < position.key
-    else:
-        moment = _EPOCH + position.key * _MICROSECOND
-        below, equal = InfoNews.published_at <= moment, InfoNews.published_at < moment
-    return and_(below, or_(equal, InfoNews.id < position.article_id))
+    position: BindParameter[Any] = bindparam("key")
+    return and_(key <= position, or_(key < position, _news.id < bindparam("article_id")))

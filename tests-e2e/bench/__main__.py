@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from bench import accounts, captchas, enumeration, gateway, log_lines, revocation, sms
+from bench import accounts, captchas, enumeration, gateway, log_lines, revocation, services, sms
 from bench.effort import LONG, QUICK, Effort, NotMeasured, Tell
 from bench.progress import Progress
 from bench.table import Measured, Row, table
@@ -37,6 +37,7 @@ PARTS = {
     "sms-rabbitmq": Part(sms.measure_rabbitmq, 140, 23),
     "sms-redis": Part(sms.measure_redis_stream, 120, 13),
     "accounts": Part(accounts.measure, 70, 11),
+    "services": Part(services.measure, 70, 15),
     "enumeration": Part(enumeration.measure, 240, 9),
     "gateway": Part(gateway.measure, 85, 12),
     "log-lines": Part(log_lines.measure, 8, 3),

@@ -4,14 +4,10 @@ Logins against bare argon2 (see `logins`), ``users/me`` through the gateway agai
 gunicorn, and the check of a token against PyJWT alone.
 """
 
-import os
 import secrets
 import statistics
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import partial
 
@@ -22,12 +18,11 @@ from bench.effort import Effort, Tell
 from bench.logins import measure_logins
 from bench.rounds import CLIENTS, per_second, speed_and_cpu_ms
 from bench.table import Row, compare
+from bench.yardsticks import flask_app
 from gateway.auth.public_keys import PublicKeys
 from gateway.auth.verifier import TokenVerifier
-from local.settings import free_ports
-from stage.accounts import START_SECONDS, Accounts, running_accounts
+from stage.accounts import Accounts, running_accounts
 from stage.client import Client
-from stage.processes import ROOT, wait_until_ready
 from user_service.tokens.signing_key import SigningKey, new_key
 
 # By processor time, which other work on the machine leaves alone: 5.8 to 6.1 were measured, through two services and
@@ -61,7 +56,7 @@ def _reading(system: Accounts, effort: Effort, tell: Tell) -> Iterator[Row]:
     own = partial(read, f"{gateway.url}/api/v1/users/me", {"Authorization": f"Bearer {token}"})
     per_second(own, seconds=effort.call_seconds)  # Fills the caches.
     rounds = []
-    with _hello(system) as address:
+    with flask_app("stage.hello:app", system.folder) as address:
         for number in range(effort.rounds):
             tell(f"users/me and Flask's bare answer, round {number + 1} of {effort.rounds}")
             reads = speed_and_cpu_ms(own, seconds=effort.round_seconds)
@@ -70,25 +65,6 @@ def _reading(system: Accounts, effort: Effort, tell: Tell) -> Iterator[Row]:
     what, against = "users/me through the gateway", "Flask's bare answer"
     yield compare(what, reads_done, bare_done, unit="a second", against=against)
     yield compare("CPU of a users/me", read_ms, bare_ms, unit="ms", against=against, at_most=_READING_GOAL)
-
-
-@contextmanager
-def _hello(system: Accounts) -> Iterator[str]:
-    """Run the yardstick under gunicorn with the gateway's numbers of processes and threads."""
-    [port] = free_ports(1)
-    command = [sys.executable, "-m", "gunicorn", "-k", "gthread", "--threads", "8", "-b", f"127.0.0.1:{port}"]
-    path = os.pathsep.join([str(ROOT / "tests-e2e"), os.environ.get("PYTHONPATH", "")])
-    log = system.folder / "hello.log"
-    with log.open("wb") as out:
-        process = subprocess.Popen(
-            [*command, "stage.hello:app"], env={**os.environ, "PYTHONPATH": path}, stdout=out, stderr=out
-        )
-    try:
-        wait_until_ready(process, port, log, seconds=START_SECONDS)
-        yield f"http://127.0.0.1:{port}/"
-    finally:
-        process.terminate()
-        process.wait(30)
 
 
 def _checks_of_tokens(effort: Effort, tell: Tell) -> Iterator[Row]:

@@ -33,10 +33,20 @@ def speed_and_cpu_ms(act: Callable[[int], object], *, seconds: float, threads: i
     return speed, 1000 * (_processor_seconds() - spent) / (speed * (time.monotonic() - begun_at))
 
 
+def servers_cpu_ms(act: Callable[[int], object], *, seconds: float, threads: int = CLIENTS) -> float:
+    """Return the milliseconds of processors that each act took in the processes that we started, without our own."""
+    begun_at, spent = time.monotonic(), _servers_seconds()
+    speed = per_second(act, threads=threads, seconds=seconds)
+    return 1000 * (_servers_seconds() - spent) / (speed * (time.monotonic() - begun_at))
+
+
 def _processor_seconds() -> float:
     """Sum the processor time of this process and of all that it started."""
-    own = psutil.Process()
-    return sum(sum(process.cpu_times()[:2]) for process in (own, *own.children(recursive=True)))
+    return time.process_time() + _servers_seconds()
+
+
+def _servers_seconds() -> float:
+    return sum(sum(process.cpu_times()[:2]) for process in psutil.Process().children(recursive=True))
 
 
 def in_turns(ours: Callable[[], float], yardstick: Callable[[], float], *, rounds: int) -> tuple[float, float]:

@@ -89,6 +89,14 @@ class Accounts:
         """Start one more user-service on the same data; its clock may be wrong."""
         return self._start("user-service", self.env, workers, clock_ahead_seconds)
 
+    def start_news_service(self) -> Process:
+        """Start a news-service with the sample articles; gateways that start later forward to it."""
+        for word in ("migrate", "seed"):
+            self.command(word, app="news_service.app")
+        news = self._start("news-service", self.env, 1, 0)
+        self.env["GATEWAY_NEWS_SERVICE_URL"] = news.url
+        return news
+
     def start_gateway(self, *, clock_ahead_seconds: int = 0, user_service: Process | None = None) -> Process:
         """Start one more gateway, in front of the first user-service or of another one."""
         env = self.env | {"GATEWAY_USER_SERVICE_URL": (user_service or self.user).url}
@@ -105,9 +113,9 @@ class Accounts:
         shutil.rmtree(self.folder / "redis")
         self.redis.start()
 
-    def command(self, *words: str) -> str:
-        """Run a command of user-service's operator."""
-        command = [sys.executable, "-m", "flask", "--app", "user_service.app", *words]
+    def command(self, *words: str, app: str = "user_service.app") -> str:
+        """Run a command of an operator, of user-service unless another app is named."""
+        command = [sys.executable, "-m", "flask", "--app", app, *words]
         env = {**os.environ, **self.env}
         return subprocess.run(command, env=env, check=True, capture_output=True, text=True, timeout=60).stdout
 
@@ -149,6 +157,10 @@ def _environment(folder: Path, redis_url: str, sms_service: str) -> dict[str, st
         "GATEWAY_COOKIES_SECURE": "false",
         "GATEWAY_REVOCATIONS_STALE_SECONDS": str(STALE_SECONDS),
         "GATEWAY_REVOCATIONS_LOST_SECONDS": str(LOST_SECONDS),
+        "NEWS_DATABASE_URL": f"sqlite:///{folder / 'news.db'}",
+        "NEWS_REDIS_URL": redis_url,
+        "NEWS_USER_SERVICE_URL": "http://127.0.0.1:9",
+        "NEWS_INTERNAL_TOKEN_KEY": key,
         "USER_DATABASE_URL": f"sqlite:///{folder / 'user.db'}",
         "USER_REDIS_URL": redis_url,
         "USER_SMS_SERVICE_URL": sms_service,

@@ -3,8 +3,9 @@
 import enum
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Any  # Rows of differing columns.
 
-from sqlalchemy import BigInteger, Enum, ForeignKey, Integer, MetaData, String, bindparam, func, select
+from sqlalchemy import BigInteger, Enum, ForeignKey, Integer, MetaData, Row, String, bindparam, func, select
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, aliased, mapped_column
 
 from chassis.database import UtcDateTime, utc_now
@@ -96,7 +97,7 @@ class User(Base):
     @property
     def roles(self) -> list[str]:
         """The roles that stand in the user's tokens: none while the password must be reset."""
-        return ["admin"] if self.is_admin and not self.must_reset_password else []
+        return roles_of(self)
 
     def is_banned(self, now: datetime) -> bool:
         """Say whether a ban is in force. A ban with an end is over by itself."""
@@ -105,6 +106,11 @@ class User(Base):
     def may_sign_in(self, now: datetime) -> bool:
         """Say whether the account is neither banned nor deleted."""
         return self.deleted_at is None and not self.is_banned(now)
+
+
+def roles_of(user: User | Row[*tuple[Any, ...]]) -> list[str]:
+    """Return the roles that an account has, or a row of it with these two columns; see `User.roles`."""
+    return ["admin"] if user.is_admin and not user.must_reset_password else []
 
 
 class AuditEvent(Base):

@@ -2,16 +2,39 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any  # Rows of differing columns.
 
-from sqlalchemy import select
+from sqlalchemy import Row, bindparam, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from chassis.database import Database
-from chassis.errors import MobileInvalid, NickNameTaken, NotFound
+from chassis.errors import MobileInvalid, NickNameTaken, NotFound, Unauthenticated
 from chassis.mobiles import parse_mobile
 from user_service.accounts.nick_names import checked_nick_name
-from user_service.models import Gender, User, locked_account, signed_in_account
+from user_service.models import Gender, User, locked_account
+
+AccountRow = Row[*tuple[Any, ...]]
+# What people see of an account. A row of plain columns takes half the time of an object with all of them, and the
+# query is built once.
+_columns = User.__table__.c
+_SHOWN_ACCOUNT = select(
+    _columns.id,
+    _columns.nick_name,
+    _columns.avatar_url,
+    _columns.signature,
+    _columns.gender,
+    _columns.mobile,
+    _columns.is_admin,
+    _columns.must_reset_password,
+    _columns.create_time,
+    _columns.last_login,
+).where(_columns.id == bindparam("user_id"), _columns.deleted_at.is_(None))
+_CARDS = (
+    select(_columns.id, _columns.nick_name, _columns.avatar_url)
+    .where(_columns.id.in_(bindparam("user_ids", expanding=True)))
+    .order_by(_columns.id)
+)
 
 
 @dataclass(frozen=True)
@@ -41,34 +64,39 @@ class Accounts:
 
     database: Database
 
-    def own_account(self, user_id: int) -> User:
-        """Return the account of a signed-in user.
+    def own_account(self, user_id: int) -> AccountRow:
+        """Return the shown columns of a signed-in user.
 
         Raises:
             Unauthenticated: the account was deleted, and the token is still valid.
         """
-        with self.database.read() as db:
-            return signed_in_account(db, user_id)
+        user = self._shown(user_id)
+        if user is None:
+            raise Unauthenticated
+        return user
 
-    def public_account(self, user_id: int) -> User:
-        """Return an account for its public profile.
+    def public_account(self, user_id: int) -> AccountRow:
+        """Return the shown columns of an account for its public profile.
 
         Raises:
             NotFound: there is none, or it was deleted.
         """
-        with self.database.read() as db:
-            user = db.get(User, user_id)
-        if user is None or user.deleted_at is not None:
+        user = self._shown(user_id)
+        if user is None:
             raise NotFound
         return user
 
-    def accounts_by_id(self, user_ids: Iterable[int]) -> Sequence[User]:
+    def _shown(self, user_id: int) -> AccountRow | None:
+        with self.database.read() as db:
+            return db.execute(_SHOWN_ACCOUNT, {"user_id": user_id}).one_or_none()
+
+    def accounts_by_id(self, user_ids: Iterable[int]) -> Sequence[AccountRow]:
         """Return the accounts of some ids in the order of their ids; unknown ids are left out.
 
         Deleted accounts are among them: what their owners wrote stays, under a placeholder name.
         """
         with self.database.read() as db:
-            return db.scalars(select(User).where(User.id.in_(set(user_ids))).order_by(User.id)).all()
+            return db.execute(_CARDS, {"user_ids": sorted(set(user_ids))}).all()
 
     def same_accounts(self, accounts: Mapping[int, str]) -> set[int]:
         """Return the ids of those accounts of a dump (id → mobile) that are the same here: id and mobile are equal.

@@ -6,10 +6,11 @@ from typing import Annotated, Any, Literal  # Any: JSON objects hold anything.
 
 from flask_openapi3 import RawModel
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from sqlalchemy import Row
 
 from chassis.texts import free_text
 from user_service.accounts.avatars import MEDIA_TYPES, NAME
-from user_service.models import Gender, User
+from user_service.models import Gender, User, roles_of
 
 
 def storable(text: str) -> str:
@@ -162,27 +163,31 @@ class AvatarPath(BaseModel):
     name: Annotated[str, Field(pattern=f"^{NAME}$")]
 
 
+Account = User | Row[*tuple[Any, ...]]
+"""An account as an object, or a row with the columns that are shown (`Accounts.own_account`)."""
+
+
 def rfc3339(moment: datetime | None) -> str | None:
     """Write a moment as RFC 3339 in UTC, to the second: ``2026-01-31T08:00:00Z``."""
     return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ") if moment else None
 
 
-def user_card(user: User) -> dict[str, Any]:
+def user_card(user: Account) -> dict[str, Any]:
     """Return what other services see of a user."""
     return {"id": user.id, "nick_name": user.nick_name, "avatar_url": user.avatar_url or None}
 
 
-def public_user(user: User) -> dict[str, Any]:
+def public_user(user: Account) -> dict[str, Any]:
     """Return what everybody sees of a user; no mobile."""
     return {**user_card(user), "signature": user.signature, "gender": user.gender or Gender.MAN}
 
 
-def own_user(user: User) -> dict[str, Any]:
+def own_user(user: Account) -> dict[str, Any]:
     """Return what users see of themselves."""
     return {
         **public_user(user),
         "mobile": user.mobile,
-        "roles": user.roles,
+        "roles": roles_of(user),
         "created_at": rfc3339(user.create_time),
         "last_login": rfc3339(user.last_login),
     }
