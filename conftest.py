@@ -26,7 +26,7 @@ ROOT = Path(__file__).parent
 hypothesis.settings.register_profile("tests", deadline=None)
 hypothesis.settings.load_profile("tests")
 # Journeys whose long waits run beside the other journeys.
-SYSTEMS_OF_THEIR_OWN = ("test_scaling.py",)
+SYSTEMS_OF_THEIR_OWN = ("test_scaling.py", "test_upstreams.py")
 INTERNAL_TOKEN_KEY = "a key of the tests, never used elsewhere"
 
 

@@ -1,7 +1,8 @@
 """gunicorn for every HTTP service: one public and one metrics address, JSON logs, a bounded drain, problems.
 
-Variables: SERVICE (``captcha-service``), BIND_HOST, PORT, METRICS_PORT, WEB_CONCURRENCY (workers), THREADS
-(requests in work at the same time, in each worker).
+Variables: SERVICE (``captcha-service``), BIND_HOST, PORT, METRICS_PORT, WEB_CONCURRENCY (workers), THREADS (requests in
+work at the same time, in each worker), and DRAIN_SECONDS, for which a stopping service goes on, with 503 at
+``/readyz``: what a load balancer needs to leave.
 """
 
 import logging
@@ -47,7 +48,7 @@ threads = int(os.environ.get("THREADS", "256" if _is_gateway else "8"))
 # The gateway keeps an idle connection for a shorter time, so that it never uses one that gunicorn is closing.
 keepalive = 75
 timeout = 60
-graceful_timeout = 20  # The compose file's stop_grace_period is longer.
+graceful_timeout = 20  # DRAIN_SECONDS are a part of it. The compose file's stop_grace_period is longer.
 worker_tmp_dir = "/dev/shm" if os.path.isdir("/dev/shm") else None
 
 # The parser in Python refuses folded headers and bare line feeds; the optional C parser lets some through.
@@ -72,6 +73,17 @@ logconfig_dict = {
     "root": {"level": "WARNING", "handlers": ["stderr"]},
     "loggers": {"gunicorn.error": {"level": "INFO", "handlers": ["stderr"], "propagate": False}},
 }
+
+
+def when_ready(server):
+    """Let the workers know of a stop of the whole service; at a reload they get the same signal."""
+    stop = server.stop
+
+    def telling_stop(graceful=True):
+        Path(os.environ["PROMETHEUS_MULTIPROC_DIR"], "stopping").touch()
+        stop(graceful)
+
+    server.stop = telling_stop
 
 
 def post_fork(server, worker):  # noqa: ARG001

@@ -6,7 +6,7 @@ from typing import Any, NoReturn, TypedDict, Unpack
 
 import requests
 from pydantic import BaseModel, Field, ValidationError
-from requests.adapters import HTTPAdapter
+from requests.adapters import BaseAdapter, HTTPAdapter
 from structlog import get_logger
 from urllib3.exceptions import NewConnectionError
 
@@ -43,6 +43,7 @@ class ServiceClient:
     """Calls one service. Threads may share it; make it after a fork.
 
     ``address`` is like ``http://captcha-service:8000``, ``name`` is the audience of the token, ``own_name`` its issuer.
+    ``adapter`` sends the requests in another way than over a pool of connections to that address.
     """
 
     def __init__(
@@ -53,6 +54,7 @@ class ServiceClient:
         own_name: str,
         tokens: InternalTokens,
         read_timeout_seconds: float = READ_TIMEOUT_SECONDS,
+        adapter: BaseAdapter | None = None,
     ) -> None:
         self.name = name
         self._address = address.rstrip("/")
@@ -62,7 +64,7 @@ class ServiceClient:
         self._http = requests.Session()
         self._http.trust_env = False
         self._http.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
-        self._http.mount(self._address, HTTPAdapter(pool_connections=1, pool_maxsize=POOL_SIZE))
+        self._http.mount(self._address, adapter or HTTPAdapter(pool_connections=1, pool_maxsize=POOL_SIZE))
 
     def request(self, method: str, path: str, **options: Unpack[RequestOptions]) -> requests.Response:
         """Send one request and return the answer, whatever its status.

@@ -232,7 +232,8 @@ def _check_json() -> None:
 def install_health(app: Flask, remarks: Callable[[], dict[str, str]] = dict) -> None:
     """Add ``/healthz`` and ``/readyz``; the latter calls the pings of the values registered with `svcs.flask`.
 
-    ``remarks`` are texts by name that ``/readyz`` answers too, and that make nothing unready.
+    ``remarks`` are texts by name that ``/readyz`` answers too, and that make nothing unready. A service that stops is
+    not ready, though it still answers (`serving.worker`): load balancers in front of it leave first.
     """
 
     def healthz() -> dict[str, str]:
@@ -240,6 +241,8 @@ def install_health(app: Flask, remarks: Callable[[], dict[str, str]] = dict) -> 
 
     def readyz() -> tuple[dict[str, Any], int]:
         checks = {ping.name: _check_readiness(ping) for ping in svcs.flask.get_pings()}
+        if request.environ.get("xinjing.stopping"):
+            checks["stopping"] = "down"
         ready = all(state == "up" for state in checks.values())
         answer = {"status": "ready" if ready else "not ready", "checks": checks}
         return answer | ({"remarks": found} if (found := remarks()) else {}), 200 if ready else 503

@@ -8,10 +8,15 @@ Bodies of more than `COLLECTED_BYTES` are not collected; a thread reads them, wi
 and only a part of the threads do so at once. A response of more than `OUTBOX_BYTES` that its client does not read makes
 its thread wait; only half of the threads wait so at once, and the next slow reader is cut off.
 
-gunicorn's own gthread gives a thread to each connection that sent one byte, without any time-out.
+A worker that stops goes on for DRAIN_SECONDS: it takes new connections and answers ``Connection: close``. If the whole
+service stops, its ``/readyz`` is 503, so that whoever is in front leaves first. Then nobody listens any more.
+
+gunicorn's own gthread gives a thread to each connection that sent one byte, without any time-out. When it stops, it
+leaves those who connect meanwhile in the kernel's queue until their connections are reset.
 """
 
 import errno
+import os
 import selectors
 import socket
 import sys
@@ -21,7 +26,8 @@ from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future
 from functools import partial
-from typing import Any  # gunicorn has no types.
+from pathlib import Path
+from typing import TYPE_CHECKING, Any  # gunicorn has no types.
 
 from gunicorn.workers.gthread import TConn, ThreadWorker  # type: ignore[import-untyped]
 
@@ -31,6 +37,15 @@ from serving.messages import Request, Response, Settings, make_environ
 from serving.refusals import answer_refusal, refusal_of
 from serving.request_parts import HEAD_BYTES, RequestParts
 
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
+
+# The environ's key that says that the whole service stops; ``/readyz`` reads it (`chassis.web`).
+STOPPING = "xinjing.stopping"
+# gunicorn.conf.py makes this file when the service stops, and not at a reload, whose new workers go on.
+STOPPING_FILE = "stopping"
 HEAD_SECONDS = 10.0
 BODY_SECONDS = 15.0
 LINGER_SECONDS = 2.0
@@ -77,15 +92,41 @@ class Worker(ThreadWorker):  # type: ignore[misc]
         self._waiting_writers = threading.Semaphore(max(1, self.cfg.threads // 2))
         self._large_left = max(1, self.cfg.threads // 4)
         self._large_waiting: deque[Connection] = deque()
+        # For how long a stopping worker goes on; gunicorn has no setting for it.
+        self._drain_seconds = float(os.environ.get("DRAIN_SECONDS") or LINGER_SECONDS)
+        self._draining_until: float | None = None
+
+    def load_wsgi(self) -> None:
+        """Load the app, and tell it of each request whether the service stops."""
+        super().load_wsgi()
+        app: WSGIApplication = self.wsgi
+
+        def telling(environ: "WSGIEnvironment", start_response: "StartResponse") -> "Iterable[bytes]":
+            environ[STOPPING] = not self.alive and _is_service_stopping()
+            return app(environ, start_response)
+
+        self.wsgi: WSGIApplication = telling
 
     def set_accept_enabled(self, enabled: bool) -> None:
-        """Begin or end accepting; at the end those who are in the kernel's queue already are taken in."""
-        if not enabled and self._accepting:
-            for listener in self.sockets:
-                for _ in range(self.cfg.backlog):
-                    if not self.accept(listener):
-                        break
-        super().set_accept_enabled(enabled)
+        """Begin accepting, or begin to drain: `_end_draining` ends it."""
+        if enabled or not self._accepting:
+            super().set_accept_enabled(enabled)
+            return
+        self._draining_until = time.monotonic() + self._drain_seconds
+        self.nr_conns += 1  # gunicorn's loop ends when there is no connection any more.
+
+    def _end_draining(self) -> None:
+        """Take in those who are in the kernel's queue already, and refuse all others: they can go elsewhere at once."""
+        self._draining_until = None
+        for listener in self.sockets:
+            for _ in range(self.cfg.backlog):
+                if not self.accept(listener):
+                    break
+        super().set_accept_enabled(False)
+        for listener in self.sockets:
+            listener.close()
+        self.nr_conns -= 1
+        self._cap_keepalive(time.monotonic() + LINGER_SECONDS)
 
     def accept(self, listener: socket.socket) -> bool:
         """Accept one connection, and take what it sent already. Answer whether there was one."""
@@ -195,7 +236,8 @@ class Worker(ThreadWorker):  # type: ignore[misc]
         if conn.parts.is_whole:
             self._start(conn)
             return
-        seconds = HEAD_SECONDS if conn.parts.received else self.cfg.keepalive if self.alive else LINGER_SECONDS
+        may_come_back = self.alive or self._draining_until is not None
+        seconds = HEAD_SECONDS if conn.parts.received else self.cfg.keepalive if may_come_back else LINGER_SECONDS
         self._wait_for(conn, selectors.EVENT_READ, self._on_readable, seconds)
 
     def _linger(self, conn: Connection) -> None:
@@ -294,6 +336,8 @@ class Worker(ThreadWorker):  # type: ignore[misc]
     def murder_keepalived(self, force: bool = False) -> None:
         """Refuse or close what did not come in time; ``force`` closes all."""
         now = time.monotonic()
+        if self._draining_until is not None and (self._draining_until <= now or force):
+            self._end_draining()
         if now - self._swept_at < _SWEEP_SECONDS and not force:
             return
         self._swept_at = now
@@ -306,6 +350,12 @@ class Worker(ThreadWorker):  # type: ignore[misc]
         """Do nothing: `murder_keepalived` looks after all that wait."""
 
     def _cap_keepalive(self, deadline: float) -> None:
+        if self._draining_until is not None:
+            return  # gunicorn calls it at the begin of draining, `_end_draining` at the end.
         for conn in self._waiting:
             if not conn.parts.received and not conn.sock.outbox:
                 conn.deadline = min(conn.deadline, deadline)
+
+
+def _is_service_stopping() -> bool:
+    return Path(os.environ.get("PROMETHEUS_MULTIPROC_DIR", "/"), STOPPING_FILE).exists()

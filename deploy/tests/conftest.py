@@ -134,7 +134,7 @@ def shared_service(tmp_path_factory: pytest.TempPathFactory, redis_url: str) -> 
 
 def _start(ends: ExitStack, folder: Path, redis_url: str, service: str, **changed: str) -> Running:
     given = {name: os.environ[name] for name in ("PATH", "PYTHONPATH") if name in os.environ}
-    variables = environment(LocalSettings(data_dir=folder), redis_url, given) | changed
+    variables = environment(LocalSettings(data_dir=folder), redis_url, given) | {"DRAIN_SECONDS": "0"} | changed
     assert "PROMETHEUS_MULTIPROC_DIR" not in variables
     running = Running(service, variables, folder / f"{service}.log")
     ends.enter_context(_stopped_later(running.process))

@@ -120,6 +120,14 @@ def test_only_the_gateway_and_the_worker_reach_the_outside(compose: dict[str, An
     assert [name for name, each in compose["services"].items() if "ports" in each] == ["gateway"]
 
 
+def test_each_service_may_run_several_times(containers: dict[str, Container]) -> None:
+    """`docker compose up --scale news-service=2`: nothing of a service may be there only once."""
+    for name, each in _long_running(containers).items():
+        assert not {"container_name", "hostname"} & set(each), name
+        assert not [network for network in each["networks"] if not isinstance(network, str)], name  # A fixed address.
+        assert name == "gateway" or "ports" not in each, name
+
+
 def test_the_settings_name_whom_a_service_calls() -> None:
     servers = {"redis_url": "redis", "amqp_url": "rabbitmq", "database_url": "mariadb"}
     for service, called in CALLS.items():

@@ -29,7 +29,7 @@ def test_the_gateways_own_metrics_move(start_service: Callable[..., Any]) -> Non
     requests.get(f"{gateway.url}/api/v1/users/me", headers={"Authorization": "Bearer nothing"}, timeout=WAIT_SECONDS)
     requests.get(f"{gateway.url}/api/v1/categories", timeout=WAIT_SECONDS)
     after = gateway.counts()
-    refused = 'gateway_upstream_errors_total{kind="broken",upstream="captcha-service"}'
+    refused = 'gateway_upstream_errors_total{kind="away",upstream="captcha-service"}'
     changes = {name: value - before.get(name, 0) for name, value in after.items() if value != before.get(name, 0)}
     assert changes['gateway_limited_total{limit="captchas"}'] == 1
     assert changes[refused] == 1

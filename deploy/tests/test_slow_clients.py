@@ -169,6 +169,68 @@ def test_a_stopping_service_answers_those_who_wait_in_the_queue_of_the_kernel(
     assert running.process.wait(WAIT_SECONDS) == 0
 
 
+def listens(port: int) -> bool:
+    try:
+        socket.create_connection(("127.0.0.1", port), timeout=WAIT_SECONDS).close()
+    except (ConnectionRefusedError, ConnectionResetError):
+        return False
+    return True
+
+
+def wait_for_readiness(running: Any, expected: int) -> None:
+    """Ask on new connections until the answer is the expected one; each of them must be answered."""
+    end = time.monotonic() + WAIT_SECONDS
+    while requests.get(f"{running.url}/readyz", timeout=WAIT_SECONDS).status_code != expected:
+        assert time.monotonic() < end
+        time.sleep(0.02)
+
+
+def test_a_stopping_service_takes_connections_on_but_is_not_ready(
+    start_service: Callable[..., Any], connect: Callable[..., list[socket.socket]]
+) -> None:
+    running = start_service("captcha-service", DRAIN_SECONDS="8")
+    kept, received = connect(running.port, 1, HEALTH)[0], b""
+    while not received.endswith(b"}\n"):
+        received += kept.recv(65536)
+    wait_for_readiness(running, 200)
+    running.process.terminate()
+    wait_for_readiness(running, 503)
+    answer = requests.get(f"{running.url}/readyz", timeout=WAIT_SECONDS)
+    assert (answer.json()["checks"]["stopping"], answer.headers["Connection"]) == ("down", "close")
+    assert requests.get(f"{running.url}/healthz", timeout=WAIT_SECONDS).status_code == 200
+    kept.sendall(HEALTH)
+    received = read_to_the_end(kept)
+    assert received.startswith(b"HTTP/1.1 200")
+    assert b"Connection: close" in received
+    assert running.process.wait(WAIT_SECONDS) == 0
+
+
+def test_nobody_listens_any_more_while_the_last_requests_of_a_stopping_service_are_answered(
+    start_service: Callable[..., Any], connect: Callable[..., list[socket.socket]]
+) -> None:
+    running = start_service("captcha-service")
+    half = connect(running.port, 1, JSON_HEAD + b"Content-Length: 100\r\n\r\n{")[0]
+    running.process.terminate()
+    end = time.monotonic() + WAIT_SECONDS
+    while listens(running.port):
+        assert time.monotonic() < end
+    assert not has_ended(half)
+
+
+def test_a_reload_leaves_a_service_ready(start_service: Callable[..., Any]) -> None:
+    running = start_service("captcha-service", DRAIN_SECONDS="3")
+    master = running.process.pid
+    children = Path(f"/proc/{master}/task/{master}/children")
+    old = children.read_text().split()
+    wait_for_readiness(running, 200)
+    running.process.send_signal(signal.SIGHUP)
+    end = time.monotonic() + WAIT_SECONDS
+    while set(old) & set(children.read_text().split()):
+        assert requests.get(f"{running.url}/readyz", timeout=WAIT_SECONDS).status_code == 200
+        assert time.monotonic() < end
+    assert requests.get(f"{running.url}/readyz", timeout=WAIT_SECONDS).status_code == 200
+
+
 def test_beyond_the_most_connections_the_oldest_idle_one_makes_room(
     start_service: Callable[..., Any], connect: Callable[..., list[socket.socket]]
 ) -> None:

@@ -1,13 +1,14 @@
 """Puts the gateway together: the Flask app with the gateway's own endpoints, and the proxy in front of it."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+import time
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any  # JSON of another service.
 
 import svcs
 from flask import Flask
 from redis import Redis
 
+from chassis.errors import DependencyUnavailable
 from chassis.identity import GATEWAY, InternalTokens
 from chassis.logs import configure_logs
 from chassis.metrics import MetricsMiddleware
@@ -28,6 +29,7 @@ from gateway.auth.revocations import Revocations
 from gateway.auth.token_refresh import TokenRefresh
 from gateway.auth.verifier import TokenVerifier
 from gateway.cache.cache import MicroCache
+from gateway.cache.fills import RefreshPool
 from gateway.classic import routes as classic
 from gateway.classic.api import ClassicApi
 from gateway.docs import routes
@@ -40,35 +42,54 @@ from gateway.proxy.responses import ResponsePolicy
 from gateway.routing.limits import AddressLimits
 from gateway.routing.rules import RuleTable, Service
 from gateway.settings import Settings
+from gateway.upstreams.adapter import UpstreamAdapter
+from gateway.upstreams.health_checks import HealthChecks
+from gateway.upstreams.names import ServiceName
 from gateway.upstreams.upstream import Timeouts, Upstream
 
 # Longer than the revocation thread waits inside Redis.
 _FEED_TIMEOUT_SECONDS = 3.0
 # Longer than the 10 seconds for which user-service delays the login of a mobile with many failures.
 _LOGIN_TIMEOUT_SECONDS = 15.0
+# For how long a starting worker waits for user-service and Redis; it starts without them, too.
+_FIRST_READ_SECONDS = 2.0
 
 
-@dataclass(frozen=True)
 class Threads:
-    """The threads of a worker process."""
+    """The threads of a worker process, beside those that answer requests."""
 
-    keys: PublicKeys
-    revocations: Revocations
-    cache: MicroCache | None
+    def __init__(
+        self, keys: PublicKeys, revocations: Revocations, upstreams: Iterable[Upstream], cache: MicroCache | None
+    ) -> None:
+        self._upstreams = tuple(upstreams)
+        self._needed = (keys, revocations)
+        names = (name for upstream in self._upstreams for name in upstream.names)
+        refreshes = () if cache is None else (cache.refreshes,)
+        self._threads: tuple[ServiceName | HealthChecks | PublicKeys | Revocations | RefreshPool, ...]
+        self._threads = (*names, HealthChecks(self._upstreams), keys, revocations, *refreshes)
 
     def start(self) -> None:
-        """Start all."""
-        self.keys.start()
-        self.revocations.start()
-        if self.cache is not None:
-            self.cache.refreshes.start()
+        """Start all, and wait a moment for what signed-in users need: a reload would refuse their first requests."""
+        for thread in self._threads:
+            thread.start()
+        end = time.monotonic() + _FIRST_READ_SECONDS
+        while not self._is_ready() and time.monotonic() < end:
+            time.sleep(0.01)
 
     def stop(self) -> None:
-        """End all and wait for them."""
-        self.keys.stop()
-        self.revocations.stop()
-        if self.cache is not None:
-            self.cache.refreshes.stop()
+        """End all and wait for them; no connection stays open."""
+        for thread in reversed(self._threads):
+            thread.stop()
+        for upstream in self._upstreams:
+            upstream.close()
+
+    def _is_ready(self) -> bool:
+        try:
+            for needed in self._needed:
+                needed.ping()
+        except DependencyUnavailable:
+            return False
+        return True
 
 
 def create_app(settings: Settings | None = None) -> Flask:
@@ -86,7 +107,8 @@ def create_app(settings: Settings | None = None) -> Flask:
     app = _flask_app(lambda: proxies.remarks() | user_service_clock.remarks())
     tokens = InternalTokens(settings.internal_token_key.get_secret_value())
     redis = connect_redis(settings.redis_url.get_secret_value(), timeout_seconds=_FEED_TIMEOUT_SECONDS)
-    clients = _service_clients(settings, tokens)
+    upstreams = _upstreams(settings)
+    clients = _service_clients(upstreams, tokens)
     keys = PublicKeys(lambda: _fetch_keys(clients[Service.USER], user_service_clock))
     revocations = Revocations(
         redis,
@@ -95,7 +117,9 @@ def create_app(settings: Settings | None = None) -> Flask:
         on_new_keys=keys.refresh_soon,
     )
     policy = ResponsePolicy(strict_transport=settings.cookies_secure)
-    forwarder = _forwarder(settings, tokens, _authentication(settings, keys, revocations, clients), policy)
+    authentication = _authentication(settings, keys, revocations, TokenRefresh(clients[Service.USER]))
+    cache = _cache(settings, authentication.cookies, policy)
+    forwarder = _forwarder(settings, tokens, authentication, upstreams, cache)
     _register(app, clients, forwarder)
     # Readiness is our own: a service that is away must not take the gateway away with it.
     svcs.flask.register_value(app, PublicKeys, keys, ping=PublicKeys.ping)
@@ -108,10 +132,10 @@ def create_app(settings: Settings | None = None) -> Flask:
         rules=RuleTable(),
         proxies=proxies,
         forwarder=forwarder,
-        cache=forwarder.cache,
+        cache=cache,
     )
     app.wsgi_app = MetricsMiddleware(proxy, settings.metrics_port)  # type: ignore[method-assign]
-    app.extensions["threads"] = threads = Threads(keys, revocations, forwarder.cache)
+    app.extensions["threads"] = threads = Threads(keys, revocations, upstreams.values(), cache)
     threads.start()
     return app
 
@@ -133,53 +157,69 @@ def _flask_app(remarks: Callable[[], dict[str, str]]) -> Flask:
 
 
 def _authentication(
-    settings: Settings, keys: PublicKeys, revocations: Revocations, clients: dict[Service, ServiceClient]
+    settings: Settings, keys: PublicKeys, revocations: Revocations, refresh: TokenRefresh
 ) -> Authentication:
     return Authentication(
         verifier=TokenVerifier(keys, issuer=settings.token_issuer, audience=settings.token_audience),
         revocations=revocations,
-        token_refresh=TokenRefresh(clients[Service.USER]),
+        token_refresh=refresh,
         cookies=SessionCookies(is_secure=settings.cookies_secure, session_days=settings.session_days),
         same_site=SameSite(settings.allowed_origins),
     )
 
 
 def _forwarder(
-    settings: Settings, tokens: InternalTokens, authentication: Authentication, policy: ResponsePolicy
+    settings: Settings,
+    tokens: InternalTokens,
+    authentication: Authentication,
+    upstreams: Mapping[Service, Upstream],
+    cache: MicroCache | None,
 ) -> Forwarder:
-    cookies = authentication.cookies
+    return Forwarder(
+        upstreams=upstreams,
+        authentication=authentication,
+        cookies=authentication.cookies,
+        same_site=authentication.same_site,
+        limits=AddressLimits(settings),
+        internal_tokens=InternalTokenCache(tokens),
+        cache=cache,
+    )
+
+
+def _cache(settings: Settings, cookies: SessionCookies, policy: ResponsePolicy) -> MicroCache | None:
+    return MicroCache(most_bytes=settings.cache_bytes, cookies=cookies, policy=policy) if settings.cache_bytes else None
+
+
+def _upstreams(settings: Settings) -> dict[Service, Upstream]:
     timeouts = Timeouts(
         connect=settings.upstream_connect_seconds,
         read=settings.upstream_read_seconds,
         body=settings.upstream_body_seconds,
     )
-    addresses = _addresses(settings).items()
-    return Forwarder(
-        upstreams={service: Upstream(service, address, timeouts=timeouts) for service, address in addresses},
-        authentication=authentication,
-        cookies=cookies,
-        same_site=authentication.same_site,
-        limits=AddressLimits(settings),
-        internal_tokens=InternalTokenCache(tokens),
-        cache=(
-            MicroCache(most_bytes=settings.cache_bytes, cookies=cookies, policy=policy)
-            if settings.cache_bytes
-            else None
-        ),
-    )
+    addresses = {
+        Service.CAPTCHA: settings.captcha_service_url,
+        Service.SMS: settings.sms_service_url,
+        Service.USER: settings.user_service_url,
+        Service.NEWS: settings.news_service_url,
+    }
+    return {
+        service: Upstream(service, those, timeouts=timeouts, threads=settings.threads)
+        for service, those in addresses.items()
+    }
 
 
-def _service_clients(settings: Settings, tokens: InternalTokens) -> dict[Service, ServiceClient]:
-    """Make the clients for the calls of the gateway's own; requests that it forwards go through `Upstream`."""
+def _service_clients(upstreams: Mapping[Service, Upstream], tokens: InternalTokens) -> dict[Service, ServiceClient]:
+    """Make the clients for the calls of the gateway's own."""
     return {
         service: ServiceClient(
-            address,
+            f"http://{service}",
             name=service,
             own_name=GATEWAY,
             tokens=tokens,
             read_timeout_seconds=_LOGIN_TIMEOUT_SECONDS if service is Service.USER else READ_TIMEOUT_SECONDS,
+            adapter=UpstreamAdapter(upstream),
         )
-        for service, address in _addresses(settings).items()
+        for service, upstream in upstreams.items()
     }
 
 
@@ -187,15 +227,6 @@ def _fetch_keys(users: ServiceClient, clock: UserServiceClock) -> Any:
     response = users.request("GET", "/.well-known/jwks.json")
     clock.note_date(response.headers.get("Date"))
     return response.json()
-
-
-def _addresses(settings: Settings) -> dict[Service, str]:
-    return {
-        Service.CAPTCHA: settings.captcha_service_url,
-        Service.SMS: settings.sms_service_url,
-        Service.USER: settings.user_service_url,
-        Service.NEWS: settings.news_service_url,
-    }
 
 
 def _register(app: Flask, clients: dict[Service, ServiceClient], forwarder: Forwarder) -> None:

@@ -14,6 +14,21 @@ UPSTREAM_SECONDS = Histogram(
 )
 upstream_seconds = lru_cache(4096)(UPSTREAM_SECONDS.labels)  # The lookup costs as much as the observation.
 UPSTREAM_ERRORS = Counter("gateway_upstream_errors_total", "Requests a service did not answer.", ["upstream", "kind"])
+UPSTREAM_RETRIES = Counter(
+    "gateway_upstream_retries_total", "Requests sent a second time, or not for want of budget.", ["upstream", "outcome"]
+)
+EJECTED_REPLICAS = Gauge(
+    "gateway_upstream_ejected_replicas",
+    "Replicas that get no requests, in the worker that sees most of them.",
+    ["upstream"],
+    multiprocess_mode="livemax",
+)
+WAITING_REQUESTS = Gauge(
+    "gateway_upstream_waiting_requests",
+    "Requests that wait for a replica to come back.",
+    ["upstream"],
+    multiprocess_mode="livesum",
+)
 LIMITED = Counter("gateway_limited_total", "Requests refused by a limit per address.", ["limit"])
 LIMITS_UNREACHABLE = Counter("gateway_limits_unreachable_total", "Requests let through because Redis was away.")
 FORWARDED_IGNORED = Counter(

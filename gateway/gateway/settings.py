@@ -2,13 +2,21 @@
 
 from ipaddress import IPv4Network, IPv6Network
 from typing import Annotated
+from urllib.parse import urlsplit
 
-from pydantic import Field, SecretStr, StringConstraints
+from pydantic import AfterValidator, Field, SecretStr, StringConstraints
 from pydantic_settings import BaseSettings
 
 from chassis.settings import ClientAddresses, Commas, Key, LogLevel, OtlpEndpoint, settings_config
 
-Address = Annotated[str, StringConstraints(pattern=r"^http://[A-Za-z0-9.\-\[\]:]+/?$")]
+
+def _check_port(address: str) -> str:
+    urlsplit(address).port  # noqa: B018 - it raises ValueError beyond 65535.
+    return address
+
+
+Address = Annotated[str, StringConstraints(pattern=r"^http://[A-Za-z0-9.\-\[\]:]+/?$"), AfterValidator(_check_port)]
+Addresses = Annotated[Commas[Address], Field(min_length=1)]
 Network = IPv4Network | IPv6Network
 Origin = Annotated[str, StringConstraints(pattern=r"^https?://[a-z0-9.\-\[\]:]+$")]
 PerMinute = Annotated[int, Field(ge=1, le=100_000)]
@@ -25,11 +33,13 @@ class Settings(BaseSettings):
     log_client_addresses: ClientAddresses = "masked"
     otlp_endpoint: OtlpEndpoint = None
     metrics_port: int = Field(default=9100, validation_alias="METRICS_PORT")
+    threads: int = Field(default=256, ge=1, validation_alias="THREADS")  # Of this process, as gunicorn.conf.py reads it.
 
-    captcha_service_url: Address
-    sms_service_url: Address
-    user_service_url: Address
-    news_service_url: Address
+    # Each name may stand for several replicas, and there may be several names.
+    captcha_service_url: Addresses
+    sms_service_url: Addresses
+    user_service_url: Addresses
+    news_service_url: Addresses
     upstream_connect_seconds: float = Field(default=1.0, gt=0, le=10)
     upstream_read_seconds: float = Field(default=30.0, gt=0, le=120)
     # From the first byte of a response to its last; a response that takes longer is cut off.

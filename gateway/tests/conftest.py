@@ -12,6 +12,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -66,18 +67,27 @@ def json_answer(value: Any, status: str = "200 OK", *lines: str) -> bytes:
 class StubService:
     """A service made of a socket: records what arrives, answers as told, `{}` otherwise."""
 
-    def __init__(self) -> None:
+    def __init__(self, port: int = 0) -> None:
         self.requests: list[Seen] = []
         self.answers: dict[tuple[str, str], list[Answer]] = {}
         self.broken = 0
-        self.open_connections = 0
-        self._server = socket.create_server(("127.0.0.1", 0), backlog=64)
+        self._connections: set[socket.socket] = set()
+        self._server = socket.create_server(("127.0.0.1", port), backlog=64)
         self.port: int = self._server.getsockname()[1]
         self.url = f"http://127.0.0.1:{self.port}"
         threading.Thread(target=self._accept, daemon=True).start()
 
     def close(self) -> None:
+        """Refuse connections from now on; those that are open go on."""
+        with suppress(OSError):  # It is closed already.
+            self._server.shutdown(socket.SHUT_RDWR)  # Else the thread in `accept` would take one more.
         self._server.close()
+
+    def break_connections(self) -> None:
+        """End the connections that are open."""
+        for connection in list(self._connections):
+            with suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
 
     def forget(self) -> None:
         self.requests.clear()
@@ -103,7 +113,7 @@ class StubService:
             threading.Thread(target=self._serve, args=[connection], daemon=True).start()
 
     def _serve(self, connection: socket.socket) -> None:
-        self.open_connections += 1
+        self._connections.add(connection)
         try:
             with connection, connection.makefile("rb") as stream:
                 while self._serve_one(connection, stream):
@@ -111,7 +121,7 @@ class StubService:
         except OSError:
             self.broken += 1
         finally:
-            self.open_connections -= 1
+            self._connections.discard(connection)
 
     def _serve_one(self, connection: socket.socket, stream: Any) -> bool:
         first = stream.readline().decode("latin-1").split(" ")
@@ -123,7 +133,8 @@ class StubService:
             headers.append((name, value.strip()))
         seen = Seen(first[0], first[1], headers, b"")
         seen.body = _body(seen, stream)
-        self.requests.append(seen)
+        if seen.target != "/healthz":  # The gateway asks for it by itself when a service failed.
+            self.requests.append(seen)
         waiting = self.answers.get((seen.method, seen.target.partition("?")[0]), [json_answer({})])
         answer = waiting.pop(0) if len(waiting) > 1 else waiting[0]
         if callable(answer):
@@ -240,6 +251,19 @@ class Services:
 
     def each(self) -> list[StubService]:
         return [self.captcha, self.sms, self.user, self.news]
+
+
+@pytest.fixture
+def start_stub() -> Iterator[Callable[..., StubService]]:
+    """Start one more stub service, on a port of its own or on a given one."""
+    with ExitStack() as ends:
+
+        def start(port: int = 0) -> StubService:
+            stub = StubService(port)
+            ends.callback(stub.close)
+            return stub
+
+        yield start
 
 
 @pytest.fixture(scope="session")
@@ -396,6 +420,7 @@ def _spawn(ports: tuple[int, int], folder: Path, settings: dict[str, str]) -> su
     variables = {f"GATEWAY_{name.upper()}": value for name, value in settings.items()}
     given = {name: value for name, value in os.environ.items() if name != "PROMETHEUS_MULTIPROC_DIR"}
     own = {"SERVICE": "gateway", "PORT": str(ports[0]), "METRICS_PORT": str(ports[1])}
+    own["DRAIN_SECONDS"] = "0"  # Nobody is in front who would have to leave.
     command = [sys.executable, "-m", "gunicorn", "-c", str(_CONFIGURATION)]
     with (folder / f"{ports[0]}.log").open("wb") as log:
         return subprocess.Popen(command, env={**given, **variables, **own}, stderr=log)

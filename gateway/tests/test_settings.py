@@ -16,9 +16,18 @@ def test_lists_in_settings_are_written_with_commas(make_settings: MakeSettings) 
     assert settings.allowed_origins == ("https://a.example",)
 
 
+def test_a_service_has_one_address_or_several(make_settings: MakeSettings) -> None:
+    settings = make_settings(user_service_url="http://a:1, http://[::1]:2/", news_service_url="http://news")
+    assert settings.user_service_url == ("http://a:1", "http://[::1]:2/")
+    assert settings.news_service_url == ("http://news",)
+
+
 @pytest.mark.parametrize(
     "changed",
     [
+        {"user_service_url": ","},
+        {"user_service_url": "http://a:1,ftp://b"},
+        {"user_service_url": "http://a:99999"},
         {"user_service_url": "ftp://x"},
         {"internal_token_key": "short"},
         {"sessions_per_ip_per_minute": 0},

@@ -5,6 +5,7 @@ import json
 import os
 import secrets
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -13,6 +14,8 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+
+import psutil
 
 from local.redis_server import RedisServer
 from local.settings import free_ports
@@ -39,13 +42,20 @@ class Process:
     """One service under gunicorn, as in production; its clock may be wrong."""
 
     def __init__(
-        self, service: str, env: dict[str, str], folder: Path, *, workers: int, clock_ahead_seconds: int = 0
+        self,
+        service: str,
+        env: dict[str, str],
+        folder: Path,
+        *,
+        workers: int,
+        threads: int = 8,
+        clock_ahead_seconds: int = 0,
     ) -> None:
         self.port, metrics_port = free_ports(2)
         self.url = f"http://127.0.0.1:{self.port}"
         self.log = folder / f"{service}-{self.port}.log"
         own = {"SERVICE": service, "PORT": str(self.port), "METRICS_PORT": str(metrics_port)}
-        self._env = {**os.environ, **env, **own, "WEB_CONCURRENCY": str(workers), "THREADS": "8"}
+        self._env = {**os.environ, **env, **own, "WEB_CONCURRENCY": str(workers), "THREADS": str(threads)}
         self._app: list[str] = []
         if clock_ahead_seconds:
             self._app = ["stage.shifted_clock:create_app()"]
@@ -64,10 +74,38 @@ class Process:
             self.stop()
             raise
 
+    def reload(self) -> None:
+        """Put new workers in the place of the old ones, on the same sockets; return when the old ones are gone."""
+        _, *old = self._whole()
+        self._process.send_signal(signal.SIGHUP)
+        _, alive = psutil.wait_procs(old, timeout=START_SECONDS)
+        assert alive == []
+
     def stop(self) -> None:
         """Stop it in order."""
         self._process.terminate()
         self._process.wait(30)
+
+    def kill(self) -> None:
+        """End it with all its workers, without a last word."""
+        self._signal(signal.SIGKILL)
+        self._process.wait(30)
+
+    def freeze(self) -> None:
+        """Let it do nothing; the kernel still takes connections for it."""
+        self._signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """Let it go on."""
+        self._signal(signal.SIGCONT)
+
+    def _signal(self, number: signal.Signals) -> None:
+        for process in self._whole():
+            process.send_signal(number)
+
+    def _whole(self) -> list[psutil.Process]:
+        master = psutil.Process(self._process.pid)
+        return [master, *master.children()]
 
 
 @dataclass

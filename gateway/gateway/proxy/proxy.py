@@ -104,6 +104,7 @@ class Proxy:
         try:
             is_error = response.status >= 400
             if is_error and (page := self.error_pages.write_page(environ, response.status, response.headers)):
+                response.close()
                 response.headers, response.body = page[0], [page[1]]
             headers = response.all_headers(current_request_id())
             if not response.is_complete:

@@ -6,6 +6,7 @@ inside a header and a blank inside its name, and understands a chunk of ``0x5`` 
 
 import re
 import socket
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -50,6 +51,7 @@ class ServiceConnection:
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._socket.settimeout(read_seconds)
         self._read_seconds = read_seconds
+        self._until: float | None = None
         self._received = bytearray()
 
     @property
@@ -90,8 +92,20 @@ class ServiceConnection:
         if body.length is None:
             self._socket.sendall(b"0\r\n\r\n")
 
-    def read_head(self, method: str) -> ResponseHead:
-        """Read the head of the answer to ``method``; interim answers before it are skipped (RFC 9110 15.2)."""
+    def read_head(self, method: str, *, until: float | None = None) -> ResponseHead:
+        """Read the head of the answer to ``method``; interim answers before it are skipped (RFC 9110 15.2).
+
+        ``until``: the monotonic time at which the whole head must be there, however many of its bytes have come.
+        """
+        self._until = until
+        try:
+            return self._read_last_head(method)
+        finally:
+            self._until = None
+            if self._socket.gettimeout() != self._read_seconds:
+                self._socket.settimeout(self._read_seconds)
+
+    def _read_last_head(self, method: str) -> ResponseHead:
         left = _MOST_HEAD_BYTES
         while True:
             text = self._read_head_text(left)
@@ -175,9 +189,17 @@ class ServiceConnection:
             raise ConnectionResetError("The service closed the connection.")
 
     def _receive(self) -> bool:
+        if self._until is not None:
+            self._wait_no_longer(self._until - time.monotonic())
         data = self._socket.recv(_STEP_BYTES)
         self._received += data
         return bool(data)
+
+    def _wait_no_longer(self, seconds: float) -> None:
+        if seconds <= 0:
+            raise TimeoutError
+        if seconds < 0.99 * self._read_seconds:  # Each change is a call of the system.
+            self._socket.settimeout(seconds)
 
 
 def _read_headers(head: str, begin: int) -> Headers:

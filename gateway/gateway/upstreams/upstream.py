@@ -1,24 +1,25 @@
-"""The calls to one service: a pool of connections, time-outs, and responses that are passed on in steps."""
+"""The calls to one service: its replicas, retries, time-outs, and responses that are passed on in steps."""
 
 import time
-from collections import deque
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from urllib.parse import urlsplit
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
 
 from structlog import get_logger
 
 from chassis.errors import DependencyUnavailable, UpstreamTimeout, UpstreamUnavailable, XinjingError
-from gateway.metrics import UPSTREAM_ERRORS
+from gateway.metrics import UPSTREAM_ERRORS, UPSTREAM_RETRIES
 from gateway.proxy.body import SMALL_BYTES, Body
 from gateway.proxy.request import Headers
 from gateway.upstreams.connection import ResponseHead, ResponseMalformed, ServiceConnection
+from gateway.upstreams.names import ServiceName
+from gateway.upstreams.replicas import Bounds, Replica, Replicas
+from gateway.upstreams.retries import RetryBudget
 
 log = get_logger(__name__)
-_IDEMPOTENT = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE"})
-_IDLE_SECONDS = 30  # Less than the 75 seconds for which the services keep an idle connection.
-_RETRY_AFTER_SECONDS = 2  # A service that restarts is back after some seconds.
-_MAX_IDLE = 64
+_SAFE = frozenset({"GET", "HEAD"})
+# A service closes connections that were idle for long, so a request on such a one most likely did nothing there.
+_SAFE_ON_REUSED = _SAFE | {"OPTIONS", "PUT", "DELETE"}
+_MOST_RETRIES = 2
 
 
 @dataclass(frozen=True)
@@ -32,56 +33,37 @@ class Timeouts:
 
 @dataclass(frozen=True)
 class UpstreamRequest:
-    """One request to a service; ``target`` is sent byte by byte as it is."""
+    """One request to a service; ``target`` is sent byte by byte as it is.
+
+    ``read_seconds``: for how long this one waits for the head of the response, if not as long as all others.
+    """
 
     method: str
     target: str
     headers: Headers
     body: Body
+    read_seconds: float | None = None
+
+
+class _Unreachable(Exception):
+    """There was no connection, so nothing was sent."""
 
 
 class _ConnectionDied(Exception):
     """The connection ended before the whole head of a response arrived."""
 
+    def __init__(self, *, was_reused: bool) -> None:
+        super().__init__()
+        self.was_reused = was_reused
 
-class ConnectionPool:
-    """The idle connections to one service, the one used last first, so that the others can expire. Threads share it."""
 
-    def __init__(self, address: str, *, connect_seconds: float, read_seconds: float) -> None:
-        parts = urlsplit(address)
-        self.host = parts.netloc
-        self._name, self._port = parts.hostname or "", parts.port or 80
-        self._connect_seconds = connect_seconds
-        self._read_seconds = read_seconds
-        self._idle: deque[tuple[ServiceConnection, float]] = deque()
+@dataclass
+class _Tries:
+    """How far one request has come: when no retry may begin any more (monotonic time), and who was tried."""
 
-    def take_idle(self) -> ServiceConnection | None:
-        """Return an idle connection that is still open, or None.
-
-        A connection with bytes to read is closed: they belong to no request.
-        """
-        while self._idle:
-            try:
-                connection, since = self._idle.pop()
-            except IndexError:
-                return None  # Another thread took it.
-            if time.monotonic() - since < _IDLE_SECONDS and connection.is_idle:
-                return connection
-            connection.close()
-        return None
-
-    def open_connection(self) -> ServiceConnection:
-        """Open a new connection; `OSError` passes through."""
-        return ServiceConnection(
-            self._name, self._port, connect_seconds=self._connect_seconds, read_seconds=self._read_seconds
-        )
-
-    def put_back(self, connection: ServiceConnection) -> None:
-        """Keep a connection whose answer was read to the end."""
-        if len(self._idle) >= _MAX_IDLE:
-            connection.close()
-        else:
-            self._idle.append((connection, time.monotonic()))
+    until: float
+    replicas: list[Replica] = field(default_factory=list)
+    retries: int = 0
 
 
 class UpstreamResponse:
@@ -89,20 +71,21 @@ class UpstreamResponse:
 
     def __init__(
         self,
-        pool: ConnectionPool,
         connection: ServiceConnection,
         head: ResponseHead,
         *,
         body_seconds: float,
         failure: Callable[[BaseException], XinjingError],
+        on_end: Callable[[ServiceConnection, bool], None],
     ) -> None:
         self.status = head.status
         self.reason = head.reason
         self.headers = head.headers
         # None: only the end of the body tells.
         self.content_length = head.content_length
-        self._pool = pool
         self._failure = failure
+        # Called once, with the connection and whether it can be used again.
+        self._on_end = on_end
         self._connection: ServiceConnection | None = connection
         self._can_reuse = head.has_clear_end
         self._body = connection.read_body(head)
@@ -128,7 +111,7 @@ class UpstreamResponse:
                 raise TimeoutError
             return next(self._body)
         except StopIteration:
-            self._finish()
+            self._end_with(can_reuse=self._can_reuse)
             raise
         except (ResponseMalformed, OSError) as error:
             self.close()
@@ -159,85 +142,159 @@ class UpstreamResponse:
 
     def close(self) -> None:
         """Free the connection; one with unread bytes is closed, so that the service stops sending."""
+        self._end_with(can_reuse=False)
+
+    def _end_with(self, *, can_reuse: bool) -> None:
         connection, self._connection = self._connection, None
         if connection is not None:
-            connection.close()
-
-    def _finish(self) -> None:
-        if not self._can_reuse:
-            self.close()
-        elif self._connection is not None:
-            self._pool.put_back(self._connection)
-            self._connection = None
+            self._on_end(connection, can_reuse)
 
 
 class Upstream:
-    """One service behind the gateway. Threads share it."""
+    """One service behind the gateway, with all its replicas. Threads share it.
 
-    def __init__(self, name: str, address: str, *, timeouts: Timeouts) -> None:
+    Each of ``addresses`` is like ``http://news-service:8000``, and a name may stand for several replicas.
+    ``threads`` is the number of threads of this process, a part of which may wait for this service.
+    """
+
+    def __init__(self, name: str, addresses: Sequence[str], *, timeouts: Timeouts, threads: int = 8) -> None:
         self.name = name
         self.timeouts = timeouts
-        self.pool = ConnectionPool(address, connect_seconds=timeouts.connect, read_seconds=timeouts.read)
+        self.on_ejected: Callable[[], None] = lambda: None
+        self.replicas = Replicas(name, Bounds.of_threads(threads), on_ejected=lambda: self.on_ejected())
+        self.names = [ServiceName(address, on_change=self._set_addresses) for address in addresses]
+        self._budget = RetryBudget()
+        self._set_addresses()
 
     def send_request(self, request: UpstreamRequest) -> UpstreamResponse:
         """Send one request and return the head of its response; the caller reads or closes the rest.
 
-        A request is sent a second time only if it is idempotent and without body, and the *reused* connection died
-        before an answer: the service closed it while idle.
+        A replica that takes no connection got nothing, so another one gets the request, whatever it is. What was sent
+        is repeated only if it is without body and reads something, and the connection died before an answer; or if it
+        is idempotent, and the service had closed the connection while it was idle. Retries have a budget.
 
         Raises:
-            DependencyUnavailable: no connection: the service does not run, so it got nothing.
+            DependencyUnavailable: no connection: the service does not run, so it got nothing. Or it answers nobody.
             UpstreamTimeout: silence for too long.
             UpstreamUnavailable: broken, or a response that is no HTTP.
         """
-        connection = self.pool.take_idle()
-        if connection is not None:
-            try:
-                return self._exchange(connection, request)
-            except _ConnectionDied as error:
-                if request.method not in _IDEMPOTENT or not request.body.is_empty:
-                    raise self.failure(error) from error
+        self._budget.count_request()
+        tries = _Tries(until=time.monotonic() + self._read_seconds(request))
+        outcome = "failed"
         try:
-            connection = self.pool.open_connection()
-        except OSError as error:
-            self._count("timeout" if isinstance(error, TimeoutError) else "broken", error)
-            raise DependencyUnavailable(f"{self.name} is away.", retry_after_seconds=_RETRY_AFTER_SECONDS) from error
-        try:
-            return self._exchange(connection, request)
-        except _ConnectionDied as error:
-            raise self.failure(error) from error
+            response = self._send_until_answered(request, tries)
+            outcome = "answered"
+        finally:
+            if tries.retries:
+                UPSTREAM_RETRIES.labels(self.name, outcome).inc(tries.retries)
+        return response
+
+    def refresh_names(self) -> None:
+        """Ask the DNS again, because a replica does not answer."""
+        for name in self.names:
+            name.refresh_soon()
+
+    def close(self) -> None:
+        """Close the idle connections, at the end of the process; what is under way goes on."""
+        self.replicas.set_addresses(())
 
     def failure(self, error: BaseException) -> XinjingError:
         """Count a failure and return the error that the client sees."""
-        timed_out = isinstance(error, TimeoutError)
-        self._count("timeout" if timed_out else "broken", error)
-        return UpstreamTimeout() if timed_out else UpstreamUnavailable()
-
-    def _count(self, kind: str, error: BaseException) -> None:
+        kind = "timeout" if isinstance(error, TimeoutError) else "broken"
         UPSTREAM_ERRORS.labels(self.name, kind).inc()
         log.warning("upstream_failed", upstream=self.name, kind=kind, error=type(error).__name__)
+        return UpstreamTimeout() if kind == "timeout" else UpstreamUnavailable()
 
-    def _exchange(self, connection: ServiceConnection, request: UpstreamRequest) -> UpstreamResponse:
+    def _set_addresses(self) -> None:
+        self.replicas.set_addresses((name.host, address) for name in self.names for address in name.addresses)
+
+    def _send_until_answered(self, request: UpstreamRequest, tries: _Tries) -> UpstreamResponse:
+        while True:
+            replica = self._acquire(tries)
+            tries.replicas.append(replica)
+            try:
+                return self._send_to(replica, request, tries)
+            except _Unreachable:
+                continue  # It is ejected now, so `acquire` finds another one or gives up.
+            except _ConnectionDied as error:
+                if not self._may_repeat(request, tries, was_reused=error.was_reused):
+                    raise self.failure(error) from error
+                tries.retries += 1
+
+    def _acquire(self, tries: _Tries) -> Replica:
         try:
-            self._write(connection, request)
-            head = connection.read_head(request.method)
+            return self.replicas.acquire(tries.replicas, until=tries.until)
+        except DependencyUnavailable:
+            UPSTREAM_ERRORS.labels(self.name, "away").inc()
+            raise
+
+    def _may_repeat(self, request: UpstreamRequest, tries: _Tries, *, was_reused: bool) -> bool:
+        methods = _SAFE_ON_REUSED if was_reused else _SAFE
+        if request.method not in methods or not request.body.is_empty:
+            return False
+        if tries.retries >= _MOST_RETRIES or time.monotonic() >= tries.until:
+            return False
+        if not self._budget.take_retry():
+            UPSTREAM_RETRIES.labels(self.name, "over_budget").inc()
+            return False
+        return True
+
+    def _send_to(self, replica: Replica, request: UpstreamRequest, tries: _Tries) -> UpstreamResponse:
+        try:
+            connection, head = self._exchange(replica, request, tries)
+        except BaseException:
+            self.replicas.release(replica, has_answered=False)
+            raise
+        self.replicas.note_answer(replica, is_last=head.is_last)
+
+        def end(connection: ServiceConnection, can_reuse: bool) -> None:
+            if can_reuse:
+                replica.put_back(connection)
+            else:
+                connection.close()
+            self.replicas.release(replica)
+
+        return UpstreamResponse(connection, head, body_seconds=self.timeouts.body, failure=self.failure, on_end=end)
+
+    def _exchange(
+        self, replica: Replica, request: UpstreamRequest, tries: _Tries
+    ) -> tuple[ServiceConnection, ResponseHead]:
+        reused = None if tries.retries else replica.take_idle()  # The next one may have died as well.
+        connection = reused or self._connect(replica)
+        try:
+            _write(connection, replica.host, request)
+            until = tries.until if tries.retries else time.monotonic() + self._read_seconds(request)
+            return connection, connection.read_head(request.method, until=until)
         except (ResponseMalformed, TimeoutError) as error:
             connection.close()
+            self.replicas.note_failure(replica, type(error).__name__)
             raise self.failure(error) from error
         except OSError as error:
             connection.close()
-            raise _ConnectionDied from error
+            if reused is None:
+                self.replicas.note_failure(replica, type(error).__name__)
+            raise _ConnectionDied(was_reused=reused is not None) from error
         except BaseException:
             # The client broke off or sent too much: the service must never see a request that looks complete.
             connection.close()
             raise
-        return UpstreamResponse(self.pool, connection, head, body_seconds=self.timeouts.body, failure=self.failure)
 
-    def _write(self, connection: ServiceConnection, request: UpstreamRequest) -> None:
-        headers, body = [("Host", self.pool.host), *request.headers], request.body
+    def _connect(self, replica: Replica) -> ServiceConnection:
         try:
-            connection.send_request(request.method, request.target, headers, body)
-        except (BrokenPipeError, ConnectionResetError):
-            # A service that refuses a body early responds and closes; its response may still be readable.
-            if body.length is not None and body.length <= SMALL_BYTES:
-                raise
+            return replica.open_connection(connect_seconds=self.timeouts.connect, read_seconds=self.timeouts.read)
+        except OSError as error:
+            self.replicas.note_failure(replica, type(error).__name__, is_unreachable=True)
+            raise _Unreachable from error
+
+    def _read_seconds(self, request: UpstreamRequest) -> float:
+        return request.read_seconds or self.timeouts.read
+
+
+def _write(connection: ServiceConnection, host: str, request: UpstreamRequest) -> None:
+    body = request.body
+    try:
+        connection.send_request(request.method, request.target, [("Host", host), *request.headers], body)
+    except (BrokenPipeError, ConnectionResetError):
+        # A service that refuses a body early responds and closes; its response may still be readable.
+        if body.length is not None and body.length <= SMALL_BYTES:
+            raise

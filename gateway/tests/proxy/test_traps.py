@@ -469,6 +469,25 @@ def test_w39_a_chunk_that_is_longer_than_its_size_is_visibly_cut(gateway: Any, s
     assert not answer.endswith(b"0\r\n\r\n")
 
 
+@pytest.mark.parametrize(
+    "sent",
+    [
+        b"5;" + b"a" * 100_000 + b"\r\nhello\r\n0\r\n\r\n",
+        b"0\r\n" + b"X-Trailer: 1\r\n" * 8000 + b"\r\n",
+        b"0\r\nX-Trailer: " + b"a" * 100_000 + b"\r\n\r\n",
+    ],
+    ids=["chunk extension", "trailers", "trailer"],
+)
+def test_w39_a_chunked_answer_with_more_than_its_bytes_is_bounded(gateway: Any, services: Any, sent: bytes) -> None:
+    services.news.on("GET", READ, cut_off(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + sent))
+    assert gateway.ask("GET", READ).status == 502
+
+
+def test_w42_an_answer_longer_than_its_length_is_cut_and_poisons_nobody(gateway: Any, services: Any) -> None:
+    services.news.on("GET", READ, b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nmine" + b"x" * 200_000)
+    assert [gateway.ask("GET", READ).body for _ in range(4)] == [b"mine"] * 4
+
+
 def test_w40_old_and_odd_answers_pass(gateway: Any, services: Any, answering: Callable[..., bytes]) -> None:
     services.news.on("GET", READ, cut_off(b"HTTP/1.0 200 OK\r\nX-L: caf\xe9\r\n\r\nto the end"))
     assert gateway.ask("GET", READ).body == b"to the end"
