@@ -33,7 +33,7 @@ class Settings(BaseSettings):
     log_client_addresses: ClientAddresses = "masked"
     otlp_endpoint: OtlpEndpoint = None
     metrics_port: int = Field(default=9100, validation_alias="METRICS_PORT")
-    threads: int = Field(default=256, ge=1, validation_alias="THREADS")  # Of this process, as gunicorn.conf.py reads it.
+    threads: int = Field(default=256, ge=1, validation_alias="THREADS")  # As gunicorn.conf.py reads it.
 
     # Each name may stand for several replicas, and there may be several names.
     captcha_service_url: Addresses

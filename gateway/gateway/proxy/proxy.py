@@ -67,11 +67,10 @@ class Proxy:
         client = self.proxies.read_client(environ)
         environ[_FORWARDED_FOR] = client.ip  # The Flask app reads it as the services do.
         bind_contextvars(client_ip=client.ip)
-        recalled = None if self.cache is None else self.cache.recall(environ, client)
-        if recalled is not None:
-            return self._finish(environ, start_response, *recalled, begun_at=begun_at)
         rule: Rule | None = None
         try:
+            if self.cache is not None and (recalled := self.cache.recall(environ, client)):
+                return self._finish(environ, start_response, *recalled, begun_at=begun_at)
             request = read_request(environ, client)
             rule = self._find_rule(request)
             if rule is not None:
