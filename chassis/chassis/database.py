@@ -3,15 +3,15 @@
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, SecretStr
-from sqlalchemy import Connection, DateTime, Dialect, Engine, TypeDecorator, create_engine, event, exc, text
+from sqlalchemy import Connection, DateTime, Dialect, Engine, Select, TypeDecorator, create_engine, event, exc, text
 from sqlalchemy.dialects.mysql import DATETIME
-from sqlalchemy.engine import ExceptionContext, make_url
+from sqlalchemy.engine import ExceptionContext, Row, make_url
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.orm import Session
 from sqlalchemy.pool import ConnectionPoolEntry
@@ -141,6 +141,15 @@ class Database:
         """
         with _our_errors(), Session(self._engine, expire_on_commit=False) as session:
             yield session
+
+    def read_rows(self, query: Select[*tuple[Any, ...]], values: dict[str, Any] | None = None) -> Sequence[Row[Any]]:
+        """Run one query of plain columns, and return all its rows; a session would cost as much once more.
+
+        Raises:
+            DependencyUnavailable: as in `read`.
+        """
+        with _our_errors(), self._engine.connect() as connection:
+            return connection.execute(query, values).all()
 
     @contextmanager
     def write(self) -> Iterator[Session]:

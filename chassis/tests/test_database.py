@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
-from sqlalchemy import create_engine, inspect, select, text
+from sqlalchemy import bindparam, create_engine, inspect, select, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import IntegrityError, StatementError
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
@@ -161,6 +161,22 @@ def test_reading_then_writing_in_one_use_case_works(database: Database) -> None:
 
 def test_a_database_that_answers_is_up(database: Database) -> None:
     assert database.is_up()
+
+
+def test_rows_are_read_with_the_values_of_a_query(database: Database) -> None:
+    with database.write() as session:
+        session.add_all([Note(id=1, count=5, at=MOMENT), Note(id=2, count=7)])
+    notes = Note.__table__.c
+    query = select(notes.id, notes.at).where(notes.count == bindparam("count"))
+    assert [tuple(row) for row in database.read_rows(query, {"count": 5})] == [(1, MOMENT)]
+    assert database.read_rows(query, {"count": 6}) == []
+
+
+def test_rows_of_a_server_that_is_away_are_unavailable(free_port: Callable[[], int]) -> None:
+    database = Database(f"mysql+pymysql://user:hunter2@127.0.0.1:{free_port()}/shop")
+    with pytest.raises(DependencyUnavailable):
+        database.read_rows(select(Note.id))
+    database.close()
 
 
 def test_a_database_locked_for_too_long_is_unavailable(tmp_path: Path) -> None:

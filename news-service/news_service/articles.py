@@ -14,6 +14,8 @@ from news_service.listings import PUBLIC_ARTICLE, page_parameters, page_query, p
 from news_service.models import NEWEST_CATEGORY_ID, InfoCategory, InfoUserCollection, InfoUserFans
 
 HIGHEST_ID = 2**31 - 1
+_categories = InfoCategory.__table__.c
+_CATEGORIES = select(_categories.id, _categories.name).order_by(_categories.id)
 
 
 @dataclass(frozen=True)
@@ -67,9 +69,7 @@ class Articles:
 
     def categories(self) -> list[Category]:
         """Return all categories, 最新 first."""
-        with self.database.read() as session:
-            rows = session.execute(select(InfoCategory.id, InfoCategory.name).order_by(InfoCategory.id))
-            return [Category(row.id, row.name) for row in rows]
+        return [Category(row.id, row.name) for row in self.database.read_rows(_CATEGORIES)]
 
     def list_newest(
         self, *, category_id: int | None, cursor: str | None, limit: int, author_id: int | None = None
@@ -99,11 +99,10 @@ class Articles:
         """
         if not 0 < article_id <= HIGHEST_ID:
             raise NotFound
-        with self.database.read() as session:
-            row = session.execute(PUBLIC_ARTICLE, {"now": self.clock(), "article_id": article_id}).one_or_none()
-        if row is None:
+        rows = self.database.read_rows(PUBLIC_ARTICLE, {"now": self.clock(), "article_id": article_id})
+        if not rows:
             raise NotFound
-        return _article(row, row.content)
+        return _article(rows[0], rows[0].content)
 
     def load_reader_state(self, user_id: int | None, article: Article) -> ReaderState:
         """Return a reader's relation to an article; ``user_id`` is None if nobody is signed in."""
@@ -118,8 +117,7 @@ class Articles:
         position = None if cursor is None else read_cursor(cursor, name)
         # One row more than the page shows whether there is a next page.
         parameters = page_parameters(name, position, now=self.clock(), limit=limit + 1)
-        with self.database.read() as session:
-            rows = session.execute(page_query(name, position), parameters).all()
+        rows = self.database.read_rows(page_query(name, position), parameters)
         more = write_cursor(name, position_of(name, rows[limit - 1])) if len(rows) > limit else None
         return ArticlePage([_article(row, "") for row in rows[:limit]], more)
 

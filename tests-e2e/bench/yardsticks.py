@@ -15,7 +15,7 @@ from stage.accounts import START_SECONDS
 from stage.processes import ROOT, wait_until_ready
 
 _BETTER_AUTH = Path(__file__).parent / "better-auth"
-_INSTALL_SECONDS = 600  # It compiles SQLite.
+_INSTALL_SECONDS = 1000  # It compiles SQLite, and gives up after 900.
 
 
 @contextmanager

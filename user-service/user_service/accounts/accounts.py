@@ -87,16 +87,14 @@ class Accounts:
         return user
 
     def _shown(self, user_id: int) -> AccountRow | None:
-        with self.database.read() as db:
-            return db.execute(_SHOWN_ACCOUNT, {"user_id": user_id}).one_or_none()
+        return next(iter(self.database.read_rows(_SHOWN_ACCOUNT, {"user_id": user_id})), None)
 
     def accounts_by_id(self, user_ids: Iterable[int]) -> Sequence[AccountRow]:
         """Return the accounts of some ids in the order of their ids; unknown ids are left out.
 
         Deleted accounts are among them: what their owners wrote stays, under a placeholder name.
         """
-        with self.database.read() as db:
-            return db.execute(_CARDS, {"user_ids": sorted(set(user_ids))}).all()
+        return self.database.read_rows(_CARDS, {"user_ids": sorted(set(user_ids))})
 
     def same_accounts(self, accounts: Mapping[int, str]) -> set[int]:
         """Return the ids of those accounts of a dump (id → mobile) that are the same here: id and mobile are equal.
