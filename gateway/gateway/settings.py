@@ -1,6 +1,7 @@
 """The settings of the gateway, read once at start."""
 
 from ipaddress import IPv4Network, IPv6Network
+from pathlib import Path
 from typing import Annotated
 
 from pydantic import Field, SecretStr, StringConstraints
@@ -24,6 +25,9 @@ class Settings(BaseSettings):
     log_level: LogLevel = "INFO"
     log_client_addresses: ClientAddresses = "masked"
     metrics_port: int = Field(default=9100, validation_alias="METRICS_PORT")
+    # gunicorn.conf.py sets both: a folder that its workers share, and how often it was started or reloaded.
+    workers_dir: Path | None = Field(default=None, validation_alias="WORKERS_DIR")
+    reloads: int = Field(default=0, validation_alias="RELOADS")
 
     captcha_service_url: Address
     sms_service_url: Address
@@ -33,6 +37,11 @@ class Settings(BaseSettings):
     upstream_read_seconds: float = Field(default=30.0, gt=0, le=120)
     # From the first byte of a response to its last; a response that takes longer is cut off.
     upstream_body_seconds: float = Field(default=120.0, gt=0, le=3600)
+
+    # Files of the operator with services and routes beside ours.
+    routes_file: Commas[Path] = ()
+    # Private keys on P-256 in PEM form: the first signs identity tokens, and the public halves of all are published.
+    identity_keys: SecretStr | None = None
 
     token_issuer: str = "xinjing"
     token_audience: str = "xinjing"

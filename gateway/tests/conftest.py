@@ -237,8 +237,10 @@ class Services:
     sms: StubService = field(default_factory=StubService)
     user: StubService = field(default_factory=StubService)
     news: StubService = field(default_factory=StubService)
+    orders: StubService = field(default_factory=StubService)  # A service of the operator.
 
     def each(self) -> list[StubService]:
+        """Those of ours."""
         return [self.captcha, self.sms, self.user, self.news]
 
 
@@ -246,14 +248,14 @@ class Services:
 def running_services() -> Iterator[Services]:
     found = Services()
     yield found
-    for stub in found.each():
+    for stub in (*found.each(), found.orders):
         stub.close()
 
 
 @pytest.fixture
 def services(running_services: Services, jwks: dict[str, Any]) -> Services:
-    """The four stub services, with nothing received yet."""
-    for stub in running_services.each():
+    """The stub services, with nothing received yet."""
+    for stub in (*running_services.each(), running_services.orders):
         stub.forget()
     running_services.user.on("GET", "/.well-known/jwks.json", json_answer(jwks))
     return running_services
@@ -286,6 +288,8 @@ class Gateway:
 
     port: int
     log: Path
+    process: "subprocess.Popen[bytes]"
+    metrics_port: int
 
     def ask(
         self, method: str, target: str, *, headers: dict[str, str] | None = None, body: bytes | None = None
@@ -338,7 +342,7 @@ def start_gateway(
         port, metrics_port = free_ports(2)
         process = _spawn((port, metrics_port), folder, {**_settings(redis_url, running_services), **settings})
         processes.append(process)
-        found = Gateway(port, folder / f"{port}.log")
+        found = Gateway(port, folder / f"{port}.log", process, metrics_port)
         _await_ready(found, process)
         return found
 
@@ -373,7 +377,7 @@ def _spawn(ports: tuple[int, int], folder: Path, settings: dict[str, str]) -> su
 
 
 def _await_ready(gateway: Gateway, process: subprocess.Popen[bytes]) -> None:
-    end = time.monotonic() + 20
+    end = time.monotonic() + 60
     while time.monotonic() < end and process.poll() is None:
         try:
             if gateway.ask("GET", "/readyz").status == 200:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import unquote_to_bytes, urlsplit
 
 from chassis.errors import HeadersTooLarge, NotFound, RequestRefused
-from chassis.identity import FORWARDED_FOR_HEADER, INTERNAL_TOKEN_HEADER
+from chassis.identity import FORWARDED_FOR_HEADER
 from chassis.tracing import accept_request_id
 from gateway.proxy.forwarded import Client, is_host
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 Headers = list[tuple[str, str]]
 ENVIRON_KEY = "xinjing.proxy_request"
+IDENTITY_HEADER = "X-Identity"
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 # RFC 3986 without the fragment, and what browsers send unencoded all the same; no backslash, no control bytes.
 _TARGET = re.compile(r"/[A-Za-z0-9\-._~!$&'()*+,;=:@/%|^`{}\[\]\"<>]*(?:\?[\x21-\x22\x24-\x5b\x5d-\x7e]*)?")
@@ -37,10 +38,10 @@ _LONGEST_HEADER = 8190
 HOP_BY_HOP = frozenset(
     ["connection", "keep-alive", "proxy-connection", "transfer-encoding", "te", "trailer", "upgrade"]
 ).union(["proxy-authenticate", "proxy-authorization"])
-# The internal token replaces credentials; the gateway writes addresses and the framing of the body itself.
+# The gateway replaces credentials by an identity, and writes addresses and the framing of the body itself.
 _NEVER_FROM_CLIENTS = frozenset(
     ["authorization", "cookie", "expect", "host", "content-length", "forwarded", "x-real-ip", "via", "x-request-id"]
-)
+).union([IDENTITY_HEADER.lower()])
 _NEVER_PREFIXES = ("x-internal-", "x-user-", "x-forwarded-")
 # The steps of an upload, and of a response.
 SMALL_BYTES = 64 * 1024
@@ -123,11 +124,11 @@ def request_id_of(environ: "WSGIEnvironment") -> str:
 
 
 def request_headers(
-    request: ProxyRequest, *, internal_token: str, request_id: str, strip_cookies: Callable[[str], str]
+    request: ProxyRequest, *, identity: Headers, request_id: str, strip_cookies: Callable[[str], str]
 ) -> Headers:
     """Write the head for a service: the client's headers, line by line, without those that it may not send, then ours.
 
-    ``strip_cookies`` takes the session out of a Cookie line.
+    ``identity`` says to this service who sends the request; ``strip_cookies`` takes the session out of a Cookie line.
     """
     listed = listed_headers(request.header("Connection"))
     kept = []
@@ -143,7 +144,7 @@ def request_headers(
         ("X-Forwarded-Host", request.client.host),
         ("Via", "1.1 xinjing"),
         ("X-Request-Id", request_id),
-        (INTERNAL_TOKEN_HEADER, internal_token),
+        *identity,
     ]
 
 
