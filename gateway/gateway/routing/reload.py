@@ -101,7 +101,7 @@ def _read_decision(folder: Path) -> _Decision | None:
     if not path.exists():
         return None
     value = json.loads(path.read_text())
-    texts = tuple(SourceText(**each) for each in value["texts"])
+    texts = tuple(SourceText(each["name"], each["text"]) for each in value["texts"])
     return _Decision(value["reload"], texts, tuple(value["problems"]))
 
 

@@ -47,10 +47,11 @@ class RoutesRefused(Exception):
 
 @dataclass(frozen=True)
 class SourceText:
-    """The name of a file as the operator wrote it, and what it holds."""
+    """The name of a file as the operator wrote it, and what it holds; why it cannot be read, if it cannot."""
 
     name: str
     text: str
+    problem: Problem | None = None
 
 
 @dataclass(frozen=True)
@@ -93,25 +94,21 @@ def own_rules() -> tuple[Rule, ...]:
 
 
 def read_texts(paths: Iterable[Path]) -> list[SourceText]:
-    """Read the operator's files.
+    """Read the operator's files; of one that is too long, enough to see that."""
+    return [_read_text(path) for path in paths]
 
-    Raises:
-        RoutesRefused: a file is missing, no text in UTF-8, or longer than it may be.
-    """
-    texts, problems = [], []
-    for path in paths:
-        try:
-            with path.open("rb") as file:
-                data = file.read(4 * MOST_CHARACTERS + 1)
-            texts.append(SourceText(str(path), data.decode("utf-8-sig")))
-        except OSError as error:
-            problems.append(Problem(str(path), 1, "", f"cannot be read: {error.strerror}"))
-        except UnicodeDecodeError as error:
-            line = data.count(b"\n", 0, error.start) + 1
-            problems.append(Problem(str(path), line, "", "is no text in UTF-8"))
-    if problems:
-        raise RoutesRefused(problems)
-    return texts
+
+def _read_text(path: Path) -> SourceText:
+    name = str(path)
+    try:
+        with path.open("rb") as file:
+            data = file.read(4 * MOST_CHARACTERS + 4)
+        return SourceText(name, data.decode("utf-8-sig"))
+    except OSError as error:
+        return SourceText(name, "", Problem(name, 1, "", f"cannot be read: {error.strerror}"))
+    except UnicodeDecodeError as error:
+        line = error.object.count(b"\n", 0, error.start) + 1
+        return SourceText(name, "", Problem(name, line, "", "is no text in UTF-8"))
 
 
 def build_routes(texts: Iterable[SourceText], *, can_sign: bool) -> Routes:
@@ -124,14 +121,14 @@ def build_routes(texts: Iterable[SourceText], *, can_sign: bool) -> Routes:
     services: dict[str, ServiceEntry] = {}
     located: list[_Located] = []
     for source in texts:
-        file = YamlFile(source.name)
+        file = YamlFile(source.name, problems=[source.problem] if source.problem else [])
         file.read(source.text)
         parsed, numbers = _parse(RoutesFile, file)
         _check_services(file, parsed.services, services, can_sign=can_sign)
         services |= parsed.services
         located += [_Located(entry, file, number) for entry, number in zip(parsed.routes, numbers, strict=True)]
         files.append(file)
-    # A service that is wrong itself is named by routes with right all the same.
+    # A route that names a service which is wrong itself is right: that is one problem, not two.
     _check_routes(located, {name for file in files for name in _names_of_services(file.value)})
     if problems := [problem for file in files for problem in file.problems]:
         raise RoutesRefused(problems)

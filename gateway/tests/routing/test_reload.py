@@ -101,7 +101,9 @@ def test_a_gateway_does_not_start_with_wrong_files(
     env = {**os.environ, **variables, "GATEWAY_ROUTES_FILE": f"{file}, {file}.none"}
     done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 3
-    assert f"The routes files are wrong:\n  {file}.none:1: cannot be read: No such file or directory" in done.stderr
+    assert "The routes files are wrong:\n" in done.stderr
+    assert f"  {file}:1: x: is unknown\n" in done.stderr
+    assert f"  {file}.none:1: cannot be read: No such file or directory\n" in done.stderr
 
 
 class Load:

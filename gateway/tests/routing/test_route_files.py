@@ -206,12 +206,14 @@ def test_two_spellings_of_one_path_are_refused() -> None:
 
 def test_a_file_that_cannot_be_read_is_a_problem(tmp_path: Path) -> None:
     (tmp_path / "latin.yaml").write_bytes(b"a: 1\nb: \xe9\n")
+    (wrong := tmp_path / "wrong.yaml").write_text("x: 1")
     with pytest.raises(RoutesRefused) as refused:
-        read_texts([tmp_path / "none.yaml", tmp_path / "latin.yaml", tmp_path])
+        build_routes(read_texts([tmp_path / "none.yaml", tmp_path / "latin.yaml", tmp_path, wrong]), can_sign=True)
     assert [str(each) for each in refused.value.problems] == [
         f"{tmp_path}:1: cannot be read: Is a directory",
         f"{tmp_path}/latin.yaml:2: is no text in UTF-8",
         f"{tmp_path}/none.yaml:1: cannot be read: No such file or directory",
+        f"{wrong}:1: x: is unknown",
     ]
 
 
