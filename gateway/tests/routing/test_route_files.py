@@ -69,6 +69,14 @@ def test_the_example_becomes_rules() -> None:
     assert (orders.urls, orders.identity, orders.timeout_seconds) == (["http://orders:8000"], IdentityForm.TOKEN, 10)
 
 
+@pytest.mark.parametrize("document", ["README.md", "examples/routes.yaml"])
+def test_the_examples_of_the_documents_are_right(document: str) -> None:
+    text = (Path(__file__).parents[3] / document).read_text()
+    example = text.partition("```yaml\n")[2].partition("```")[0] or text
+    assert problems_of(example) == []
+    assert len(build_routes([SourceText("x", example)], can_sign=True).services) > 0
+
+
 def test_no_files_leave_our_rules_alone() -> None:
     routes = build_routes([], can_sign=False)
     assert (routes.services, routes.table.foreign_rules) == ({}, ())
