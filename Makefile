@@ -10,7 +10,7 @@ LOCK := $(BIN)/pip-compile --quiet --generate-hashes --strip-extras --allow-unsa
 STRENGTH := .venv-strength
 # conftest.py says which tests stay together. The journeys start first; they mostly wait, so four processes fill two cores.
 SIDE_BY_SIDE := -n 4 --no-loadscope-reorder
-NOT_HERE := not outside and not compose and not browser
+NOT_HERE := not outside and not compose and not browser and not node
 
 help: ## list the commands
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 18
@@ -24,7 +24,7 @@ test: $(VENV)/.development ## lint, types, and every test that needs no outside 
 	$(BIN)/mypy $(PACKAGES)
 	$(BIN)/pytest $(SIDE_BY_SIDE) --durations 10 -m "$(NOT_HERE)"
 
-test-all: $(VENV)/.development ## test, and the rest: RabbitMQ, MariaDB, PostgreSQL, the compose stack, a browser (needs Docker and Chromium)
+test-all: $(VENV)/.development ## test, and the rest: RabbitMQ, MariaDB, PostgreSQL, the compose stack, a browser (needs Docker, Chromium and Node.js)
 	deploy/test-all
 	$(MAKE) bench QUICK=1
 
@@ -52,7 +52,7 @@ check-deploy: $(VENV)/.development ## check the compose file and the YAML
 	$(BIN)/yamllint -d "{extends: relaxed, rules: {line-length: {max: 140}}}" docker-compose.yml deploy
 	$(BIN)/check-jsonschema --builtin-schema vendor.compose-spec docker-compose.yml
 
-openapi: $(VENV)/.development ## write the services' openapi.json anew
+openapi: $(VENV)/.development ## write openapi.json of the services and routes.schema.json of the gateway anew
 	$(BIN)/pytest -q -k "document" --write-openapi -m "$(NOT_HERE)"
 
 common-passwords: $(VENV)/.development ## make the list of common passwords anew

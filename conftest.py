@@ -31,7 +31,7 @@ INTERNAL_TOKEN_KEY = "a key of the tests, never used elsewhere"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--write-openapi", action="store_true", help="write the services' openapi.json anew")
+    parser.addoption("--write-openapi", action="store_true", help="write openapi.json and routes.schema.json anew")
 
 
 class SystemScheduling(LoadScopeScheduling):
@@ -226,11 +226,11 @@ def called_by(internal_tokens: InternalTokens) -> Callable[..., dict[str, str]]:
 
 
 @pytest.fixture
-def check_openapi(request: pytest.FixtureRequest) -> Callable[[str, dict[str, Any]], None]:
-    """Compare a service's generated document with the checked-in one, or write it anew with --write-openapi."""
+def check_openapi(request: pytest.FixtureRequest) -> Callable[..., None]:
+    """Compare a generated document with the checked-in one, or write it anew with --write-openapi."""
 
-    def check(folder: str, document: dict[str, Any]) -> None:
-        path = ROOT / folder / "openapi.json"
+    def check(folder: str, document: dict[str, Any], name: str = "openapi.json") -> None:
+        path = ROOT / folder / name
         if request.config.getoption("--write-openapi"):
             path.write_text(json.dumps(document, ensure_ascii=False, indent=1, sort_keys=True) + "\n")
         assert json.loads(path.read_text()) == document, "run: make openapi"

@@ -30,6 +30,9 @@ def _metrics_folder() -> str:
 
 # Whoever imports prometheus_client first (chassis does) makes it read the variable, once: above all other imports.
 os.environ["PROMETHEUS_MULTIPROC_DIR"] = _metrics_folder()
+# What the workers of the gateway share about its routes; each run of this file is a start or a reload.
+os.environ["WORKERS_DIR"] = os.environ["PROMETHEUS_MULTIPROC_DIR"]
+os.environ["RELOADS"] = str(int(os.environ.get("RELOADS", "0")) + 1)
 
 import structlog  # noqa: E402
 from prometheus_client.mmap_dict import MmapedDict  # noqa: E402

@@ -159,6 +159,10 @@ class StepUpRequired(XinjingError):
     text = "Prove again who you are."
     MAX_AGE_SECONDS: ClassVar[int] = 300  # ASVS 7.5.1.
 
+    def __init__(self, detail: str | None = None, *, max_age_seconds: int = MAX_AGE_SECONDS) -> None:
+        super().__init__(detail)
+        self.max_age_seconds = max_age_seconds
+
 
 class InternalTokenRefused(XinjingError):
     """Our own internal token is missing or wrong: a fault between services, never of the user.

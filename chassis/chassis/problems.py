@@ -74,7 +74,7 @@ def problem_headers(error: errors.XinjingError) -> dict[str, str]:
     if isinstance(error, errors.ContentEncodingUnsupported):  # RFC 9110 12.5.3.
         headers["Accept-Encoding"] = "identity"
     if isinstance(error, errors.StepUpRequired):  # RFC 9470.
-        challenge = f'Bearer error="insufficient_user_authentication", max_age={error.MAX_AGE_SECONDS}'
+        challenge = f'Bearer error="insufficient_user_authentication", max_age={error.max_age_seconds}'
         headers["WWW-Authenticate"] = challenge
     return headers
 

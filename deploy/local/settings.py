@@ -3,12 +3,14 @@
 import os
 import secrets
 import socket
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack, suppress
 from pathlib import Path
 
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from gateway.auth.identity_tokens import new_key_pem
 
 PREFIXES = ("CAPTCHA", "SMS", "USER", "NEWS", "GATEWAY")
 _SERVER_PORTS = range(10_000, 32_000)
@@ -25,13 +27,16 @@ class LocalSettings(BaseSettings):
     redis_url: str | None = None
 
 
-def secret(folder: Path, name: str) -> str:
-    """Read a secret of 256 bits from its file, which is made at the first start and readable by its owner alone."""
+def secret(folder: Path, name: str, make: Callable[[], str] = lambda: secrets.token_urlsafe(32)) -> str:
+    """Read a secret from its file, which is made at the first start and readable by its owner alone.
+
+    ``make`` makes it; without it, it has 256 bits.
+    """
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     path = folder / name
     if not path.exists():
         with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-            file.write(secrets.token_urlsafe(32))
+            file.write(make())
     return path.read_text()
 
 
@@ -71,6 +76,7 @@ def environment(settings: LocalSettings, redis_url: str, given: Mapping[str, str
         "USER_PASSWORD_KEYS": f"1:{secret(data / 'secrets', 'user_password_key')}",
         "SMS_CODE_KEY": secret(data / "secrets", "sms_code_key"),
         "SMS_ROUTES": "inbox",
+        "GATEWAY_IDENTITY_KEYS": secret(data / "secrets", "gateway_identity_keys", new_key_pem),
         "GATEWAY_COOKIES_SECURE": "false",  # Plain HTTP on this machine's own address.
         "PYTHONUNBUFFERED": "1",
     }

@@ -2,6 +2,8 @@
 
 import time
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
+from functools import partial
 from typing import Any  # JSON of another service.
 
 import svcs
@@ -16,22 +18,24 @@ from chassis.problems import install_problems
 from chassis.redis_client import connect_redis
 from chassis.self_test import check_start
 from chassis.service_client import READ_TIMEOUT_SECONDS, ServiceClient
-from chassis.settings import load_settings
+from chassis.settings import fail_to_boot, load_settings
 from chassis.tracing import export_spans
 from chassis.web import MAX_BODY_BYTES, StrictJson, install_health, install_observation
 from gateway.auth.authentication import Authentication
 from gateway.auth.clocks import UserServiceClock
 from gateway.auth.cookies import SessionCookies
 from gateway.auth.csrf import SameSite
-from gateway.auth.internal_tokens import InternalTokenCache
+from gateway.auth.identity_tokens import IdentityKeys, IdentityTokens
 from gateway.auth.public_keys import PublicKeys
 from gateway.auth.revocations import Revocations
+from gateway.auth.token_cache import TokenCache
 from gateway.auth.token_refresh import TokenRefresh
 from gateway.auth.verifier import TokenVerifier
 from gateway.cache.cache import MicroCache
 from gateway.cache.fills import RefreshPool
 from gateway.classic import routes as classic
 from gateway.classic.api import ClassicApi
+from gateway.commands import gateway_commands
 from gateway.docs import routes
 from gateway.docs.openapi import MergedDocument
 from gateway.proxy.error_pages import install_error_pages
@@ -39,8 +43,11 @@ from gateway.proxy.forwarded import TrustedProxies
 from gateway.proxy.forwarder import Forwarder
 from gateway.proxy.proxy import Proxy
 from gateway.proxy.responses import ResponsePolicy
-from gateway.routing.limits import AddressLimits
-from gateway.routing.rules import RuleTable, Service
+from gateway.proxy.service_identity import ServiceIdentity, write_internal_token
+from gateway.routing.limits import RequestLimits
+from gateway.routing.reload import RoutesInForce, RoutesLoader
+from gateway.routing.route_files import Routes, RoutesRefused, build_routes
+from gateway.routing.rules import Service
 from gateway.settings import Settings
 from gateway.upstreams.adapter import UpstreamAdapter
 from gateway.upstreams.health_checks import HealthChecks
@@ -102,12 +109,14 @@ def create_app(settings: Settings | None = None) -> Flask:
         configure_logs(GATEWAY, settings.log_level, client_addresses=settings.log_client_addresses)
         export_spans(GATEWAY, settings.otlp_endpoint)
         check_start(settings, redis_url=settings.redis_url.get_secret_value())
+    identity_keys = _read_identity_keys(settings)
+    in_force = _load_routes(settings, can_sign=bool(identity_keys.keys))
     proxies = TrustedProxies(settings.trusted_proxies)
     user_service_clock = UserServiceClock()
-    app = _flask_app(lambda: proxies.remarks() | user_service_clock.remarks())
+    app = _flask_app(lambda: proxies.remarks() | user_service_clock.remarks() | in_force.remarks())
     tokens = InternalTokens(settings.internal_token_key.get_secret_value())
     redis = connect_redis(settings.redis_url.get_secret_value(), timeout_seconds=_FEED_TIMEOUT_SECONDS)
-    upstreams = _upstreams(settings)
+    upstreams = _upstreams(settings, in_force.routes)
     clients = _service_clients(upstreams, tokens)
     keys = PublicKeys(lambda: _fetch_keys(clients[Service.USER], user_service_clock))
     revocations = Revocations(
@@ -117,10 +126,20 @@ def create_app(settings: Settings | None = None) -> Flask:
         on_new_keys=keys.refresh_soon,
     )
     policy = ResponsePolicy(strict_transport=settings.cookies_secure)
-    authentication = _authentication(settings, keys, revocations, TokenRefresh(clients[Service.USER]))
+    authentication = _authentication(settings, keys, revocations, clients[Service.USER])
     cache = _cache(settings, authentication.cookies, policy)
-    forwarder = _forwarder(settings, tokens, authentication, upstreams, cache)
+    forwarder = Forwarder(
+        upstreams=upstreams,
+        authentication=authentication,
+        cookies=authentication.cookies,
+        same_site=authentication.same_site,
+        limits=RequestLimits(settings),
+        service_identity=_service_identity(tokens, identity_keys, in_force.routes),
+        cache=cache,
+    )
     _register(app, clients, forwarder)
+    for value in (in_force.routes, identity_keys, MergedDocument(clients, rules=in_force.routes.table.rules)):
+        svcs.flask.register_value(app, type(value), value)
     # Readiness is our own: a service that is away must not take the gateway away with it.
     svcs.flask.register_value(app, PublicKeys, keys, ping=PublicKeys.ping)
     svcs.flask.register_value(app, Revocations, revocations, ping=Revocations.ping)
@@ -129,7 +148,7 @@ def create_app(settings: Settings | None = None) -> Flask:
         flask=app.wsgi_app,
         error_pages=install_error_pages(app),
         policy=policy,
-        rules=RuleTable(),
+        rules=in_force.routes.table,
         proxies=proxies,
         forwarder=forwarder,
         cache=cache,
@@ -153,36 +172,40 @@ def _flask_app(remarks: Callable[[], dict[str, str]]) -> Flask:
     install_health(app, remarks)
     app.register_blueprint(routes.api)
     app.register_blueprint(classic.api)
+    app.cli.add_command(gateway_commands())
     return app
 
 
+def _read_identity_keys(settings: Settings) -> IdentityKeys:
+    pems = settings.identity_keys.get_secret_value() if settings.identity_keys else ""
+    try:
+        return IdentityKeys(pems)
+    except ValueError as error:
+        fail_to_boot("Settings are missing or wrong:", [f"GATEWAY_IDENTITY_KEYS: {error}"])
+
+
+def _load_routes(settings: Settings, *, can_sign: bool) -> RoutesInForce:
+    loader = RoutesLoader(
+        paths=settings.routes_file,
+        build=partial(build_routes, can_sign=can_sign),
+        folder=settings.workers_dir,
+        reload=settings.reloads,
+    )
+    try:
+        return loader.load()
+    except RoutesRefused as refused:
+        fail_to_boot("The routes files are wrong:", map(str, refused.problems))
+
+
 def _authentication(
-    settings: Settings, keys: PublicKeys, revocations: Revocations, refresh: TokenRefresh
+    settings: Settings, keys: PublicKeys, revocations: Revocations, users: ServiceClient
 ) -> Authentication:
     return Authentication(
         verifier=TokenVerifier(keys, issuer=settings.token_issuer, audience=settings.token_audience),
         revocations=revocations,
-        token_refresh=refresh,
+        token_refresh=TokenRefresh(users),
         cookies=SessionCookies(is_secure=settings.cookies_secure, session_days=settings.session_days),
         same_site=SameSite(settings.allowed_origins),
-    )
-
-
-def _forwarder(
-    settings: Settings,
-    tokens: InternalTokens,
-    authentication: Authentication,
-    upstreams: Mapping[Service, Upstream],
-    cache: MicroCache | None,
-) -> Forwarder:
-    return Forwarder(
-        upstreams=upstreams,
-        authentication=authentication,
-        cookies=authentication.cookies,
-        same_site=authentication.same_site,
-        limits=AddressLimits(settings),
-        internal_tokens=InternalTokenCache(tokens),
-        cache=cache,
     )
 
 
@@ -190,25 +213,37 @@ def _cache(settings: Settings, cookies: SessionCookies, policy: ResponsePolicy) 
     return MicroCache(most_bytes=settings.cache_bytes, cookies=cookies, policy=policy) if settings.cache_bytes else None
 
 
-def _upstreams(settings: Settings) -> dict[Service, Upstream]:
+def _upstreams(settings: Settings, routes: Routes) -> dict[str, Upstream]:
     timeouts = Timeouts(
         connect=settings.upstream_connect_seconds,
         read=settings.upstream_read_seconds,
         body=settings.upstream_body_seconds,
     )
-    addresses = {
+    own = {
         Service.CAPTCHA: settings.captcha_service_url,
         Service.SMS: settings.sms_service_url,
         Service.USER: settings.user_service_url,
         Service.NEWS: settings.news_service_url,
     }
-    return {
-        service: Upstream(service, those, timeouts=timeouts, threads=settings.threads)
-        for service, those in addresses.items()
+    upstreams = {
+        str(service): Upstream(service, addresses, timeouts=timeouts, threads=settings.threads)
+        for service, addresses in own.items()
     }
+    for name, entry in routes.services.items():
+        own_timeouts = replace(timeouts, read=entry.timeout_seconds or timeouts.read)
+        upstreams[name] = Upstream(name, entry.urls, timeouts=own_timeouts, threads=settings.threads)
+    return upstreams
 
 
-def _service_clients(upstreams: Mapping[Service, Upstream], tokens: InternalTokens) -> dict[Service, ServiceClient]:
+def _service_identity(tokens: InternalTokens, keys: IdentityKeys, routes: Routes) -> ServiceIdentity:
+    return ServiceIdentity(
+        internal_tokens=TokenCache(partial(write_internal_token, tokens)),
+        identity_tokens=TokenCache(IdentityTokens(keys).write_token),
+        forms={name: entry.identity for name, entry in routes.services.items()},
+    )
+
+
+def _service_clients(upstreams: Mapping[str, Upstream], tokens: InternalTokens) -> dict[Service, ServiceClient]:
     """Make the clients for the calls of the gateway's own."""
     return {
         service: ServiceClient(
@@ -217,9 +252,9 @@ def _service_clients(upstreams: Mapping[Service, Upstream], tokens: InternalToke
             own_name=GATEWAY,
             tokens=tokens,
             read_timeout_seconds=_LOGIN_TIMEOUT_SECONDS if service is Service.USER else READ_TIMEOUT_SECONDS,
-            adapter=UpstreamAdapter(upstream),
+            adapter=UpstreamAdapter(upstreams[service]),
         )
-        for service, upstream in upstreams.items()
+        for service in Service
     }
 
 
@@ -236,7 +271,6 @@ def _register(app: Flask, clients: dict[Service, ServiceClient], forwarder: Forw
         forwarder.cookies,
         forwarder.same_site,
         forwarder.limits,
-        MergedDocument(clients),
         routes.Inbox(clients[Service.SMS]),
     )
     for value in values:

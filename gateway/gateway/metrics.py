@@ -29,8 +29,13 @@ WAITING_REQUESTS = Gauge(
     ["upstream"],
     multiprocess_mode="livesum",
 )
-LIMITED = Counter("gateway_limited_total", "Requests refused by a limit per address.", ["limit"])
+LIMITED = Counter("gateway_limited_total", "Requests refused by a limit.", ["limit"])
 LIMITS_UNREACHABLE = Counter("gateway_limits_unreachable_total", "Requests let through because Redis was away.")
+ROUTES_REFUSED = Gauge(
+    "gateway_routes_refused",
+    "1 while the routes files are wrong and those of before are in force, else 0.",
+    multiprocess_mode="mostrecent",
+)
 FORWARDED_IGNORED = Counter(
     "gateway_forwarded_ignored_total", "Requests whose forwarded headers were not believed or not readable.", ["reason"]
 )

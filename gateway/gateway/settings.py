@@ -1,6 +1,7 @@
 """The settings of the gateway, read once at start."""
 
 from ipaddress import IPv4Network, IPv6Network
+from pathlib import Path
 from typing import Annotated
 from urllib.parse import urlsplit
 
@@ -34,6 +35,9 @@ class Settings(BaseSettings):
     otlp_endpoint: OtlpEndpoint = None
     metrics_port: int = Field(default=9100, validation_alias="METRICS_PORT")
     threads: int = Field(default=256, ge=1, validation_alias="THREADS")  # As gunicorn.conf.py reads it.
+    # gunicorn.conf.py sets both: a folder that its workers share, and how often it was started or reloaded.
+    workers_dir: Path | None = Field(default=None, validation_alias="WORKERS_DIR")
+    reloads: int = Field(default=0, validation_alias="RELOADS")
 
     # Each name may stand for several replicas, and there may be several names.
     captcha_service_url: Addresses
@@ -47,6 +51,10 @@ class Settings(BaseSettings):
 
     # What each worker process keeps of answers that everybody may get; 0: nothing is stored.
     cache_bytes: int = Field(default=32 * 1024 * 1024, ge=0, le=4 * 1024**3)
+    # Files of the operator with services and routes beside ours.
+    routes_file: Commas[Path] = ()
+    # Private keys on P-256 in PEM form: the first signs identity tokens, and the public halves of all are published.
+    identity_keys: SecretStr | None = None
 
     token_issuer: str = "xinjing"
     token_audience: str = "xinjing"

@@ -248,8 +248,10 @@ class Services:
     sms: StubService = field(default_factory=StubService)
     user: StubService = field(default_factory=StubService)
     news: StubService = field(default_factory=StubService)
+    orders: StubService = field(default_factory=StubService)  # A service of the operator.
 
     def each(self) -> list[StubService]:
+        """Those of ours."""
         return [self.captcha, self.sms, self.user, self.news]
 
 
@@ -270,14 +272,14 @@ def start_stub() -> Iterator[Callable[..., StubService]]:
 def running_services() -> Iterator[Services]:
     found = Services()
     yield found
-    for stub in found.each():
+    for stub in (*found.each(), found.orders):
         stub.close()
 
 
 @pytest.fixture
 def services(running_services: Services, jwks: dict[str, Any]) -> Services:
-    """The four stub services, with nothing received yet."""
-    for stub in running_services.each():
+    """The stub services, with nothing received yet."""
+    for stub in (*running_services.each(), running_services.orders):
         stub.forget()
     running_services.user.on("GET", "/.well-known/jwks.json", json_answer(jwks))
     return running_services

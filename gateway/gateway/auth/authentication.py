@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from chassis.errors import (
     DependencyUnavailable,
     Forbidden,
+    StepUpRequired,
     Unauthenticated,
     UpstreamTimeout,
     UpstreamUnavailable,
@@ -28,17 +29,27 @@ class AuthResult:
     identity: Identity | None = None
     set_cookies: tuple[str, ...] = ()
 
-    def require(self, access: Access) -> None:
+    def require(self, access: Access, *, role: str = "", recent_seconds: int = 0, now: float = 0) -> None:
         """Check that the sender may call a rule with that access.
+
+        Beside the access a rule can ask for a ``role``, and for a sign-in at most ``recent_seconds`` (0: any) before
+        ``now``, which is in Unix seconds.
 
         Raises:
             Unauthenticated: nobody is signed in.
-            Forbidden: the user is no admin.
+            Forbidden: the user does not have the role.
+            StepUpRequired: the user authenticated too long ago.
         """
-        if access in (Access.SIGNED_IN, Access.ADMIN) and self.identity is None:
+        if access in (Access.PUBLIC, Access.OPTIONAL):
+            return
+        if self.identity is None:
             raise Unauthenticated
-        if access is Access.ADMIN and self.identity is not None and "admin" not in self.identity.roles:
+        if (access is Access.ADMIN and "admin" not in self.identity.roles) or (
+            role and role not in self.identity.roles
+        ):
             raise Forbidden
+        if recent_seconds and now - self.identity.auth_time > recent_seconds:
+            raise StepUpRequired(max_age_seconds=recent_seconds)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -84,6 +84,10 @@ class SessionCookies:
         """Return a Cookie header without the session."""
         return "; ".join(part for part in map(str.strip, header.split(";")) if part and not self._is_ours(part))
 
+    def is_of_session(self, set_cookie: str) -> bool:
+        """Say whether a Set-Cookie value is of a session of ours, which no other program may start or end."""
+        return self._is_ours(set_cookie.partition(";")[0].strip())
+
     def write_session(self, tokens: Tokens, request: ProxyRequest) -> list[str]:
         """Write the Set-Cookie values of a session that starts or goes on, in answer to a request."""
         return [

@@ -12,7 +12,7 @@ from gateway.auth.csrf import SameSite
 from gateway.classic.api import ClassicApi
 from gateway.classic.responses import ParametersMissing, always_200, classic_response, with_csrf_cookie
 from gateway.proxy.request import ENVIRON_KEY, ProxyRequest
-from gateway.routing.limits import AddressLimits
+from gateway.routing.limits import RequestLimits
 from gateway.routing.rules import Limit
 
 _PICTURE_ID_NAMES = ("imageCodeId", "code_id", "cur_id", "image_Code", "image_code_id")
@@ -27,7 +27,7 @@ def image_code() -> Response:
     """Answer a captcha picture for the frontend's own id; the one classic call with real HTTP statuses."""
     classic, proxy_request = svcs.flask.get(ClassicApi), _proxy_request()
     try:
-        svcs.flask.get(AddressLimits).charge(Limit.CAPTCHAS, proxy_request.client.ip, cost=_PICTURE_COST)
+        svcs.flask.get(RequestLimits).charge(Limit.CAPTCHAS, proxy_request.client.ip, cost=_PICTURE_COST)
         picture_id = next((request.args[name] for name in _PICTURE_ID_NAMES if request.args.get(name)), "")
         picture, media_type = classic.bind_picture(picture_id, proxy_request)
         if request.args.get("pre_id"):
@@ -106,7 +106,7 @@ def _accepted(limit: Limit | None) -> ProxyRequest:
     proxy_request = _proxy_request()
     svcs.flask.get(SameSite).refuse_other_sites(proxy_request)
     if limit is not None:
-        svcs.flask.get(AddressLimits).charge(limit, proxy_request.client.ip)
+        svcs.flask.get(RequestLimits).charge(limit, proxy_request.client.ip)
     return proxy_request
 
 

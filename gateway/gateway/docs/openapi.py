@@ -1,6 +1,5 @@
 """One OpenAPI document for the whole API: the services' documents merged, public operations only."""
 
-import re
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
@@ -15,7 +14,8 @@ from chassis.service_client import ServiceClient
 from chassis.web import Access
 from gateway.auth.cookies import ASKING_PARAMETER
 from gateway.proxy.request import SAFE_METHODS
-from gateway.routing.rules import RULES, Effect, Rule, Service
+from gateway.routing.paths import shape_of
+from gateway.routing.rules import Effect, Rule, Service
 
 log = get_logger(__name__)
 JsonObject = dict[str, Any]  # Any: OpenAPI documents are JSON objects of many shapes.
@@ -49,7 +49,7 @@ class MergedDocument:
         self,
         service_clients: Mapping[Service, ServiceClient],
         *,
-        rules: tuple[Rule, ...] = RULES,
+        rules: tuple[Rule, ...],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._service_clients = service_clients
@@ -101,11 +101,6 @@ def merge(documents: Mapping[Service, JsonObject], rules: tuple[Rule, ...]) -> J
     }
 
 
-def shape_of(path: str) -> str:
-    """Return a path template without the names of its placeholders, so that templates can be compared."""
-    return re.sub(r"\{[^}]*\}", "{}", path)
-
-
 def failures_of(rule: Rule, *, reads_json: bool) -> list[type[XinjingError]]:
     """Return what the gateway, or a service's edge, answers to requests that a rule names, whatever the operation."""
     kinds: list[type[XinjingError]] = [*_ALWAYS]
@@ -141,7 +136,7 @@ def _add_failures(responses: JsonObject, kinds: Iterable[type[XinjingError]]) ->
 def _operation(rule: Rule, operation: JsonObject, renamed: Mapping[str, str]) -> JsonObject:
     written: JsonObject = _rewritten(operation, renamed)
     written["operationId"] = f"{rule.service}.{operation.get('operationId', rule.name)}"
-    written["tags"] = [rule.service.value]
+    written["tags"] = [str(rule.service)]
     if "requestBody" in written:
         written["requestBody"].setdefault("required", True)  # flask-openapi3 does not say so of files.
     reads_json = "application/json" in operation.get("requestBody", {}).get("content", {})

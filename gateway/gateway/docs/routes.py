@@ -1,4 +1,4 @@
-"""The gateway's own endpoints: API docs and the SMS inbox. Health checks come from the chassis.
+"""The gateway's own endpoints: API docs, keys of identity tokens, the SMS inbox. Health checks come from the chassis.
 
 Everybody may call them, without a token. Every request to them passes the proxy first.
 """
@@ -12,6 +12,7 @@ import svcs
 from flask import Blueprint, Response, abort, jsonify, render_template, request, send_file
 
 from chassis.service_client import ServiceClient
+from gateway.auth.identity_tokens import KEYS_MAX_AGE_SECONDS, IdentityKeys
 from gateway.docs.openapi import MergedDocument
 
 # Swagger UI sets style attributes from its script; everything else is ours.
@@ -50,6 +51,14 @@ class Inbox:
 def openapi() -> dict[str, Any]:
     """Answer one OpenAPI document for all services."""
     return svcs.flask.get(MergedDocument).document()
+
+
+@api.get("/.well-known/gateway-jwks.json")
+def identity_keys() -> Response:
+    """Answer the public keys of identity tokens, for services of the operator."""
+    answer = jsonify(svcs.flask.get(IdentityKeys).public_jwks())
+    answer.headers["Cache-Control"] = f"public, max-age={KEYS_MAX_AGE_SECONDS}"
+    return answer
 
 
 @api.get("/docs")

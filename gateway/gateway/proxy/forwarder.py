@@ -1,6 +1,7 @@
 """Forwards a request that a rule names to its service, and the service's response to the client."""
 
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 
@@ -12,7 +13,6 @@ from chassis.web import Access
 from gateway.auth.authentication import Authentication, AuthResult
 from gateway.auth.cookies import SessionCookies, Tokens
 from gateway.auth.csrf import SameSite
-from gateway.auth.internal_tokens import InternalTokenCache
 from gateway.auth.token_refresh import with_cookie_token
 from gateway.cache.cache import MicroCache
 from gateway.cache.fetches import Fetch
@@ -20,8 +20,9 @@ from gateway.metrics import upstream_seconds
 from gateway.proxy.body import SMALL_BYTES, Body, read_body
 from gateway.proxy.request import ProxyRequest, request_headers
 from gateway.proxy.responses import ProxyResponse, problem_response, response_headers
-from gateway.routing.limits import AddressLimits
-from gateway.routing.rules import Effect, Rule, Service
+from gateway.proxy.service_identity import ServiceIdentity
+from gateway.routing.limits import RequestLimits
+from gateway.routing.rules import Effect, Limit, Rule
 from gateway.upstreams.upstream import Upstream, UpstreamRequest, UpstreamResponse
 
 # A service that refuses the gateway has not refused the user: the client gets neither this 401 nor this 403.
@@ -36,13 +37,14 @@ class Forwarder:
     before it is known that the sender may do what the rule says.
     """
 
-    upstreams: Mapping[Service, Upstream]
+    upstreams: Mapping[str, Upstream]
     authentication: Authentication
     cookies: SessionCookies
     same_site: SameSite
-    limits: AddressLimits
-    internal_tokens: InternalTokenCache
+    limits: RequestLimits
+    service_identity: ServiceIdentity
     cache: MicroCache | None
+    clock: Callable[[], float] = time.time
 
     def forward(self, rule: Rule, request: ProxyRequest, request_id: str) -> ProxyResponse:
         """Answer one request; errors of the sender's side and of the service's side become problems.
@@ -55,9 +57,8 @@ class Forwarder:
         if auth.identity is not None:
             bind_contextvars(user_id=auth.identity.user_id)
         try:
-            auth.require(rule.access)
-            if rule.limit is not None:
-                self.limits.charge(rule.limit, request.client.ip)
+            auth.require(rule.access, role=rule.role, recent_seconds=rule.recent_seconds, now=self.clock())
+            self._charge(rule, request, auth)
             if rule.effect is Effect.REFRESHES:
                 body, request = with_cookie_token(body, request, self.cookies, self.same_site)
             response = self._exchange(rule, request, auth, body, request_id)
@@ -75,13 +76,20 @@ class Forwarder:
             return AuthResult()
         return self.authentication.authenticate(request, rule.access)
 
+    def _charge(self, rule: Rule, request: ProxyRequest, auth: AuthResult) -> None:
+        if isinstance(rule.limit, Limit):
+            self.limits.charge(rule.limit, request.client.ip)
+        elif rule.limit is not None:
+            user_id = auth.identity.user_id if auth.identity else None
+            self.limits.charge_route(rule.limit, user_id=user_id, client_ip=request.client.ip)
+
     def _exchange(
         self, rule: Rule, request: ProxyRequest, auth: AuthResult, body: Body, request_id: str
     ) -> ProxyResponse:
         def write() -> UpstreamRequest:
             headers = request_headers(
                 request,
-                internal_token=self.internal_tokens.token_for(rule.service, auth.identity),
+                identity=self.service_identity.headers_for(rule.service, auth.identity),
                 request_id=request_id,
                 strip_cookies=self.cookies.without_session,
             )
@@ -100,21 +108,25 @@ class Forwarder:
         return response
 
     def _send(self, rule: Rule, request: UpstreamRequest) -> ProxyResponse:
-        with upstream_seconds(rule.service.value, rule.name).time():
+        with upstream_seconds(rule.service, rule.name).time():
             received = self.upstreams[rule.service].send_request(request)
         try:
-            return self._to_response(received)
+            return self._to_response(rule, received)
         except BaseException:
             received.close()
             raise
 
-    def _to_response(self, received: UpstreamResponse) -> ProxyResponse:
+    def _to_response(self, rule: Rule, received: UpstreamResponse) -> ProxyResponse:
         headers = response_headers(received.headers, status=received.status)
+        if not rule.is_ours:
+            headers = [
+                line for line in headers if line[0].lower() != "set-cookie" or not self.cookies.is_of_session(line[1])
+            ]
         response = ProxyResponse(received.status, headers, received, received.reason)
         # A short body is read before the status is sent, so that one that breaks off can still become a 502.
         if received.content_length is not None and received.content_length <= SMALL_BYTES:
             text = received.read_whole(SMALL_BYTES)
-            if received.status in (401, 403) and any(code in text for code in _BETWEEN_SERVICES):
+            if rule.is_ours and received.status in (401, 403) and any(code in text for code in _BETWEEN_SERVICES):
                 raise UpstreamUnavailable("The service does not accept the gateway.")
             response.body = [text]
         else:

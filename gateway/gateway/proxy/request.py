@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import unquote_to_bytes, urlsplit
 
 from chassis.errors import HeadersTooLarge, NotFound, RequestRefused
-from chassis.identity import FORWARDED_FOR_HEADER, INTERNAL_TOKEN_HEADER
+from chassis.identity import FORWARDED_FOR_HEADER
 from chassis.tracing import REQUEST_ID_HEADER, trace_headers
 from gateway.proxy.forwarded import Client, is_host
 
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 Headers = list[tuple[str, str]]
 ENVIRON_KEY = "xinjing.proxy_request"
+IDENTITY_HEADER = "X-Identity"
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 # RFC 3986 without the fragment, and what browsers send unencoded all the same; no backslash, no control bytes.
 _TARGET = re.compile(r"/[A-Za-z0-9\-._~!$&'()*+,;=:@/%|^`{}\[\]\"<>]*(?:\?[\x21-\x22\x24-\x5b\x5d-\x7e]*)?")
@@ -39,10 +40,10 @@ _NONE: frozenset[str] = frozenset()
 HOP_BY_HOP = frozenset(
     ["connection", "keep-alive", "proxy-connection", "transfer-encoding", "te", "trailer", "upgrade"]
 ).union(["proxy-authenticate", "proxy-authorization"])
-# The internal token replaces credentials; the gateway writes addresses, ids and the framing of the body itself.
+# The gateway replaces credentials by an identity, and writes addresses, ids and the framing of the body itself.
 _NEVER_FROM_CLIENTS = HOP_BY_HOP.union(
     ["authorization", "cookie", "expect", "host", "content-length", "forwarded", "x-real-ip", "via"],
-    [REQUEST_ID_HEADER.lower(), "traceparent", "tracestate"],
+    [REQUEST_ID_HEADER.lower(), "traceparent", "tracestate", IDENTITY_HEADER.lower()],
 )
 _NEVER_PREFIXES = ("x-internal-", "x-user-", "x-forwarded-")
 _DOT_SEGMENT = re.compile(r"/\.{1,2}(?:;[^/]*)?(?:/|$)")
@@ -121,11 +122,11 @@ def read_request(environ: "WSGIEnvironment", client: Client) -> ProxyRequest:
 
 
 def request_headers(
-    request: ProxyRequest, *, internal_token: str, request_id: str, strip_cookies: Callable[[str], str]
+    request: ProxyRequest, *, identity: Headers, request_id: str, strip_cookies: Callable[[str], str]
 ) -> Headers:
     """Write the head for a service: the client's headers, line by line, without those that it may not send, then ours.
 
-    ``strip_cookies`` takes the session out of a Cookie line.
+    ``identity`` says to this service who sends the request; ``strip_cookies`` takes the session out of a Cookie line.
     """
     listed = listed_headers(request.header("Connection"))
     kept = []
@@ -142,7 +143,7 @@ def request_headers(
         ("Via", "1.1 xinjing"),
         (REQUEST_ID_HEADER, request_id),
         *trace_headers().items(),
-        (INTERNAL_TOKEN_HEADER, internal_token),
+        *identity,
     ]
 
 

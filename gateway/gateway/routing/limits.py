@@ -1,4 +1,4 @@
-"""Limits the expensive operations per address of the client, in Redis, for all workers together.
+"""Limits operations per address of the client, or per user, in Redis, for all workers together.
 
 These limits fail open: while Redis is away every request passes, and ``gateway_limits_unreachable_total`` counts it.
 They only keep a flood away from the services. captcha-service, sms-service and user-service count again what protects
@@ -9,7 +9,7 @@ import math
 import time
 from collections.abc import Callable
 
-from limits import RateLimitItemPerMinute
+from limits import RateLimitItem, RateLimitItemPerHour, RateLimitItemPerMinute, RateLimitItemPerSecond
 from limits.errors import StorageError
 from limits.storage import storage_from_string
 from limits.strategies import SlidingWindowCounterRateLimiter
@@ -18,16 +18,21 @@ from structlog import get_logger
 from chassis.addresses import client_network
 from chassis.errors import TooManyRequests
 from gateway.metrics import LIMITED, LIMITS_UNREACHABLE
-from gateway.routing.rules import Limit
+from gateway.routing.rules import Limit, RouteLimit
 from gateway.settings import Settings
 
 log = get_logger(__name__)
 _TIMEOUT_SECONDS = 0.25
+_ITEMS: dict[int, type[RateLimitItem]] = {
+    1: RateLimitItemPerSecond,
+    60: RateLimitItemPerMinute,
+    3600: RateLimitItemPerHour,
+}
 _PAUSE_SECONDS = 2.0  # After a failure no request asks Redis for so long, so that an outage adds no latency.
 
 
-class AddressLimits:
-    """The limits of `Settings`, each a sliding window counter of one minute."""
+class RequestLimits:
+    """The limits of `Settings` per address, and those of the operator's routes; each is a sliding window counter."""
 
     def __init__(self, settings: Settings, *, clock: Callable[[], float] = time.monotonic) -> None:
         url = settings.redis_url.get_secret_value()
@@ -50,12 +55,25 @@ class AddressLimits:
         """Count a request as ``cost`` of them, at most as the whole limit.
 
         Raises:
-            TooManyRequests: the address reached the limit of this minute; ``Retry-After`` says when to try again.
+            TooManyRequests: the limit of this time is reached; ``Retry-After`` says when to try again.
         """
+        self._hit(self._items[limit], client_network(client_ip), cost=cost, label=limit.value)
+
+    def charge_route(self, limit: RouteLimit, *, user_id: int | None, client_ip: str) -> None:
+        """Count a request to a route of the operator; by the address, if the limit is per user and nobody is signed in.
+
+        Raises:
+            TooManyRequests: as above.
+        """
+        is_user = limit.per_user and user_id is not None
+        subject = f"user:{user_id}" if is_user else client_network(client_ip)
+        item = _ITEMS[limit.window_seconds](limit.amount, namespace=f"route:{limit.route}")
+        self._hit(item, subject, cost=1, label=limit.route)
+
+    def _hit(self, item: RateLimitItem, subject: str, *, cost: int, label: str) -> None:
         if self._clock() < self._paused_until:
             LIMITS_UNREACHABLE.inc()
             return
-        item, subject = self._items[limit], client_network(client_ip)
         try:
             if self._limiter.hit(item, subject, cost=min(cost, item.amount)):
                 return
@@ -65,5 +83,5 @@ class AddressLimits:
             LIMITS_UNREACHABLE.inc()
             log.warning("limits_unreachable", error=type(error.storage_error).__name__)
             return
-        LIMITED.labels(limit.value).inc()
+        LIMITED.labels(label).inc()
         raise TooManyRequests(retry_after_seconds=max(1, math.ceil(reset_at - time.time())))

@@ -1,30 +1,31 @@
-"""The forwarding rules as data: which requests the gateway forwards, to which service, from whom.
+"""The forwarding rules: which requests the gateway forwards, to which service, from whom; and the table of them.
 
 **What is forwarded without a token?** Requests with a rule that says PUBLIC (the gateway reads no token) or OPTIONAL
-(the gateway uses a token if there is one). SIGNED_IN and ADMIN need a token. A request without a rule is not forwarded:
+(the gateway uses a token if there is one). All others need a token. A request without a rule is not forwarded:
 it gets 404, or 405 if the path has a rule for another method. ``/internal`` is refused before the rules are read.
-Beside the rules the gateway answers, for everybody, its own ``/healthz``, ``/readyz``, ``/docs``,
-``/api/v1/openapi.json``, ``/inbox`` (with the inbox provider only) and the classic ``/passport/…``; see routes.py.
+Our rules stand in ``routes.yaml``. `OWN_PATHS` are what the gateway answers itself, for everybody.
 """
 
 import enum
-import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from chassis.errors import RequestRefused
 from chassis.web import MAX_BODY_BYTES, Access
 from gateway.proxy.request import Target
-
-PUBLIC, OPTIONAL, SIGNED_IN, ADMIN = Access.PUBLIC, Access.OPTIONAL, Access.SIGNED_IN, Access.ADMIN
+from gateway.routing.paths import PathIndex, canonical
 
 
 class Service(enum.StrEnum):
-    """The services behind the gateway, as the internal token names them."""
+    """Our own services behind the gateway, as the internal token names them."""
 
     CAPTCHA = "captcha-service"
     SMS = "sms-service"
     USER = "user-service"
     NEWS = "news-service"
+
+
+OUR_SERVICES: frozenset[str] = frozenset(Service)
 
 
 class Limit(enum.StrEnum):
@@ -48,19 +49,31 @@ class Effect(enum.StrEnum):
 
 
 @dataclass(frozen=True)
+class RouteLimit:
+    """What is counted per user, or per address of the client, for all methods of one route."""
+
+    route: str
+    per_user: bool
+    amount: int
+    window_seconds: int
+
+
+@dataclass(frozen=True)
 class Rule:
-    """One public operation. In ``path``, ``{name}`` stands for one segment.
+    """One public operation. ``path`` is a template, see `paths`; an empty ``role`` is that of ``access``.
 
     ``cache_seconds`` is how long the micro-cache keeps answers that say nothing about caching themselves.
     """
 
     method: str
     path: str
-    service: Service
+    service: str
     access: Access
-    limit: Limit | None = None
+    limit: Limit | RouteLimit | None = None
     effect: Effect = Effect.NONE
     body_cap_bytes: int = MAX_BODY_BYTES
+    role: str = ""
+    recent_seconds: int = 0
     cache_seconds: int = 0
 
     @property
@@ -72,55 +85,21 @@ class Rule:
     def is_cacheable(self) -> bool:
         """Whether its answers may be everybody's, so that the micro-cache looks at them."""
         is_plain = self.method == "GET" and self.limit is None and self.effect is Effect.NONE
-        return is_plain and self.access in (PUBLIC, OPTIONAL)
+        return is_plain and self.access in (Access.PUBLIC, Access.OPTIONAL)
+
+    @property
+    def is_ours(self) -> bool:
+        """Whether the request goes to a service of ours."""
+        return self.service in OUR_SERVICES
 
 
-_V1 = "/api/v1"
-RULES: tuple[Rule, ...] = (
-    Rule("POST", f"{_V1}/captchas", Service.CAPTCHA, PUBLIC, Limit.CAPTCHAS),
-    Rule("GET", f"{_V1}/captchas/{{id}}/image", Service.CAPTCHA, PUBLIC),
-    Rule("GET", f"{_V1}/captchas/{{id}}/audio", Service.CAPTCHA, PUBLIC, Limit.CAPTCHA_SOUNDS),
-    Rule("POST", f"{_V1}/sms-codes", Service.SMS, OPTIONAL, Limit.SMS_CODES),
-    Rule("POST", f"{_V1}/sms/receipts/{{provider}}/{{secret}}", Service.SMS, PUBLIC),
-    Rule("POST", f"{_V1}/users", Service.USER, PUBLIC, Limit.USERS, Effect.STARTS),
-    Rule("GET", f"{_V1}/users/me", Service.USER, SIGNED_IN),
-    Rule("PATCH", f"{_V1}/users/me", Service.USER, SIGNED_IN),
-    Rule("DELETE", f"{_V1}/users/me", Service.USER, SIGNED_IN, effect=Effect.ENDS),
-    Rule("PUT", f"{_V1}/users/me/password", Service.USER, SIGNED_IN),
-    Rule("PUT", f"{_V1}/users/me/mobile", Service.USER, SIGNED_IN),
-    Rule("PUT", f"{_V1}/users/me/avatar", Service.USER, SIGNED_IN, body_cap_bytes=5 * MAX_BODY_BYTES),
-    Rule("DELETE", f"{_V1}/users/me/avatar", Service.USER, SIGNED_IN),
-    Rule("GET", f"{_V1}/avatars/{{name}}", Service.USER, PUBLIC),
-    Rule("POST", f"{_V1}/password-resets", Service.USER, PUBLIC, Limit.USERS),
-    Rule("GET", f"{_V1}/users/{{id}}", Service.USER, PUBLIC),
-    Rule("POST", f"{_V1}/sessions", Service.USER, PUBLIC, Limit.SESSIONS, Effect.STARTS),
-    Rule("GET", f"{_V1}/sessions", Service.USER, SIGNED_IN),
-    Rule("DELETE", f"{_V1}/sessions", Service.USER, SIGNED_IN),
-    Rule("DELETE", f"{_V1}/sessions/current", Service.USER, SIGNED_IN, effect=Effect.ENDS),
-    Rule("DELETE", f"{_V1}/sessions/{{id}}", Service.USER, SIGNED_IN),
-    Rule("POST", f"{_V1}/reauthentications", Service.USER, SIGNED_IN, Limit.SESSIONS, Effect.STARTS),
-    Rule("POST", f"{_V1}/tokens/refresh", Service.USER, PUBLIC, Limit.REFRESHES, Effect.REFRESHES),
-    Rule("GET", f"{_V1}/admin/users", Service.USER, ADMIN),
-    Rule("GET", f"{_V1}/admin/users/{{id}}", Service.USER, ADMIN),
-    Rule("GET", f"{_V1}/admin/users/{{id}}/mobile", Service.USER, ADMIN),
-    Rule("PUT", f"{_V1}/admin/users/{{id}}/ban", Service.USER, ADMIN),
-    Rule("DELETE", f"{_V1}/admin/users/{{id}}/ban", Service.USER, ADMIN),
-    Rule("DELETE", f"{_V1}/admin/users/{{id}}/sessions", Service.USER, ADMIN),
-    Rule("POST", f"{_V1}/admin/users/{{id}}/password-reset-required", Service.USER, ADMIN),
-    Rule("GET", f"{_V1}/admin/audit-events", Service.USER, ADMIN),
-    Rule("POST", f"{_V1}/admin/revoke-all", Service.USER, ADMIN),
-    Rule("GET", "/.well-known/jwks.json", Service.USER, PUBLIC),
-    Rule("GET", f"{_V1}/categories", Service.NEWS, PUBLIC),
-    Rule("GET", f"{_V1}/news", Service.NEWS, PUBLIC),
-    Rule("GET", f"{_V1}/news/{{id}}", Service.NEWS, OPTIONAL),
-    Rule("POST", f"{_V1}/news/{{id}}/views", Service.NEWS, PUBLIC),
-    Rule("GET", "/", Service.NEWS, OPTIONAL),
-    Rule("GET", "/news/{id}", Service.NEWS, OPTIONAL),
-    Rule("GET", "/favicon.ico", Service.NEWS, PUBLIC),
-    Rule("GET", "/static/{name}", Service.NEWS, PUBLIC),
+# What the Flask app answers, whatever a routes file says.
+OWN_PATHS = (
+    *("/healthz", "/readyz", "/docs/**", "/inbox/**", "/passport/**", "/internal/**"),
+    *("/api/v1/openapi.json", "/.well-known/gateway-jwks.json"),
 )
-
-# The Flask app's pages for people.
+_NO_RULES: dict[str, Rule] = {}
+# Its pages for people.
 OWN_PAGES = frozenset({"/docs", "/inbox"})
 # Programs ask for these, whatever they say that they accept.
 _NOT_PAGES = ("/api/", "/passport/", "/static/", "/.well-known/", "/inbox/messages", "/healthz", "/readyz")
@@ -132,30 +111,33 @@ def is_page_path(path: str) -> bool:
 
 
 class RuleTable:
-    """Finds the rules of a path; a path written out wins over one with placeholders."""
+    """Finds the rules of a path, the most specific template first (see `paths`). It never changes, so threads share it.
 
-    def __init__(self, rules: tuple[Rule, ...] = RULES) -> None:
-        self._exact: dict[str, dict[str, Rule]] = {}
-        self._templates: dict[str, tuple[re.Pattern[str], dict[str, Rule]]] = {}
-        for rule in rules:
-            by_method = self._collect(rule.path)
-            if rule.method in by_method:
-                raise ValueError(f"two rules for {rule.name}")
-            by_method[rule.method] = rule
+    ``rules`` are those of our services. They and `OWN_PATHS` come before all ``foreign`` rules of the operator,
+    whatever templates those have: no routes file can take a path of ours away.
+    """
 
-    def _collect(self, path: str) -> dict[str, Rule]:
-        if "{" not in path:
-            return self._exact.setdefault(path, {})
-        return self._templates.setdefault(path, (_pattern(path), {}))[1]
+    def __init__(self, rules: Iterable[Rule], foreign: Iterable[Rule] = ()) -> None:
+        self.rules = tuple(rules)
+        self.foreign_rules = tuple(foreign)
+        self._own_rules: dict[str, dict[str, Rule]] = {path: {} for path in OWN_PATHS} | _by_path(self.rules)
+        self._foreign_rules = _by_path(self.foreign_rules)
+        self._own = PathIndex({path: path for path in self._own_rules})
+        self._foreign = PathIndex({path: path for path in self._foreign_rules})
+        self._lenient_own = PathIndex({canonical(path): path for path in self._own_rules})
+        self._lenient_foreign = PathIndex({canonical(path): path for path in self._foreign_rules})
 
     def rules_of(self, path: str) -> dict[str, Rule]:
         """Return the rules of a path by method; an empty dictionary if no rule names it."""
-        by_method = self._exact.get(path)
-        if by_method is None:
-            by_method = next((rules for pattern, rules in self._templates.values() if pattern.fullmatch(path)), {})
-        if "GET" in by_method and "HEAD" not in by_method:
-            return {**by_method, "HEAD": by_method["GET"]}
-        return by_method
+        own = self._own.find(path)
+        if own is not None:
+            return self._own_rules[own]
+        foreign = self._foreign.find(path)
+        return _NO_RULES if foreign is None else self._foreign_rules[foreign]
+
+    def own_path_like(self, path: str) -> str | None:
+        """Return the template of ours to which a path belongs if it is read leniently (`paths.canonical`), or None."""
+        return self._lenient_own.find(canonical(path))
 
     def page_address(self, target: Target) -> str | None:
         """Return the address of the page that a path with doubled or trailing slashes means; None if it means none.
@@ -171,14 +153,34 @@ class RuleTable:
         """Return the rules of a request target as `rules_of` does.
 
         Raises:
-            RequestRefused: a character is encoded without need, so that another rule would hold for the decoded path.
+            RequestRefused: a service could read the path as another one, for which another rule holds: a character is
+                encoded without need; or, on the way to a foreign service, case, doubled slashes and the like differ.
         """
         by_method = self.rules_of(target.path)
-        if "%" in target.path and self.rules_of(target.decoded_path) != by_method:
+        if "%" in target.path and self.rules_of(target.decoded_path) is not by_method:
             raise RequestRefused("The path is encoded in an ambiguous way.")
+        if self._foreign_rules and by_method and not next(iter(by_method.values())).is_ours:
+            return self._check_foreign(target, by_method)
+        return by_method
+
+    def _check_foreign(self, target: Target, by_method: dict[str, Rule]) -> dict[str, Rule]:
+        path = canonical(target.decoded_path)
+        if self._lenient_own.find(path) is not None:
+            return _NO_RULES  # What looks like a path of ours is ours: a page with too many slashes, or nothing.
+        lenient = self._lenient_foreign.find(path)
+        if lenient is None or self._foreign_rules[lenient] is not by_method:
+            raise RequestRefused("The path is written in an ambiguous way.")
         return by_method
 
 
-def _pattern(path: str) -> re.Pattern[str]:
-    parts = re.split(r"\{\w+\}", path)
-    return re.compile("[^/]+".join(re.escape(part) for part in parts))
+def _by_path(rules: Iterable[Rule]) -> dict[str, dict[str, Rule]]:
+    """Group rules by template and method; HEAD follows GET."""
+    found: dict[str, dict[str, Rule]] = {}
+    for rule in rules:
+        by_method = found.setdefault(rule.path, {})
+        if rule.method in by_method:
+            raise ValueError(f"two rules for {rule.name}")
+        by_method[rule.method] = rule
+        if rule.method == "GET":
+            by_method["HEAD"] = rule
+    return found

@@ -1,14 +1,17 @@
 """The edge forwards what the rules name: identity, headers, bodies, errors."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import pytest
 
 from chassis.identity import LIFETIME_SECONDS, InternalTokens
-from gateway.auth.internal_tokens import InternalTokenCache
+from gateway.auth.token_cache import TokenCache
 from gateway.auth.verifier import Identity
+from gateway.proxy.service_identity import write_internal_token
 
+Tokens = TokenCache[Identity | None]
 SIGNED_IN = [
     ("GET", "/api/v1/users/me"),
     ("PATCH", "/api/v1/users/me"),
@@ -284,16 +287,17 @@ def test_a_page_may_contain_the_code_of_an_error_between_services(
 
 
 @pytest.fixture
-def internal_tokens(clock: Any) -> InternalTokenCache:
+def internal_tokens(clock: Any) -> Tokens:
     """The cache with room for two tokens."""
-    return InternalTokenCache(InternalTokens("k" * 32, clock=clock), cached_tokens=2, clock=clock)
+    tokens = InternalTokens("k" * 32, clock=clock)
+    return TokenCache(partial(write_internal_token, tokens), cached_tokens=2, clock=clock)
 
 
 def user(user_id: int) -> Identity:
     return Identity(user_id=user_id, session_id="s", roles=frozenset(), auth_time=900, expires_at=1600)
 
 
-def test_an_internal_token_is_reused_for_half_of_its_life(internal_tokens: InternalTokenCache, clock: Any) -> None:
+def test_an_internal_token_is_reused_for_half_of_its_life(internal_tokens: Tokens, clock: Any) -> None:
     first = internal_tokens.token_for("news-service", user(7))
     clock.now += LIFETIME_SECONDS / 2 - 1
     assert internal_tokens.token_for("news-service", user(7)) == first
@@ -301,7 +305,7 @@ def test_an_internal_token_is_reused_for_half_of_its_life(internal_tokens: Inter
     assert internal_tokens.token_for("news-service", user(7)) != first
 
 
-def test_internal_tokens_are_shared_by_no_two_users_and_services(internal_tokens: InternalTokenCache) -> None:
+def test_internal_tokens_are_shared_by_no_two_users_and_services(internal_tokens: Tokens) -> None:
     tokens = [
         internal_tokens.token_for("news-service", user(7)),
         internal_tokens.token_for("news-service", user(8)),
@@ -311,7 +315,7 @@ def test_internal_tokens_are_shared_by_no_two_users_and_services(internal_tokens
     assert len(set(tokens)) == 4
 
 
-def test_the_cache_of_internal_tokens_is_bounded(internal_tokens: InternalTokenCache, clock: Any) -> None:
+def test_the_cache_of_internal_tokens_is_bounded(internal_tokens: Tokens, clock: Any) -> None:
     first = internal_tokens.token_for("news-service", user(1))
     clock.now += 1
     internal_tokens.token_for("news-service", user(2))

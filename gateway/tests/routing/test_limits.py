@@ -10,7 +10,7 @@ from prometheus_client import REGISTRY
 from redis import Redis
 
 from chassis.errors import TooManyRequests
-from gateway.routing.limits import AddressLimits
+from gateway.routing.limits import RequestLimits
 from gateway.routing.rules import Limit
 from gateway.settings import Settings
 
@@ -18,7 +18,7 @@ MakeSettings = Callable[..., Settings]
 
 
 def test_an_ipv6_subscriber_is_counted_as_a_network(redis: Redis, make_settings: MakeSettings) -> None:
-    limits = AddressLimits(make_settings(sessions_per_ip_per_minute=1))
+    limits = RequestLimits(make_settings(sessions_per_ip_per_minute=1))
     limits.charge(Limit.SESSIONS, "2001:db8:1:2:3:4:5:6")
     limits.charge(Limit.SESSIONS, "2001:db8:1:3::1")
     with pytest.raises(TooManyRequests):
@@ -26,14 +26,14 @@ def test_an_ipv6_subscriber_is_counted_as_a_network(redis: Redis, make_settings:
 
 
 def test_addresses_that_nobody_can_read_share_one_count(redis: Redis, make_settings: MakeSettings) -> None:
-    limits = AddressLimits(make_settings(sessions_per_ip_per_minute=1))
+    limits = RequestLimits(make_settings(sessions_per_ip_per_minute=1))
     limits.charge(Limit.SESSIONS, "unreadable")
     with pytest.raises(TooManyRequests):
         limits.charge(Limit.SESSIONS, "")
 
 
 def test_addresses_have_their_own_counts(redis: Redis, make_settings: MakeSettings) -> None:
-    limits = AddressLimits(make_settings(sessions_per_ip_per_minute=1))
+    limits = RequestLimits(make_settings(sessions_per_ip_per_minute=1))
     limits.charge(Limit.SESSIONS, "1.1.1.1")
     limits.charge(Limit.SESSIONS, "2.2.2.2")
     limits.charge(Limit.USERS, "1.1.1.1")
@@ -50,7 +50,7 @@ def absent_redis(tmp_path: Path) -> Path:
 
 
 def test_without_redis_every_request_passes(make_settings: MakeSettings, absent_redis: Path, clock: Any) -> None:
-    limits = AddressLimits(make_settings(redis_url=f"unix://{absent_redis}", sessions_per_ip_per_minute=1), clock=clock)
+    limits = RequestLimits(make_settings(redis_url=f"unix://{absent_redis}", sessions_per_ip_per_minute=1), clock=clock)
     for _ in range(5):
         limits.charge(Limit.SESSIONS, "1.1.1.1")
 
@@ -58,7 +58,7 @@ def test_without_redis_every_request_passes(make_settings: MakeSettings, absent_
 def test_after_a_failure_redis_is_not_asked_for_two_seconds(
     redis: Redis, redis_url: str, make_settings: MakeSettings, absent_redis: Path, clock: Any
 ) -> None:
-    limits = AddressLimits(make_settings(redis_url=f"unix://{absent_redis}", sessions_per_ip_per_minute=1), clock=clock)
+    limits = RequestLimits(make_settings(redis_url=f"unix://{absent_redis}", sessions_per_ip_per_minute=1), clock=clock)
     limits.charge(Limit.SESSIONS, "1.1.1.1")
     absent_redis.symlink_to(redis_url.removeprefix("unix://"))
     clock.now += 1.9
@@ -74,7 +74,7 @@ def test_every_request_that_was_not_counted_is_a_metric(
     make_settings: MakeSettings, absent_redis: Path, clock: Any
 ) -> None:
     before = REGISTRY.get_sample_value("gateway_limits_unreachable_total")
-    limits = AddressLimits(make_settings(redis_url=f"unix://{absent_redis}"), clock=clock)
+    limits = RequestLimits(make_settings(redis_url=f"unix://{absent_redis}"), clock=clock)
     for _ in range(3):
         limits.charge(Limit.SESSIONS, "1.1.1.1")
     assert REGISTRY.get_sample_value("gateway_limits_unreachable_total") == (before or 0) + 3
@@ -91,7 +91,7 @@ def hanging_redis(request: pytest.FixtureRequest) -> Iterator[str]:
 
 
 def test_a_redis_that_hangs_costs_a_quarter_of_a_second(make_settings: MakeSettings, hanging_redis: str) -> None:
-    limits = AddressLimits(make_settings(redis_url=hanging_redis))
+    limits = RequestLimits(make_settings(redis_url=hanging_redis))
     begun_at = time.monotonic()
     limits.charge(Limit.SESSIONS, "1.1.1.1")
     assert 0.2 < time.monotonic() - begun_at < 2

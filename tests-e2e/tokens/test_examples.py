@@ -1,0 +1,170 @@
+"""The services of `examples/` behind a real gateway: they know who is signed in, and refuse everything else."""
+
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+
+from gateway.auth.identity_tokens import IdentityKeys, IdentityTokens, new_key_pem
+from gateway.auth.verifier import Identity
+from local.settings import free_ports
+from stage.accounts import Accounts, Process, running_accounts
+from stage.client import Client
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+COMMANDS = {
+    "flask": [sys.executable, "-m", "flask", "--app", "app.py", "run", "--port", "{port}"],
+    "fastapi": [sys.executable, "-m", "uvicorn", "app:app", "--port", "{port}"],
+    "express": ["node", "app.js"],
+}
+NAMES = ["flask", "fastapi", pytest.param("express", marks=pytest.mark.node)]
+KEY = new_key_pem()
+START_SECONDS = 60
+
+
+@pytest.fixture(scope="module")
+def ports() -> dict[str, int]:
+    """The port of each example."""
+    return dict(zip(COMMANDS, free_ports(len(COMMANDS)), strict=True))
+
+
+@pytest.fixture(scope="module")
+def accounts_with_examples(ports: dict[str, int], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Accounts]:
+    """A gateway with the routes of the examples, at the ports of this test."""
+    text = (EXAMPLES / "routes.yaml").read_text()
+    for given, port in zip((5001, 5002, 5003), ports.values(), strict=True):
+        text = text.replace(f"127.0.0.1:{given}", f"127.0.0.1:{port}")
+    file = tmp_path_factory.mktemp("routes") / "routes.yaml"
+    file.write_text(text)
+    with running_accounts(gateways=1, GATEWAY_ROUTES_FILE=str(file), GATEWAY_IDENTITY_KEYS=KEY) as system:
+        yield system
+
+
+@pytest.fixture(scope="module")
+def gateway(accounts_with_examples: Accounts) -> Process:
+    """The gateway."""
+    return accounts_with_examples.gateways[0]
+
+
+@pytest.fixture(scope="module")
+def token(gateway: Process) -> str:
+    """The access token of somebody with an account."""
+    with Client() as client:
+        access_token: str = client.register(gateway, "13900139000")["access_token"]
+        return access_token
+
+
+@pytest.fixture(scope="module")
+def start_example(
+    ports: dict[str, int], gateway: Process, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Callable[[str], str]]:
+    """Start an example once, and return its own address."""
+    with ExitStack() as ends:
+        running: dict[str, str] = {}
+
+        def start(name: str) -> str:
+            if name not in running:
+                folder = tmp_path_factory.mktemp(name)
+                running[name] = ends.enter_context(_running(name, ports[name], gateway.url, folder))
+            return running[name]
+
+        yield start
+
+
+@contextmanager
+def _running(name: str, port: int, gateway_url: str, folder: Path) -> Iterator[str]:
+    shutil.copytree(EXAMPLES / name, folder, dirs_exist_ok=True)
+    if (folder / "package.json").exists():
+        subprocess.run(
+            ["npm", "ci", "--no-audit", "--no-fund"], cwd=folder, check=True, timeout=240, capture_output=True
+        )
+    command = [word.format(port=port) for word in COMMANDS[name]]
+    env = {**os.environ, "GATEWAY_URL": gateway_url, "PORT": str(port)}
+    url, log = f"http://127.0.0.1:{port}", folder / "log"
+    with log.open("wb") as output:
+        process = subprocess.Popen(command, cwd=folder, env=env, stdout=output, stderr=output)
+    try:
+        end = time.monotonic() + START_SECONDS
+        while not _answers(url):
+            assert process.poll() is None, log.read_text()
+            assert time.monotonic() < end, log.read_text()
+            time.sleep(0.1)
+        yield url
+    finally:
+        process.terminate()
+        process.wait(30)
+
+
+def _answers(url: str) -> bool:
+    try:
+        return requests.get(url, timeout=5).status_code > 0
+    except requests.ConnectionError:
+        return False
+
+
+def ask(url: str, path: str, **headers: str) -> requests.Response:
+    named = {name.replace("_", "-"): value for name, value in headers.items()}
+    return requests.get(f"{url}{path}", headers=named, timeout=20)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_an_example_knows_who_is_signed_in(
+    name: str, start_example: Callable[[str], str], gateway: Process, token: str
+) -> None:
+    start_example(name)
+    bearer = {"Authorization": f"Bearer {token}"}
+    own_id = ask(gateway.url, "/api/v1/users/me", **bearer).json()["id"]
+    answer = ask(gateway.url, f"/examples/{name}/orders/7", **bearer)
+    assert (answer.status_code, answer.json()) == (200, {"path": "orders/7", "user": str(own_id), "roles": []})
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_nobody_passes_without_a_token(name: str, start_example: Callable[[str], str], gateway: Process) -> None:
+    start_example(name)
+    refused = ask(gateway.url, f"/examples/{name}/orders/7")
+    assert (refused.status_code, refused.json()["code"]) == (401, "unauthenticated")
+    # The route lets everybody pass, and drops what clients say of themselves; the service refuses.
+    forged = identity_token(f"{name}-orders", KEY)
+    assert ask(gateway.url, f"/examples/{name}/open/1", X_Identity=forged).status_code == 401
+
+
+def identity_token(audience: str, pem: str, *, age_seconds: int = 0) -> str:
+    now = time.time() - age_seconds
+    identity = Identity(7, "s", frozenset(), int(now), int(now) + 60)
+    return IdentityTokens(IdentityKeys(pem), clock=lambda: now).write_token(audience, identity)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_an_example_refuses_what_the_gateway_did_not_write_for_it(
+    name: str, start_example: Callable[[str], str], token: str
+) -> None:
+    url, audience = start_example(name), f"{name}-orders"
+    path = f"/examples/{name}/orders/7"
+    assert ask(url, path, X_Identity=identity_token(audience, KEY)).status_code == 200
+    head, payload, _ = identity_token(audience, KEY).split(".")
+    wrong: dict[str, Any] = {
+        "nothing": "",
+        "no token": "a.b.c",
+        "another service's": identity_token("other-orders", KEY),
+        "another key's": identity_token(audience, new_key_pem()),
+        "expired": identity_token(audience, KEY, age_seconds=600),
+        "unsigned": f"{head}.{payload}.",
+        "an access token": token,
+    }
+    assert {kind: ask(url, path, X_Identity=text).status_code for kind, text in wrong.items()} == dict.fromkeys(
+        wrong, 401
+    )
+    assert ask(url, path, X_User_Id="7", X_User_Roles="admin").status_code == 401
+
+
+@pytest.mark.parametrize("path", [*EXAMPLES.glob("*/app.*")], ids=lambda path: path.parent.name)
+def test_an_example_has_at_most_30_lines(path: Path) -> None:
+    assert len(path.read_text().splitlines()) <= 30
