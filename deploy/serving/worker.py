@@ -6,7 +6,7 @@ a socket and some memory until its deadline, and never a thread.
 
 Bodies of more than `COLLECTED_BYTES` are not collected; a thread reads them, with a deadline that each byte puts off,
 and only a part of the threads do so at once. A response of more than `OUTBOX_BYTES` that its client does not read makes
-its thread wait; only half of the threads wait so at once, and the next slow reader is cut off.
+its thread wait; only half of the threads, and at most 64, wait so at once, and the next slow reader is cut off.
 
 A worker that stops goes on for DRAIN_SECONDS: it takes new connections and answers ``Connection: close``. If the whole
 service stops, its ``/readyz`` is 503, so that whoever is in front leaves first. Then nobody listens any more.
@@ -32,7 +32,7 @@ from typing import TYPE_CHECKING, Any  # gunicorn has no types.
 from gunicorn.workers.gthread import TConn, ThreadWorker  # type: ignore[import-untyped]
 
 from chassis.errors import DependencyUnavailable, RequestTimeout, XinjingError
-from serving.client_socket import SEND_SECONDS, ClientSocket
+from serving.client_socket import OUTBOX_BYTES, SEND_SECONDS, ClientSocket
 from serving.messages import Request, Response, Settings, make_environ
 from serving.refusals import answer_refusal, refusal_of
 from serving.request_parts import HEAD_BYTES, RequestParts
@@ -89,7 +89,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]
         self.worker_connections = sys.maxsize
         self._waiting: dict[Connection, None] = {}  # Those in the poller, the oldest first.
         self._swept_at = 0.0
-        self._waiting_writers = threading.Semaphore(max(1, self.cfg.threads // 2))
+        self._waiting_writers = threading.Semaphore(max(1, min(self.cfg.threads // 2, HELD_BYTES // OUTBOX_BYTES)))
         self._large_left = max(1, self.cfg.threads // 4)
         self._large_waiting: deque[Connection] = deque()
         # For how long a stopping worker goes on; gunicorn has no setting for it.

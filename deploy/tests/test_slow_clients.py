@@ -256,7 +256,7 @@ def test_slow_answers_of_one_service_hold_up_no_other_request(
 ) -> None:
     with ExitStack() as ends, socket.create_server(("127.0.0.1", 0), backlog=256) as silent:
         gateway = start_service("gateway", GATEWAY_NEWS_SERVICE_URL=f"http://127.0.0.1:{silent.getsockname()[1]}")
-        waiting = connect(gateway.port, 150, b"GET /api/v1/news HTTP/1.1\r\nHost: h\r\n\r\n")
+        waiting = connect(gateway.port, 100, b"GET /api/v1/news HTTP/1.1\r\nHost: h\r\n\r\n")
         for _ in waiting:
             ends.enter_context(silent.accept()[0])  # So each has reached the service.
         assert requests.get(f"{gateway.url}/healthz", timeout=WAIT_SECONDS).status_code == 200

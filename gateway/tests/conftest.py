@@ -421,7 +421,7 @@ def _settings(redis_url: str, services: Services) -> dict[str, str]:
 def _spawn(ports: tuple[int, int], folder: Path, settings: dict[str, str]) -> subprocess.Popen[bytes]:
     variables = {f"GATEWAY_{name.upper()}": value for name, value in settings.items()}
     given = {name: value for name, value in os.environ.items() if name != "PROMETHEUS_MULTIPROC_DIR"}
-    own = {"SERVICE": "gateway", "PORT": str(ports[0]), "METRICS_PORT": str(ports[1])}
+    own = {"SERVICE": "gateway", "PORT": str(ports[0]), "METRICS_PORT": str(ports[1]), "THREADS": "16"}
     own["DRAIN_SECONDS"] = "0"  # Nobody is in front who would have to leave.
     command = [sys.executable, "-m", "gunicorn", "-c", str(_CONFIGURATION)]
     with (folder / f"{ports[0]}.log").open("wb") as log:

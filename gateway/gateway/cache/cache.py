@@ -1,6 +1,6 @@
 """The order in which a read is answered: from the store, stale while a thread refreshes it, or by the service.
 
-Only GET and HEAD of rules without limit and effect take part, for readers that are not signed in. Of a PUBLIC rule, a
+Only GET and HEAD of rules without an effect take part, for readers that are not signed in. Of a PUBLIC rule, a
 request with credentials takes part too: the gateway takes them off, so the service answers everybody alike; of such a
 request only an answer that says that it is for everybody is stored (RFC 9111 3.5). Of an OPTIONAL rule, a request with
 credentials passes the cache by in both directions.
@@ -73,7 +73,7 @@ class MicroCache:
             return None
         key = Key(client.scheme, client.host.lower(), environ.get("RAW_URI", ""))
         entry = self._store.find(key, lambda name: variant_value(environ, name, self._cookies.without_session))
-        if entry is None or entry.reuse.must_validate:
+        if entry is None or entry.reuse.must_validate or entry.rule.limit is not None:
             return None
         age = self._clock() - entry.born_at
         if age >= entry.reuse.lifetime:

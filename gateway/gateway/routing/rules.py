@@ -84,8 +84,8 @@ class Rule:
     @property
     def is_cacheable(self) -> bool:
         """Whether its answers may be everybody's, so that the micro-cache looks at them."""
-        is_plain = self.method == "GET" and self.limit is None and self.effect is Effect.NONE
-        return is_plain and self.access in (Access.PUBLIC, Access.OPTIONAL)
+        is_read = self.method == "GET" and self.effect is Effect.NONE
+        return is_read and self.access in (Access.PUBLIC, Access.OPTIONAL)
 
     @property
     def is_ours(self) -> bool:

@@ -48,7 +48,7 @@ class IdentityForm(StrEnum):
 class ServiceEntry(_Entry):
     """A service of the operator behind the gateway."""
 
-    urls: list[Address] = Field(min_length=1, max_length=1, description="Where it listens: http://host:port.")
+    urls: list[Address] = Field(min_length=1, max_length=16, description="Where its replicas listen: http://host:port.")
     identity: Annotated[IdentityForm, Field(strict=False)] = Field(
         default=IdentityForm.NONE,
         description="How it learns who sends a request: X-Identity, X-User-Id and X-User-Roles, or not at all.",
@@ -118,7 +118,12 @@ class AnyRouteEntry(_Entry):
     methods: list[Method] = Field(min_length=1, description="GET includes HEAD.")
     service: str = Field(pattern=_SERVICE, description="A name of `services`.")
     access: AccessEntry
-    cache_seconds: int = Field(default=0, ge=0, le=86_400)
+    cache_seconds: int = Field(
+        default=0,
+        ge=0,
+        le=86_400,
+        description="For how long answers to readers who are not signed in are kept, if they say nothing about it.",
+    )
     body_max: int = Field(default=MAX_BODY_BYTES, ge=0, le=1024**3, description="Bytes; 0: no body.")
 
     @property

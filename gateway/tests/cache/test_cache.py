@@ -12,18 +12,19 @@ from structlog.contextvars import get_contextvars
 from werkzeug.http import http_date
 
 from chassis.errors import DependencyUnavailable, UpstreamTimeout, XinjingError
+from chassis.web import Access
 from gateway.auth.cookies import SessionCookies
 from gateway.cache.cache import MicroCache
 from gateway.cache.fetches import Fetch
 from gateway.proxy.body import Body
 from gateway.proxy.request import ProxyRequest, request_headers
 from gateway.proxy.responses import ProxyResponse, ResponsePolicy
-from gateway.routing.rules import OPTIONAL, PUBLIC, Rule, Service
+from gateway.routing.rules import Rule, Service
 from gateway.upstreams.upstream import UpstreamRequest
 
 WAIT_SECONDS = 20
-NEWS = Rule("GET", "/", Service.NEWS, PUBLIC)
-PAGE = Rule("GET", "/", Service.NEWS, OPTIONAL)
+NEWS = Rule("GET", "/", Service.NEWS, Access.PUBLIC)
+PAGE = Rule("GET", "/", Service.NEWS, Access.OPTIONAL)
 COOKIES = SessionCookies(is_secure=False, session_days=1)
 SESSION = {"Cookie": "xinjing_at=token"}
 Answer = ProxyResponse | XinjingError
@@ -66,7 +67,7 @@ class Setting:
         request = self.make_request(method, **headers)
 
         def write() -> UpstreamRequest:
-            lines = request_headers(request, internal_token="t", request_id="r", strip_cookies=COOKIES.without_session)
+            lines = request_headers(request, identity=[], request_id="r", strip_cookies=COOKIES.without_session)
             return UpstreamRequest(method, request.target.raw, lines, Body(b"", 0))
 
         return self.cache.answer(rule, request, Fetch(write, self.send))
@@ -429,7 +430,7 @@ def test_with_credentials_a_public_rule_stores_what_is_for_everybody(
 
 
 def test_a_rule_gives_silent_answers_a_lifetime(setting: Setting) -> None:
-    rule = Rule("GET", "/", Service.NEWS, PUBLIC, cache_seconds=7)
+    rule = Rule("GET", "/", Service.NEWS, Access.PUBLIC, cache_seconds=7)
     setting.answers = [answer()]
     for seconds, expected in [(0, "miss"), (6, "hit"), (1, "miss")]:
         setting.clock.now += seconds

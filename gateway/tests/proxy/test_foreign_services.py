@@ -28,6 +28,8 @@ routes:
   - {{path: /api/plain, methods: [GET, POST], service: plain, access: public}}
   - {{path: /api/often, methods: [GET], service: plain, access: optional, limit: {{per: user, rate: 2/hour}}}}
   - {{path: /api/address, methods: [GET], service: plain, access: signed-in, limit: {{per: address, rate: 2/hour}}}}
+  - {{path: /api/prices, methods: [GET], service: plain, access: public, cache_seconds: 60,
+     limit: {{per: address, rate: 2/hour}}}}
   - {{path: "/**", methods: [GET], service: plain, access: public}}
 """
 KEYS = [new_key_pem() for _ in range(2)]
@@ -257,3 +259,10 @@ def test_a_service_that_no_file_names_gets_nothing() -> None:
     assert services.headers_for("plain", identity) == []
     with pytest.raises(KeyError):
         services.headers_for("unknown", identity)
+
+
+def test_kept_answers_of_a_route_count_against_its_limit(shop: Any, services: Any) -> None:
+    answers = [shop.ask("GET", "/api/prices") for _ in range(3)]
+    assert [answer.status for answer in answers] == [200, 200, 429]
+    assert answers[1].value("Cache-Status").startswith("xinjing; hit")
+    assert services.orders.count("GET", "/api/prices") == 1
