@@ -77,8 +77,9 @@ def release(tmp_path_factory: pytest.TempPathFactory, redis_url: str) -> Iterato
             "GATEWAY_NEWS_SERVICE_URL": f"{services[2].url},{services[3].url}",
             "GATEWAY_USER_SERVICE_URL": keys.url,
             "GATEWAY_UPSTREAM_READ_SECONDS": "3",
+            "GATEWAY_CACHE_BYTES": "0",  # Each read reaches a service, or nobody.
         }
-        gateway = Process("gateway", env | addresses, tmp_path, workers=2, threads=32)  # As in docker-compose.yml.
+        gateway = Process("gateway", env | addresses, tmp_path, workers=2, threads=256)  # As gunicorn.conf.py has it.
         yield Release(services[:2], services[2:], gateway, keys.token())
         list(pool.map(Process.stop, [gateway, *services]))
 

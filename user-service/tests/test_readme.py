@@ -18,7 +18,7 @@ def test_every_endpoint_is_named():
 
 def test_every_setting_is_named_and_no_other():
     settings = {str(field.validation_alias or f"USER_{name}").upper() for name, field in Settings.model_fields.items()}
-    named = set(re.findall(r"`((?:USER|METRICS|WEB|LOG)_[A-Z0-9_]+)`", README))
+    named = set(re.findall(r"`((?:USER|METRICS|WEB|LOG|OTEL)_[A-Z0-9_]+)`", README))
     assert named == settings
 
 
