@@ -24,6 +24,7 @@ from typing import Any, Protocol
 
 import pytest
 import requests
+from playwright.sync_api import Browser, sync_playwright
 from redis import Redis
 
 from local.settings import PREFIXES, LocalSettings, environment, free_ports
@@ -32,6 +33,18 @@ from stage.tally import Tally, table
 
 ROOT = Path(__file__).parents[1]
 # All journeys come from one address, which the limits of a real installation would stop.
+CHROMIUM = Path("/usr/bin/chromium")
+# Chromium starts as root only without its sandbox, and must not talk to its maker's servers.
+ARGUMENTS = (
+    "--no-sandbox",
+    "--disable-quic",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--no-first-run",
+)
+# A frontend of another origin; deploy/test-all lists it, too.
+FRONTEND = "http://127.0.0.1:8019"
 RAISED_LIMITS = (Path(__file__).parent / "raised-limits.txt").read_text().split()
 RAISED_TO = "100000"
 START_SECONDS = 120
@@ -142,7 +155,7 @@ class EmbeddedStack(Stack):
     def __init__(self, folder: Path) -> None:
         [port] = free_ports(1)
         super().__init__(f"http://127.0.0.1:{port}")
-        raised = dict.fromkeys(RAISED_LIMITS, RAISED_TO)
+        raised = {**dict.fromkeys(RAISED_LIMITS, RAISED_TO), "GATEWAY_CORS_ORIGINS": FRONTEND}
         self._env = {**os.environ, **raised, "PORT": str(port), "DATA_DIR": str(folder), "PYTHONUNBUFFERED": "1"}
         self._env["SMS_RECLAIM_AFTER_SECONDS"] = "10"
         names = [f"{name}_METRICS_PORT" for name in (*PREFIXES, "SMS_WORKER")]
@@ -335,6 +348,23 @@ class Client:
         headers = options.pop("headers", {}) | ({"Authorization": f"Bearer {token}"} if token else {})
         options = {"timeout": ANSWER_SECONDS, "allow_redirects": False, **options}
         return self.http.request(method, self.url + path, headers=headers, **options)
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Browser]:
+    """Debian's Chromium."""
+    if not CHROMIUM.exists():
+        pytest.skip("no Chromium on this machine: apt-get install chromium fonts-wqy-zenhei")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="session")
+def frontend() -> str:
+    """The origin of a frontend that is not ours, which the gateway lists."""
+    return FRONTEND
 
 
 @pytest.fixture

@@ -38,6 +38,7 @@ from gateway.classic.api import ClassicApi
 from gateway.commands import gateway_commands
 from gateway.docs import routes
 from gateway.docs.openapi import MergedDocument
+from gateway.proxy.cors import CrossOrigin
 from gateway.proxy.error_pages import install_error_pages
 from gateway.proxy.forwarded import TrustedProxies
 from gateway.proxy.forwarder import Forwarder
@@ -126,7 +127,9 @@ def create_app(settings: Settings | None = None) -> Flask:
         on_new_keys=keys.refresh_soon,
     )
     policy = ResponsePolicy(strict_transport=settings.cookies_secure)
-    authentication = _authentication(settings, keys, revocations, clients[Service.USER])
+    cross_origin = CrossOrigin(settings.cors_origins, settings.allowed_origins) if settings.cors_origins else None
+    same_site = SameSite(settings.allowed_origins, cross_origin.allows if cross_origin else lambda _: False)
+    authentication = _authentication(settings, keys, revocations, clients[Service.USER], same_site=same_site)
     cache = _cache(settings, authentication.cookies, policy)
     forwarder = Forwarder(
         upstreams=upstreams,
@@ -152,6 +155,7 @@ def create_app(settings: Settings | None = None) -> Flask:
         proxies=proxies,
         forwarder=forwarder,
         cache=cache,
+        cross_origin=cross_origin,
     )
     app.wsgi_app = MetricsMiddleware(proxy, settings.metrics_port)  # type: ignore[method-assign]
     app.extensions["threads"] = threads = Threads(keys, revocations, upstreams.values(), cache)
@@ -198,14 +202,14 @@ def _load_routes(settings: Settings, *, can_sign: bool) -> RoutesInForce:
 
 
 def _authentication(
-    settings: Settings, keys: PublicKeys, revocations: Revocations, users: ServiceClient
+    settings: Settings, keys: PublicKeys, revocations: Revocations, users: ServiceClient, *, same_site: SameSite
 ) -> Authentication:
     return Authentication(
         verifier=TokenVerifier(keys, issuer=settings.token_issuer, audience=settings.token_audience),
         revocations=revocations,
         token_refresh=TokenRefresh(users),
         cookies=SessionCookies(is_secure=settings.cookies_secure, session_days=settings.session_days),
-        same_site=SameSite(settings.allowed_origins),
+        same_site=same_site,
     )
 
 

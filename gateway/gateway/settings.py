@@ -2,7 +2,7 @@
 
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, SecretStr, StringConstraints
@@ -14,6 +14,12 @@ from chassis.settings import ClientAddresses, Commas, Key, LogLevel, OtlpEndpoin
 def _check_port(address: str) -> str:
     urlsplit(address).port  # noqa: B018 - it raises ValueError beyond 65535.
     return address
+
+
+def _check_any_origin(origins: tuple[str, ...]) -> tuple[str, ...]:
+    if "*" in origins and len(origins) > 1:
+        raise ValueError("* stands alone")
+    return origins
 
 
 Address = Annotated[str, StringConstraints(pattern=r"^http://[A-Za-z0-9.\-\[\]:]+/?$"), AfterValidator(_check_port)]
@@ -68,6 +74,8 @@ class Settings(BaseSettings):
     session_days: int = Field(default=30, ge=1, le=30)
     # Other origins whose pages may use a cookie session, for example https://app.example.com.
     allowed_origins: Commas[Origin] = ()
+    # Other origins whose pages may call the API with bearer tokens; or * alone, for all.
+    cors_origins: Annotated[Commas[Origin | Literal["*"]], AfterValidator(_check_any_origin)] = ()
     # Addresses and networks of the proxies in front whose X-Forwarded-For, -Proto, -Host and -Port are believed.
     trusted_proxies: Commas[Network] = ()
 

@@ -1,5 +1,6 @@
 """Refuses requests that a page of another site makes a browser send with the user's cookies."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -7,14 +8,21 @@ from chassis.errors import CrossSiteRefused
 from gateway.proxy.request import Origin, ProxyRequest, read_origin
 
 
+def _no_origin(_: str) -> bool:
+    return False
+
+
 @dataclass(frozen=True)
 class SameSite:
     """Distinguishes our own pages from others by ``Sec-Fetch-Site`` (W3C Fetch Metadata) and ``Origin`` (RFC 6454).
 
     The browser writes both, and no script of a page can set them. No token is needed beside them.
+
+    ``is_bearer_origin`` tells of an ``Origin`` whether its pages may call with bearer tokens, without a cookie session.
     """
 
     allowed_origins: tuple[str, ...] = ()
+    is_bearer_origin: Callable[[str], bool] = _no_origin
 
     @cached_property
     def _allowed(self) -> frozenset[Origin | None]:
@@ -39,7 +47,7 @@ class SameSite:
             CrossSiteRefused: the headers name another site.
         """
         headers = [request.header(name) for name in ("Sec-Fetch-Site", "Origin", "Referer")]
-        if not any(headers) or self._is_from_our_pages(request):
+        if not any(headers) or self._is_from_our_pages(request) or self.is_without_cookies(request):
             return
         site, origin, referer = headers
         # An address typed by the user has no other origin; an old browser may send the Referer alone.
@@ -58,6 +66,10 @@ class SameSite:
         """
         if not self._is_from_our_pages(request) and read_origin(request.header("Referer")) not in request.own_origins:
             raise CrossSiteRefused
+
+    def is_without_cookies(self, request: ProxyRequest) -> bool:
+        """Say whether a page sends this that may use bearer tokens alone: no answer to it starts a cookie session."""
+        return self.is_bearer_origin(request.header("Origin")) and not self._is_from_our_pages(request)
 
     def _is_from_our_pages(self, request: ProxyRequest) -> bool:
         if request.header("Sec-Fetch-Site") == "same-origin":

@@ -145,7 +145,7 @@ class Forwarder:
                 self.authentication.end_session(auth.identity)
         elif rule.effect is Effect.REFRESHES and response.status == 401:
             cookies = self.cookies.clear_session(request)
-        if cookies and self.cookies.are_wanted(request):
+        if cookies and self.cookies.are_wanted(request) and not self.same_site.is_without_cookies(request):
             response.set_cookies.extend(cookies)
 
 

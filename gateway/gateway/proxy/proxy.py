@@ -19,6 +19,7 @@ from chassis.identity import GATEWAY
 from chassis.metrics import count_request
 from chassis.tracing import begin_environ, current_request_id, end_request
 from gateway.cache.cache import MicroCache
+from gateway.proxy.cors import CrossOrigin
 from gateway.proxy.error_pages import ErrorPages
 from gateway.proxy.forwarded import TrustedProxies
 from gateway.proxy.forwarder import Forwarder
@@ -42,9 +43,10 @@ _FORWARDED_FOR = "HTTP_X_FORWARDED_FOR"
 class _MethodRefused(Exception):
     """The path is known, with other methods."""
 
-    def __init__(self, methods: Iterable[str]) -> None:
+    def __init__(self, request: ProxyRequest, methods: Iterable[str]) -> None:
         super().__init__()
-        self.allow = ", ".join(sorted(methods))
+        self.request = request
+        self.methods = sorted(methods)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,6 +60,7 @@ class Proxy:
     proxies: TrustedProxies
     forwarder: Forwarder
     cache: MicroCache | None
+    cross_origin: CrossOrigin | None
     clock: Callable[[], float] = time.perf_counter
 
     def __call__(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
@@ -79,9 +82,11 @@ class Proxy:
                 response = redirect_response(address)
             else:
                 environ[ENVIRON_KEY] = request
-                return self.flask(environ, self._completing(start_response))
+                return self.flask(environ, self._completing(environ, start_response))
         except _MethodRefused as error:
-            response = problem_response(errors.MethodNotAllowed(), [("Allow", error.allow)])
+            response = self._answer_preflight(error) or problem_response(
+                errors.MethodNotAllowed(), [("Allow", ", ".join(error.methods))]
+            )
         except XinjingError as error:
             response = problem_response(error)
         except Exception as error:
@@ -108,17 +113,22 @@ class Proxy:
             headers = response.all_headers(current_request_id())
             if not response.is_complete:
                 headers = self.policy.complete(headers, is_own=response.is_own)
+            if self.cross_origin is not None:
+                headers = self.cross_origin.complete(environ, headers, is_own=response.is_own)
             start_response(response.status_line, headers)
         except BaseException:
             response.close()
             raise
         return response.body
 
-    def _completing(self, start_response: "StartResponse") -> "StartResponse":
+    def _completing(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> "StartResponse":
         """Let the Flask app's answers get the headers that every answer has."""
 
         def start(status: str, headers: Headers, exc_info: Any = None, /) -> Any:
-            return start_response(status, self.policy.complete(headers, is_own=True), exc_info)
+            headers = self.policy.complete(headers, is_own=True)
+            if self.cross_origin is not None:
+                headers = self.cross_origin.complete(environ, headers, is_own=True)
+            return start_response(status, headers, exc_info)
 
         return start
 
@@ -130,8 +140,14 @@ class Proxy:
         if not by_method:
             return None
         if request.method not in by_method:
-            raise _MethodRefused(by_method)
+            raise _MethodRefused(request, by_method)
         return by_method[request.method]
+
+    def _answer_preflight(self, refused: _MethodRefused) -> ProxyResponse | None:
+        """Answer a browser that asks before a call; no rule is for the method OPTIONS."""
+        if self.cross_origin is None:
+            return None
+        return self.cross_origin.answer_preflight(refused.request, refused.methods)
 
 
 def _log_and_count(environ: "WSGIEnvironment", rule: Rule | None, response: ProxyResponse, seconds: float) -> None:
