@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
@@ -148,6 +149,31 @@ def test_a_person_registers_leaves_and_comes_back(open_window: Open, stack: Any,
     panel.get_by_label("密码", exact=True).fill(PASSWORD)
     panel.get_by_role("button", name="登录").click()
     expect_signed_in(visit, mobile)
+
+
+@pytest.mark.parametrize(
+    ("back", "path"),
+    [
+        ("/?led=back", "/?led=back"),
+        ("https://evil.example/", "/?login"),
+        ("//evil.example/", "/?login"),
+        ("javascript:0", "/?login"),
+    ],
+)
+def test_a_person_who_was_led_to_sign_in_is_led_back_on_this_host_alone(
+    open_window: Open, mobile: str, register_account: Callable[[str], None], back: str, path: str
+) -> None:
+    register_account(mobile)
+    visit = open_window(**DESKTOP_LIGHT)
+    home = visit.page.url
+    visit.page.goto(f"{home}?{urlencode({'login': 1, 'next': back})}")
+    panel = visit.page.get_by_role("dialog", name="登录").get_by_role("tabpanel", name="密码登录")
+    expect(panel.get_by_label("手机号")).to_be_focused()
+    panel.get_by_label("手机号").fill(mobile)
+    panel.get_by_label("密码", exact=True).fill(PASSWORD)
+    panel.get_by_role("button", name="登录").click()
+    expect_signed_in(visit, mobile)
+    assert visit.page.url.startswith(home.removesuffix("/") + path)
 
 
 def test_a_person_logs_in_by_code_on_a_phone(

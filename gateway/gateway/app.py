@@ -40,6 +40,7 @@ from gateway.docs import routes
 from gateway.docs.openapi import MergedDocument
 from gateway.proxy.cors import CrossOrigin
 from gateway.proxy.error_pages import install_error_pages
+from gateway.proxy.forward_auth import ForwardAuth
 from gateway.proxy.forwarded import TrustedProxies
 from gateway.proxy.forwarder import Forwarder
 from gateway.proxy.proxy import Proxy
@@ -141,6 +142,14 @@ def create_app(settings: Settings | None = None) -> Flask:
         cache=cache,
     )
     _register(app, clients, forwarder)
+    forward_auth = ForwardAuth(
+        authentication=authentication,
+        service_identity=forwarder.service_identity,
+        proxies=proxies,
+        sign_in_url=settings.sign_in_url,
+        allowed_origins=settings.allowed_origins,
+    )
+    svcs.flask.register_value(app, ForwardAuth, forward_auth)
     for value in (in_force.routes, identity_keys, MergedDocument(clients, rules=in_force.routes.table.rules)):
         svcs.flask.register_value(app, type(value), value)
     # Readiness is our own: a service that is away must not take the gateway away with it.

@@ -26,6 +26,10 @@ Address = Annotated[str, StringConstraints(pattern=r"^http://[A-Za-z0-9.\-\[\]:]
 Addresses = Annotated[Commas[Address], Field(min_length=1)]
 Network = IPv4Network | IPv6Network
 Origin = Annotated[str, StringConstraints(pattern=r"^https?://[a-z0-9.\-\[\]:]+$")]
+# A path, or an address with one; no query, because the gateway writes it.
+SignInUrl = Annotated[
+    str, StringConstraints(pattern=r"^(https?://[a-z0-9.\-\[\]:]+)?/([A-Za-z0-9._~-][A-Za-z0-9._~/-]*)?$")
+]
 PerMinute = Annotated[int, Field(ge=1, le=100_000)]
 
 
@@ -76,6 +80,8 @@ class Settings(BaseSettings):
     allowed_origins: Commas[Origin] = ()
     # Other origins whose pages may call the API with bearer tokens; or * alone, for all.
     cors_origins: Annotated[Commas[Origin | Literal["*"]], AfterValidator(_check_any_origin)] = ()
+    # Where forward authentication leads people who are not signed in: a path of the host that they opened, or more.
+    sign_in_url: SignInUrl = "/"
     # Addresses and networks of the proxies in front whose X-Forwarded-For, -Proto, -Host and -Port are believed.
     trusted_proxies: Commas[Network] = ()
 

@@ -22,7 +22,7 @@ def test_these_are_all_endpoints_of_the_gateways_own(make_settings: MakeSettings
     app.extensions["threads"].stop()
     passport = {"image_code", "imageCode", "sms_code", "smscode", "register", "login", "logout"}
     own = {"/healthz", "/readyz", "/docs", "/docs/<name>", "/api/v1/openapi.json", "/inbox", "/inbox/messages"}
-    own.add("/.well-known/gateway-jwks.json")
+    own |= {"/.well-known/gateway-jwks.json", "/auth"}
     assert {rule.rule for rule in app.url_map.iter_rules()} == own | {f"/passport/{name}" for name in passport}
 
 

@@ -1,6 +1,7 @@
-"""The gateway's own endpoints: API docs, keys of identity tokens, the SMS inbox. Health checks come from the chassis.
+"""The gateway's own endpoints: API docs, keys of identity tokens, forward authentication, the SMS inbox.
 
-Everybody may call them, without a token. Every request to them passes the proxy first.
+Health checks come from the chassis. Everybody may call these without a token, except that only proxies in front may ask
+for a verdict of forward authentication. Every request to them passes the proxy first.
 """
 
 from dataclasses import dataclass
@@ -10,10 +11,15 @@ from typing import Any
 import flask_openapi3_swagger  # type: ignore[import-untyped]
 import svcs
 from flask import Blueprint, Response, abort, jsonify, render_template, request, send_file
+from pydantic import ValidationError
 
+from chassis.errors import RequestRefused
+from chassis.problems import validation_response
 from chassis.service_client import ServiceClient
 from gateway.auth.identity_tokens import KEYS_MAX_AGE_SECONDS, IdentityKeys
 from gateway.docs.openapi import MergedDocument
+from gateway.proxy.forward_auth import ForwardAuth, Policy
+from gateway.proxy.request import ENVIRON_KEY
 
 # Swagger UI sets style attributes from its script; everything else is ours.
 _DOCS_POLICY = (
@@ -59,6 +65,19 @@ def identity_keys() -> Response:
     answer = jsonify(svcs.flask.get(IdentityKeys).public_jwks())
     answer.headers["Cache-Control"] = f"public, max-age={KEYS_MAX_AGE_SECONDS}"
     return answer
+
+
+@api.get("/auth", provide_automatic_options=False)  # A 200 to OPTIONS would let a request pass.
+def forward_auth() -> Response:
+    """Answer a proxy in front whether the request that it describes may pass."""
+    query = request.args.to_dict()
+    if len(query) != len(list(request.args.items(multi=True))):
+        raise RequestRefused("A parameter stands twice.")
+    try:
+        policy = Policy.model_validate(query)
+    except ValidationError as error:
+        return validation_response(error)
+    return svcs.flask.get(ForwardAuth).answer(request.environ[ENVIRON_KEY], policy)
 
 
 @api.get("/docs")

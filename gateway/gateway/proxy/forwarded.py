@@ -60,7 +60,7 @@ class TrustedProxies:
         peer, host = str(environ.get("REMOTE_ADDR", "")), str(environ.get("HTTP_HOST", ""))
         scheme = str(environ["wsgi.url_scheme"])
         headers = {name: str(environ[f"HTTP_{name}"]) for name in _NAMES if f"HTTP_{name}" in environ}
-        if not headers or not self._is_trusted(read_address(peer)):
+        if not headers or not self.is_proxy(environ):
             if headers:
                 self._notice_ignored("untrusted", peer)
             return Client(peer, scheme, host)
@@ -73,6 +73,10 @@ class TrustedProxies:
             forwarded[1] if is_host(forwarded[1]) else host,
             port if re.fullmatch(r"[0-9]{1,5}", port) else "",
         )
+
+    def is_proxy(self, environ: "WSGIEnvironment") -> bool:
+        """Say whether a proxy that we trust sends a request, be it its own or one that it passes on."""
+        return self._is_trusted(read_address(str(environ.get("REMOTE_ADDR", ""))))
 
     def remarks(self) -> dict[str, str]:
         """Say in ``/readyz`` whether any worker ignored such headers in the last ten minutes."""

@@ -95,7 +95,7 @@ class Rule:
 
 # What the Flask app answers, whatever a routes file says.
 OWN_PATHS = (
-    *("/healthz", "/readyz", "/docs/**", "/inbox/**", "/passport/**", "/internal/**"),
+    *("/healthz", "/readyz", "/auth", "/docs/**", "/inbox/**", "/passport/**", "/internal/**"),
     *("/api/v1/openapi.json", "/.well-known/gateway-jwks.json"),
 )
 _NO_RULES: dict[str, Rule] = {}

@@ -315,6 +315,16 @@ class SmsCode extends HTMLElement {
   }
 }
 
+/** Go where the address says by `next`, if that is on this host, or load the page anew. */
+function goOn() {
+  const next = new URLSearchParams(location.search).get("next");
+  if (next && URL.canParse(next, location) && new URL(next, location).origin === location.origin) {
+    location.assign(next);
+  } else {
+    location.reload();
+  }
+}
+
 /** A form that is sent as JSON; the page reloads after success, so that the server shows who is signed in. */
 class JsonForm extends HTMLElement {
   connectedCallback() {
@@ -336,7 +346,7 @@ class JsonForm extends HTMLElement {
     this.submitButton.textContent = this.submitButton.dataset.busy;
     const answer = await call(this.form.method.toUpperCase(), this.form.getAttribute("action"), this.#values());
     if (answer.ok) {
-      location.reload();
+      goOn();
       return;
     }
     this.submitButton.disabled = false;
@@ -444,15 +454,18 @@ class Tabs extends HTMLElement {
   }
 }
 
+function openDialog(dialog) {
+  dialog.showModal();
+  dialog.querySelector("[role=tabpanel]:not([hidden]) [name=mobile], :scope > x-form [name=mobile]").focus();
+}
+
 /** Buttons that open a dialog by its id, closing the one they stand in. */
 class Opener extends HTMLElement {
   connectedCallback() {
     for (const button of this.querySelectorAll("[data-dialog]")) {
       button.addEventListener("click", () => {
         this.closest("dialog")?.close();
-        const dialog = document.getElementById(button.dataset.dialog);
-        dialog.showModal();
-        dialog.querySelector("[role=tabpanel]:not([hidden]) [name=mobile], :scope > x-form [name=mobile]").focus();
+        openDialog(document.getElementById(button.dataset.dialog));
       });
     }
   }
@@ -521,3 +534,7 @@ customElements.define("x-opener", Opener);
 customElements.define("x-logout", Logout);
 customElements.define("x-theme", Theme);
 customElements.define("x-view", View);
+
+// The gateway leads here who must sign in first; there is no dialog for who is signed in.
+const login = document.getElementById("login");
+if (login && new URLSearchParams(location.search).has("login")) openDialog(login);
