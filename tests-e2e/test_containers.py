@@ -10,7 +10,7 @@ import pytest
 pytestmark = pytest.mark.compose
 PORTS = {"redis": 6379, "rabbitmq": 5672, "mariadb": 3306, "sms-worker": 9100}
 PORTS |= dict.fromkeys(("gateway", "captcha-service", "sms-service", "user-service", "news-service"), 8000)
-MOST_BYTES = 250_000_000
+MOST_BYTES = 265_000_000  # 250 before gevent, greenlet and YAML came for the gateway; all images share that layer.
 # Who shares a network: callers and called.
 REACHED = {
     "gateway": {"captcha-service", "sms-service", "user-service", "news-service", "redis"},
