@@ -39,7 +39,7 @@ DECISIVE = (
     "user-service/user_service/accounts/registration.py", "user-service/user_service/audit",
     "user-service/user_service/limits", "user-service/user_service/passwords",
     "user-service/user_service/sessions", "user-service/user_service/tokens",
-    "news-service/news_service/sanitising.py", "news-service/news_service/cursors.py",
+    "news-service/news_service/writing/sanitising.py", "news-service/news_service/cursors.py",
 )  # fmt: skip
 _COMPARISONS = {
     ast.Lt: "<=", ast.LtE: "<", ast.Gt: ">=", ast.GtE: ">", ast.Eq: "!=", ast.NotEq: "==",

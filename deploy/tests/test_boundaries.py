@@ -16,7 +16,7 @@ import yaml
 from pydantic_settings import BaseSettings
 
 from gateway.routing.route_files import own_rules
-from news_service.dumps import authors
+from news_service.imports import authors
 from user_service.accounts import import_sql
 
 PREFIXES = {
@@ -231,6 +231,20 @@ FLOORS: dict[str, list[set[str]]] = {
         {"clients"},
         {"migrations"},
         {"models"},
+    ],
+    "news_service": [
+        {"app"},
+        {"commands"},
+        {"pages", "feeds", "samples"},
+        {"imports"},
+        {"review"},
+        {"writing", "comments", "readers"},
+        {"search"},
+        {"articles"},
+        {"caching", "clients", "cursors", "settings", "writing.sanitising"},
+        {"migrations"},
+        {"articles.tables", "comments.tables", "readers.tables", "review.tables", "writing.tables"},
+        {"tables"},
     ],
 }
 

@@ -13,14 +13,14 @@ from chassis.service_client import ServiceClient
 from chassis.settings import load_settings
 from chassis.tracing import export_spans
 from chassis.web import create_api
-from news_service import routes
-from news_service.articles import Articles
+from news_service.articles import routes
+from news_service.articles.articles import Articles
+from news_service.articles.view_flush import FlushThread, ViewFlush
+from news_service.articles.views import Views
+from news_service.clients.user_service import Users
 from news_service.commands import install_commands
-from news_service.pages import install_pages
+from news_service.pages.routes import install_pages
 from news_service.settings import Settings
-from news_service.users import Users
-from news_service.view_flush import FlushThread, ViewFlush
-from news_service.views import Views
 
 SERVICE = "news-service"
 
@@ -33,8 +33,14 @@ def create_app(settings: Settings | None = None) -> OpenAPI:
         export_spans(SERVICE, settings.otlp_endpoint)
         check_start(settings, redis_url=settings.redis_url)
     tokens = InternalTokens(settings.internal_token_key.get_secret_value())
-    # The pages serve their static files themselves, under names with a content hash.
-    app = create_api(__name__, service=SERVICE, tokens=tokens, metrics_port=settings.metrics_port, static_folder=None)
+    app = create_api(
+        __name__,
+        service=SERVICE,
+        tokens=tokens,
+        metrics_port=settings.metrics_port,
+        template_folder="pages/templates",
+        static_folder=None,  # The pages serve their static files themselves, under names with a content hash.
+    )
     user_service = ServiceClient(settings.user_service_url, name="user-service", own_name=SERVICE, tokens=tokens)
     _register_services(app, settings, user_service)
     app.register_api(routes.api)

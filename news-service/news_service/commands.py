@@ -8,8 +8,8 @@ from flask import Flask
 from chassis.database import Database, utc_now
 from chassis.dumps.command import install_import
 from chassis.service_client import ServiceClient
-from news_service.dumps.importing import import_files
-from news_service.seeding import seed
+from news_service.imports.importing import import_files
+from news_service.samples.samples import seed
 from news_service.settings import Settings
 
 MIGRATIONS = "news_service:migrations"

@@ -1,11 +1,18 @@
-"""The opaque cursor of a list: where a page ended, and which list it belongs to."""
+"""Keyset pages: the opaque cursor says where a page ended, and which list it belongs to."""
 
 import base64
 import binascii
 import json
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Generic, TypeVar
 
 from chassis.errors import FieldError, RequestInvalid
+
+Item = TypeVar("Item")
+Row = TypeVar("Row")
+ListName = tuple[str | int | None, ...]
+"""One list: its order and the values of its filters."""
 
 # The highest sort key: microseconds since 1970 (in the year 7106), or a hot score.
 _HIGHEST = 162 * 10**15
@@ -13,25 +20,32 @@ _LONGEST = 200
 
 
 @dataclass(frozen=True)
-class ListName:
-    """One list: its order and its filters."""
-
-    order: str
-    category_id: int | None = None
-    author_id: int | None = None
-
-
-@dataclass(frozen=True)
 class Position:
     """The last item of a page: its sort key as an integer, and its id."""
 
     key: int
-    article_id: int
+    item_id: int
+
+
+@dataclass(frozen=True)
+class KeysetPage(Generic[Item]):
+    """One page of a list; ``next_cursor`` is None on the last one."""
+
+    items: list[Item]
+    next_cursor: str | None
+
+
+def cut_page(
+    rows: Sequence[Row], limit: int, name: ListName, position_of: Callable[[Row], Position]
+) -> KeysetPage[Row]:
+    """Make a page of at most ``limit`` rows from a query for one row more, which shows whether there is a next page."""
+    more = write_cursor(name, position_of(rows[limit - 1])) if len(rows) > limit else None
+    return KeysetPage(list(rows[:limit]), more)
 
 
 def write_cursor(name: ListName, position: Position) -> str:
     """Write the cursor of the page after a position."""
-    parts = [name.order, name.category_id, name.author_id, position.key, position.article_id]
+    parts = [*name, position.key, position.item_id]
     return base64.urlsafe_b64encode(json.dumps(parts, separators=(",", ":")).encode()).decode().rstrip("=")
 
 
@@ -43,12 +57,12 @@ def read_cursor(cursor: str, name: ListName) -> Position:
     """
     try:
         padded = cursor[:_LONGEST] + "=" * (-len(cursor) % 4)
-        order, category_id, author_id, key, article_id = json.loads(base64.b64decode(padded, b"-_", validate=True))
+        *parts, key, item_id = json.loads(base64.b64decode(padded, b"-_", validate=True))
     except (binascii.Error, ValueError, TypeError, RecursionError) as error:
         raise _wrong() from error
-    if ListName(order, category_id, author_id) != name or not (_is_number(key) and _is_number(article_id)):
+    if parts != list(name) or not (_is_number(key) and _is_number(item_id)):
         raise _wrong()
-    return Position(key, article_id)
+    return Position(key, item_id)
 
 
 def _is_number(value: object) -> bool:

@@ -27,9 +27,9 @@ from chassis.dumps.report import ImportReport
 from chassis.identity import InternalTokens
 from chassis.service_client import ServiceClient
 from news_service.app import create_app
-from news_service.articles import Articles
-from news_service.dumps.importing import import_files
-from news_service.models import APPROVED, InfoCategory, InfoNews
+from news_service.articles.articles import Articles
+from news_service.articles.tables import APPROVED, InfoCategory, InfoNews
+from news_service.imports.importing import import_files
 from news_service.settings import Settings
 
 NOW = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)

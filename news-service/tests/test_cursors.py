@@ -5,7 +5,8 @@ import base64
 import pytest
 
 from chassis.errors import RequestInvalid
-from news_service.cursors import ListName, Position, read_cursor, write_cursor
+from news_service.articles.listings import ListName
+from news_service.cursors import Position, read_cursor, write_cursor
 
 NEWEST = ListName("newest", category_id=3)
 CURSOR = write_cursor(NEWEST, Position(1_700_000_000_000_000, 42))

@@ -1,0 +1,1 @@
+"""Articles that are published: lists, one article, ranking, counted views."""

@@ -1,0 +1,102 @@
+"""The SQL of the public lists: what is listed, in which order, and where a page begins (by keyset)."""
+
+from datetime import UTC, datetime, timedelta
+from functools import cache
+from typing import Any, NamedTuple  # Selects and rows of differing columns, parameters of differing types.
+
+from sqlalchemy import BindParameter, ColumnElement, Row, Select, and_, bindparam, or_, select
+
+from news_service.articles.tables import APPROVED, InfoNews
+from news_service.cursors import Position
+
+Rows = Select[*tuple[Any, ...]]
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+_LIMIT: BindParameter[int] = bindparam("limit")
+# Columns of the table, not of the class: SQLAlchemy's ORM has no part in what is only read.
+_news = InfoNews.__table__.c
+LIST_COLUMNS = (
+    _news.id,
+    _news.title,
+    _news.source,
+    _news.digest,
+    _news.index_image_url,
+    _news.category_id,
+    _news.user_id,
+    _news.clicks,
+    _news.comment_count,
+    _news.published_at,
+    _news.version,
+)
+
+
+class ListName(NamedTuple):
+    """One list: its order (``newest`` or ``hot``) and its filters."""
+
+    order: str
+    category_id: int | None = None
+    author_id: int | None = None
+
+
+def only_public(query: Rows) -> Rows:
+    """Narrow a query to articles that the public may read: approved, and published by the parameter ``now``."""
+    return query.where(_news.status == APPROVED, _news.published_at <= bindparam("now"))
+
+
+PUBLIC_ARTICLE = only_public(select(*LIST_COLUMNS, _news.content)).where(_news.id == bindparam("article_id"))
+"""The query of one article; its parameters are ``now`` and ``article_id``."""
+
+
+def page_query(name: ListName, position: Position | None) -> Rows:
+    """Select the articles of a list after a position, or from its start; `page_parameters` belong to it."""
+    return _page_form(
+        name.order,
+        is_of_category=name.category_id is not None,
+        is_of_author=name.author_id is not None,
+        is_continued=position is not None,
+    )
+
+
+def page_parameters(name: ListName, position: Position | None, *, now: datetime, limit: int) -> dict[str, Any]:
+    """Return the values of a `page_query`."""
+    values = {"now": now, "limit": limit, "category_id": name.category_id, "author_id": name.author_id}
+    if position is not None:
+        # Of the newest, no position lies in the future, so that it takes the place of the moment as their upper end.
+        key = position.key if name.order == "hot" else min(_EPOCH + position.key * _MICROSECOND, now)
+        values |= {"key": key, "item_id": position.item_id}
+    return values
+
+
+@cache  # Of 16 forms: building one takes longer than running it.
+def _page_form(order: str, *, is_of_category: bool, is_of_author: bool, is_continued: bool) -> Rows:
+    key = _news.hot_score if order == "hot" else _news.published_at
+    query = select(*LIST_COLUMNS, _news.hot_score).where(_news.status == APPROVED)
+    if order == "hot" or not is_continued:
+        query = only_public(select(*LIST_COLUMNS, _news.hot_score))
+    if is_of_category:
+        query = query.where(_news.category_id == bindparam("category_id"))
+    if is_of_author:
+        query = query.where(_news.user_id == bindparam("author_id"))
+    if is_continued:
+        query = query.where(_after(key))
+    filters = "_of_category" if is_of_category else "_of_author" if is_of_author else ""
+    return _read_by(f"ix_info_news_{order}{filters}", query.order_by(key.desc(), _news.id.desc()).limit(_LIMIT))
+
+
+def _read_by(index: str, query: Rows) -> Rows:
+    """Name the index whose order is the list's. SQLite and MariaDB may else take one that they must sort by."""
+    table = InfoNews.__table__
+    query = query.with_hint(table, f"INDEXED BY {index}", dialect_name="sqlite")
+    return query.with_hint(table, f"FORCE INDEX ({index})", dialect_name="mysql")
+
+
+def position_of(name: ListName, row: Row[*tuple[Any, ...]]) -> Position:
+    """Return the position of a row in its list."""
+    key = row.hot_score if name.order == "hot" else (row.published_at - _EPOCH) // _MICROSECOND
+    return Position(key, row.id)
+
+
+def _after(key: ColumnElement[Any]) -> ColumnElement[bool]:
+    # Row values are not compared as such, because MariaDB uses no index for that.
+    position: BindParameter[Any] = bindparam("key")
+    return and_(key <= position, or_(key < position, _news.id < bindparam("item_id")))

@@ -1,0 +1,1 @@
+"""Comments on articles, answers to them, and likes."""

@@ -1,0 +1,71 @@
+"""Loads the rows of one table from a dump into the database, and counts what happens to them."""
+
+from sqlalchemy import inspect
+
+from chassis.dumps.statements import DumpRow
+from chassis.dumps.values import RowReader, RowRefused, ValueReader, Values
+from news_service.imports.layouts import Layout, ParentMissing, Preparation
+from news_service.imports.storing import RowStore
+
+
+class TableLoader:
+    """Loads the rows of one table within the session's transaction. Call `finish` at the end."""
+
+    def __init__(self, layout: Layout, preparation: Preparation, reader: ValueReader) -> None:
+        self._report = preparation.report
+        self._layout = layout
+        self._preparation = preparation
+        self._store = RowStore(preparation.session, layout, preparation.known, self._report)
+        self._columns = {column.name: column for column in inspect(layout.model).local_table.columns}
+        kinds = {name: column.type for name, column in self._columns.items()}
+        self._rows = RowReader(layout.columns, kinds, reader, self._report)
+        self._waiting: list[tuple[Values, int]] = []
+
+    def add(self, row: DumpRow) -> None:
+        """Store one row, or count why it is refused."""
+        self._report.read += 1
+        try:
+            values = self._rows.read_row(row)
+        except RowRefused as refusal:
+            self._report.refuse(str(refusal), row.line)
+        else:
+            self._prepare_and_store(values, row.line)
+
+    def finish(self) -> set[int]:
+        """Store the answers that came before their comments, and return the ids of the articles that were touched.
+
+        Answers to comments that are not there become comments of their own.
+        """
+        while self._waiting:
+            waiting, self._waiting = self._waiting, []
+            for values, line in waiting:
+                self._prepare_and_store(values, line)
+            if len(self._waiting) == len(waiting):
+                self._drop_parents()
+        return self._store.touched_articles
+
+    def _drop_parents(self) -> None:
+        """Let the answers that wait for no waiting comment, or else the first one, answer nothing."""
+        ids = {values.get("id") for values, _ in self._waiting}
+        orphans = [values for values, _ in self._waiting if values["parent_id"] not in ids]
+        for values in orphans or [self._waiting[0][0]]:
+            values["parent_id"] = None
+            self._report.notes["the comment that it answers is not there"] += 1
+
+    def _prepare_and_store(self, values: Values, line: int) -> None:
+        prepared = dict(values)
+        try:
+            self._layout.prepare(prepared, self._preparation)
+            self._check_required(prepared)
+            self._store.store(prepared)
+        except ParentMissing:
+            self._waiting.append((values, line))
+        except RowRefused as refusal:
+            self._report.refuse(str(refusal), line)
+
+    def _check_required(self, values: Values) -> None:
+        may_lack_id = bool(self._layout.natural_key)
+        for name in self._layout.columns:
+            is_left_out = name == "id" and may_lack_id and "id" not in values
+            if not is_left_out and not self._columns[name].nullable and values.get(name) is None:
+                raise RowRefused(f"{name} is NULL or missing")

@@ -1,0 +1,1 @@
+"""What readers keep: favourites, follows and notices."""

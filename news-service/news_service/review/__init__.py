@@ -1,0 +1,1 @@
+"""The review of articles and comments, and the record of every decision."""

@@ -1,0 +1,56 @@
+"""The migrations and the models say the same, on every database."""
+
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlalchemy import column, create_engine, func, insert, inspect, select, table
+
+from chassis.migrations import migrate
+from news_service.comments.tables import InfoComment
+from news_service.tables import Base
+
+
+def test_the_migrated_schema_is_the_one_of_the_models(empty_database_url: str) -> None:
+    migrate(empty_database_url, scripts="news_service:migrations")
+    engine = create_engine(empty_database_url)
+    with engine.connect() as connection:
+        context = MigrationContext.configure(connection, opts={"compare_type": True, "compare_server_default": True})
+        assert compare_metadata(context, Base.metadata) == []
+    engine.dispose()
+
+
+def test_the_migrations_can_be_undone(empty_database_url: str) -> None:
+    migrate(empty_database_url, scripts="news_service:migrations")
+    migrate(empty_database_url, scripts="news_service:migrations", revision="base")
+    engine = create_engine(empty_database_url)
+    assert inspect(engine).get_table_names() == ["alembic_version"]
+    engine.dispose()
+
+
+def test_answers_of_a_migrated_database_stand_below_their_roots(empty_database_url: str) -> None:
+    migrate(empty_database_url, scripts="news_service:migrations", revision="0001")
+    news = table(
+        "info_news", *(column(name) for name in ("title", "source", "digest", "content", "status", "published_at"))
+    )
+    comment = table("info_comment", *(column(name) for name in ("id", "user_id", "news_id", "content", "parent_id")))
+    article = {
+        "title": "t",
+        "source": "s",
+        "digest": "d",
+        "content": "c",
+        "status": 0,
+        "published_at": "2026-01-01 00:00:00",
+    }
+    parents = {1: None, 2: 1, 3: 2, 4: None, 5: 4, 6: 3}
+    engine = create_engine(empty_database_url)
+    with engine.begin() as connection:
+        connection.execute(insert(news), article)
+        of_all = {"user_id": 7, "news_id": 1, "content": "c"}
+        connection.execute(
+            insert(comment), [{"id": id_, "parent_id": parent, **of_all} for id_, parent in parents.items()]
+        )
+    migrate(empty_database_url, scripts="news_service:migrations")
+    with engine.connect() as connection:
+        rows = connection.execute(select(InfoComment.id, InfoComment.root_id, InfoComment.reply_count)).all()
+        assert connection.scalar(select(func.count()).where(InfoComment.is_listed)) == len(parents)
+    engine.dispose()
+    assert {tuple(row) for row in rows} == {(1, 0, 3), (2, 1, 0), (3, 1, 0), (4, 0, 1), (5, 4, 0), (6, 1, 0)}
