@@ -68,6 +68,7 @@ def environment(settings: LocalSettings, redis_url: str, given: Mapping[str, str
         "USER_SMS_SERVICE_URL": chosen["GATEWAY_SMS_SERVICE_URL"],
         "USER_CAPTCHA_SERVICE_URL": chosen["GATEWAY_CAPTCHA_SERVICE_URL"],
         "NEWS_USER_SERVICE_URL": chosen["GATEWAY_USER_SERVICE_URL"],
+        "NEWS_SITE_URL": f"http://127.0.0.1:{settings.port}",
         "USER_DATABASE_URL": f"sqlite:///{data / 'user.db'}",
         "NEWS_DATABASE_URL": f"sqlite:///{data / 'news.db'}",
         "USER_SIGNING_KEY_FILE": str(data / "secrets" / "user_signing_keys.json"),

@@ -1,10 +1,15 @@
 """The settings of the news service; variables begin with NEWS_."""
 
-from pydantic import Field
+from typing import Annotated
+
+from pydantic import Field, StringConstraints
 from pydantic_settings import BaseSettings
 
 from chassis.database import DatabaseUrl
 from chassis.settings import ClientAddresses, Key, LogLevel, OtlpEndpoint, settings_config
+
+SiteUrl = Annotated[str, StringConstraints(pattern=r"^https?://[a-z0-9.\-\[\]:]+$")]
+"""The public address of the site, without a path: ``https://news.example``."""
 
 
 class Settings(BaseSettings):
@@ -16,6 +21,7 @@ class Settings(BaseSettings):
     redis_url: str
     internal_token_key: Key
     user_service_url: str
+    site_url: SiteUrl = "http://127.0.0.1:8000"
     view_counts_once_per_seconds: int = Field(default=1800, ge=1)
     view_flush_seconds: float = Field(default=10.0, gt=0)
     log_level: LogLevel = "INFO"

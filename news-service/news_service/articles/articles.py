@@ -1,7 +1,7 @@
 """The articles that the public may read: lists, ranking, one article."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
 from typing import Any  # Rows of differing columns.
@@ -10,7 +10,7 @@ from sqlalchemy import Row, select
 
 from chassis.database import Database, utc_now
 from chassis.errors import NotFound
-from news_service.articles.listings import PUBLIC_ARTICLE, ListName, page_parameters, page_query, position_of
+from news_service.articles.listings import CONTENTS, PUBLIC_ARTICLE, ListName, page_parameters, page_query, position_of
 from news_service.articles.tables import NEWEST_CATEGORY_ID, InfoCategory
 from news_service.cursors import KeysetPage, cut_page, read_cursor
 from news_service.readers.tables import InfoUserCollection, InfoUserFans
@@ -43,6 +43,7 @@ class Article:
     clicks: int
     comment_count: int
     published_at: datetime
+    updated_at: datetime
     version: int = 1
 
 
@@ -85,6 +86,13 @@ class Articles:
         """Return the articles at the top of the hot list."""
         return self.list_hot(category_id=None, cursor=None, limit=limit).items
 
+    def newest_with_content(self, *, category_id: int | None, author_id: int | None, limit: int) -> list[Article]:
+        """Return the newest articles of a list with their content."""
+        listed = self.list_newest(category_id=category_id, author_id=author_id, cursor=None, limit=limit).items
+        rows = self.database.read_rows(CONTENTS, {"ids": [article.id for article in listed]})
+        contents: dict[int, str] = {row.id: row.content for row in rows}
+        return [replace(article, content=contents.get(article.id, "")) for article in listed]
+
     def article_by_id(self, article_id: int) -> Article:
         """Return one public article with its content.
 
@@ -116,6 +124,12 @@ class Articles:
         return KeysetPage([_article(row, "") for row in page.items], page.next_cursor)
 
 
+def updated_at(row: Row[*tuple[Any, ...]]) -> datetime:
+    """Return when a row's article was last edited, or else published: the classic's update_time follows each view."""
+    published_at: datetime = row.published_at
+    return max(published_at, row.update_time) if row.version > 1 and row.update_time else published_at
+
+
 def _without_newest(category_id: int | None) -> int | None:
     return None if category_id == NEWEST_CATEGORY_ID else category_id
 
@@ -133,5 +147,6 @@ def _article(row: Row[*tuple[Any, ...]], content: str) -> Article:
         clicks=row.clicks,
         comment_count=row.comment_count,
         published_at=row.published_at,
+        updated_at=updated_at(row),
         version=row.version,
     )

@@ -26,6 +26,7 @@ LIST_COLUMNS = (
     _news.clicks,
     _news.comment_count,
     _news.published_at,
+    _news.update_time,
     _news.version,
 )
 
@@ -42,6 +43,9 @@ def only_public(query: Rows) -> Rows:
     """Narrow a query to articles that the public may read: approved, and published by the parameter ``now``."""
     return query.where(_news.status == APPROVED, _news.published_at <= bindparam("now"))
 
+
+CONTENTS: Rows = select(_news.id, _news.content).where(_news.id.in_(bindparam("ids", expanding=True)))
+"""The contents of articles; its parameter is ``ids``."""
 
 PUBLIC_ARTICLE = only_public(select(*LIST_COLUMNS, _news.content)).where(_news.id == bindparam("article_id"))
 """The query of one article; its parameters are ``now`` and ``article_id``."""

@@ -4,7 +4,7 @@ from flask import Flask, Response, g, render_template, request
 
 from chassis.identity import current_caller
 from chassis.problems import MEDIA_TYPE, prefers_page
-from news_service.caching import let_caches_keep
+from news_service.caching import let_caches_keep, revalidated
 
 # No inline script or style, and no text becomes markup in the browser (Trusted Types). The one exception, in app.js,
 # starts workers from our static files.
@@ -34,8 +34,7 @@ def page_response(html: str) -> Response:
     """Answer a page; caches may keep it if nobody is signed in, and ask later if it changed."""
     response = let_caches_keep(Response(html, content_type="text/html; charset=utf-8"), varies_by=["Cookie"])
     if current_caller().user_id is None:  # A page with a person's name is no cache's business.
-        response.add_etag(weak=True)
-        response.make_conditional(request)
+        revalidated(response)
     return response
 
 

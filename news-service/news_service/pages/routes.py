@@ -15,8 +15,10 @@ from news_service.articles.tables import NEWEST_CATEGORY_ID
 from news_service.clients.user_service import Users
 from news_service.pages.assets import Assets
 from news_service.pages.covers import draw_cover
+from news_service.pages.metadata import news_article
 from news_service.pages.responses import install_page_responses, page_response
 from news_service.pages.template_filters import beijing_day, beijing_time, own_picture, query_text, short_count
+from news_service.site import Site
 
 PAGE_SIZE = 13
 RANKING_SIZE = 6
@@ -48,6 +50,7 @@ def install_pages(app: OpenAPI) -> None:
         "short_count": short_count,
     }
     app.jinja_env.globals |= {"asset": assets.url, "draw_cover": draw_cover, "theme": _theme, "today": beijing_day}
+    app.jinja_env.globals |= {"news_article": news_article, "site": _site}
     install_page_responses(app)
     app.register_api(api)
 
@@ -72,6 +75,7 @@ def home() -> Response:
             cursor=cursor,
             page=page,
             ranking=articles.hottest(RANKING_SIZE),
+            canonical=None if cursor else (f"/?category={category_id}" if category_id else "/"),
             **_people(),
         )
     )
@@ -91,6 +95,7 @@ def article_page(path: ArticlePath) -> Response:
             categories={category.id: category.name for category in articles.categories()},
             category_id=article.category_id,
             article=article,
+            canonical=address,
             ranking=articles.hottest(RANKING_SIZE),
             **_people(article),
         )
@@ -107,6 +112,10 @@ def favicon() -> Response:
 def static_file(path: AssetPath) -> Response:
     """Answer a static file under its hashed name."""
     return svcs.flask.get(Assets).respond(path.name)
+
+
+def _site() -> Site:
+    return svcs.flask.get(Site)
 
 
 def _theme() -> str | None:

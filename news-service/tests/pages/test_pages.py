@@ -1,5 +1,6 @@
 """The web pages as a browser gets them."""
 
+import json
 import re
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -239,7 +240,8 @@ def test_every_page_has_the_strict_policy_and_nothing_inline(
     assert answer.headers["Content-Security-Policy"] == CONTENT_SECURITY_POLICY
     assert answer.headers["X-Content-Type-Options"] == "nosniff"
     assert not re.search(r"<style|\sstyle=|\son\w+=|javascript:", answer.text)
-    assert re.findall(r"<script[^>]*>[^<]*</script>", answer.text) == [
+    # JSON-LD is data: a browser runs nothing of it.
+    assert re.findall(r'<script(?! type="application/ld)[^>]*>[^<]*</script>', answer.text) == [
         f'<script type="module" src="{_asset_url(client, "app.js")}"></script>'
     ]
 
@@ -310,3 +312,43 @@ def test_only_the_body_of_an_article_is_written_as_markup() -> None:
 def test_no_script_makes_markup_from_text(name: str) -> None:
     script = (PACKAGE / "pages" / "static" / name).read_text()
     assert not re.search(r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|eval\(|[一-鿿]", script)
+
+
+def test_an_article_tells_programs_what_it_is(client: FlaskClient, add_article: Callable[..., int]) -> None:
+    title = f"标题{HOSTILE}"
+    article = add_article(title=title, digest="摘要", source="财经网", index_image_url="/images/a.webp", user_id=7)
+    page = client.get(f"/news/{article}").text
+    address = f"http://127.0.0.1:8000/news/{article}"
+    assert f'<link rel="canonical" href="{address}">' in page
+    found = re.findall(r'<script type="application/ld\+json">(.*?)</script>', page, re.DOTALL)
+    assert len(found) == 1
+    described = json.loads(found[0])
+    assert described["@type"] == "NewsArticle"
+    assert (described["headline"], described["url"]) == (title[:110], address)
+    assert described["image"] == ["http://127.0.0.1:8000/images/a.webp"]
+    assert described["author"] == {"@type": "Organization", "name": "财经网"}
+    properties = dict(re.findall(r'<meta property="([a-z:_]+)" content="([^"]*)">', page))
+    assert (properties["og:url"], properties["og:type"]) == (address, "article")
+    assert properties["og:image"] == "http://127.0.0.1:8000/images/a.webp"
+    assert 'href="/feeds/categories/2/news.atom"' in page
+    assert 'href="/feeds/authors/7/news.atom"' in page
+
+
+@pytest.mark.parametrize(("path", "canonical"), [("/", "/"), ("/?category=3", "/?category=3"), ("/?utm=1", "/")])
+def test_a_list_has_one_address(
+    client: FlaskClient, add_article: Callable[..., int], path: str, canonical: str
+) -> None:
+    add_article(category_id=3)
+    page = client.get(path).text
+    assert f'<link rel="canonical" href="http://127.0.0.1:8000{canonical}">' in page
+    assert 'href="/feeds/news.atom"' in page
+
+
+def test_a_later_page_of_a_list_is_no_page_of_its_own_for_search_engines(
+    client: FlaskClient, add_article: Callable[..., int]
+) -> None:
+    for _ in range(PAGE_SIZE + 1):
+        add_article()
+    following = re.search(r'rel="next" href="([^"]+)"', client.get("/").text)
+    assert following
+    assert "canonical" not in client.get(following[1].replace("&amp;", "&")).text

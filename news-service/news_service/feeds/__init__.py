@@ -1,0 +1,1 @@
+"""How programs find articles: Atom feeds, the sitemap, robots.txt."""
