@@ -9,7 +9,7 @@ from pydantic import BaseModel
 
 from chassis.errors import NotFound
 from chassis.web import Access, endpoint, media_answer
-from news_service.articles.articles import Articles
+from news_service.articles.articles import HIGHEST_ID, Articles
 from news_service.articles.tables import NEWEST_CATEGORY_ID
 from news_service.caching import let_caches_keep, revalidated
 from news_service.clients.user_service import Users
@@ -51,6 +51,8 @@ def category_feed(path: IdPath) -> Response:
 @endpoint(api, "GET", "/feeds/authors/<int:id>/news.atom", access=Access.PUBLIC, answers=_FEED, failures=[NotFound])
 def author_feed(path: IdPath) -> Response:
     """Follow the newest articles of one author as an Atom feed; 404 for users without any."""
+    if not 0 < path.id <= HIGHEST_ID:
+        raise NotFound
     author = svcs.flask.get(Users).names({path.id}).get(path.id)
     site = svcs.flask.get(Site)
     title = f"{author.nick_name} · {site.name}" if author else site.name

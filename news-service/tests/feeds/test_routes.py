@@ -16,7 +16,7 @@ from news_service.feeds.sitemap import IDS_PER_PART
 
 SITE = "http://127.0.0.1:8000"
 UNREADABLE = [{"status": status} for status in (DRAFT, IN_REVIEW, REJECTED, WITHDRAWN)]
-HOSTILE = "<script>alert(1)</script> ]]> & \x0b\x00\ufffe \U0001f4c8"
+HOSTILE = "<script>alert(1)</script> ]]> & \x0b\ufffe \U0001f4c8"
 FEEDS = ("/feeds/news.atom", "/feeds/categories/2/news.atom")
 ADD = Callable[..., int]
 
