@@ -108,8 +108,9 @@ class Additions:
 
         ``kinds`` are problems beside those of the server; ``successes`` are headers of answers that are none.
         """
+        every: list[type[XinjingError]] = [*_EDGE, *kinds]
         by_status: dict[str, list[type[XinjingError]]] = {}
-        for kind in (*_EDGE, *kinds):
+        for kind in every:
             by_status.setdefault(str(kind.status), []).append(kind)
         given, responses = operation["responses"], {}
         for status in sorted({*given, *by_status}):
