@@ -9,9 +9,9 @@ const asText = ({React}) => ({
   },
 });
 
-// A browser resolves `..` in an address: an operation's parameter could lead to another operation.
-const refuseDots = request => {
-  if (/\/(\.|%2e){1,2}([/?#]|$)/i.test(request.url)) throw new Error("A path must not hold . or .. as a segment.");
+// A browser resolves `..` in an address, so a parameter could lead to another operation. Encoded twice, it stays a name.
+const keepDots = request => {
+  request.url = request.url.replace(/\/(\.|%2e){1,2}(?=[/?#]|$)/gi, dots => dots.replace(/\.|%2e/gi, "%252e"));
   return request;
 };
 
@@ -22,5 +22,5 @@ SwaggerUIBundle({
   validatorUrl: null,
   presets: [SwaggerUIBundle.presets.apis],
   plugins: [asText],
-  requestInterceptor: refuseDots,
+  requestInterceptor: keepDots,
 });
