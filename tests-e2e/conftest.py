@@ -24,7 +24,7 @@ from typing import Any, Protocol
 
 import pytest
 import requests
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, Page, sync_playwright
 from redis import Redis
 
 from local.settings import PREFIXES, LocalSettings, environment, free_ports
@@ -359,6 +359,18 @@ def chromium() -> Iterator[Browser]:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
         yield browser
         browser.close()
+
+
+@pytest.fixture
+def keep() -> Callable[[Page, str], None]:
+    """Write a picture of the window, if SCREENSHOTS_DIR names a folder for it."""
+    folder = os.environ.get("SCREENSHOTS_DIR")
+
+    def keep(page: Page, name: str) -> None:
+        if folder:
+            page.screenshot(path=Path(folder) / name, animations="disabled")
+
+    return keep
 
 
 @pytest.fixture(scope="session")

@@ -3,12 +3,10 @@
 Every page must leave the console silent: a violation of the content policy speaks there.
 """
 
-import os
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from hashlib import sha256
-from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
@@ -71,18 +69,6 @@ def open_window(chromium: Browser, stack: Any) -> Iterator[Open]:
     for visit in visits:
         visit.page.context.close()
     assert [visit.messages for visit in visits] == [[] for _ in visits]
-
-
-@pytest.fixture
-def keep() -> Callable[[Page, str], None]:
-    """Write a picture of the window, if SCREENSHOTS_DIR names a folder for it."""
-    folder = os.environ.get("SCREENSHOTS_DIR")
-
-    def keep(page: Page, name: str) -> None:
-        if folder:
-            page.screenshot(path=Path(folder) / name, animations="disabled")
-
-    return keep
 
 
 def picture_path(captcha_id: str) -> str:

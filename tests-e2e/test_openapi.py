@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import requests
+from openapi_spec_validator import OpenAPIV31SpecValidator
 
 Check = Callable[..., None]
 FOLDER = Path(__file__).parent
@@ -39,6 +41,12 @@ def check_document(stack: Any, tmp_path: Path) -> Check:
         assert "test cases" in done.stdout.lower()
 
     return check
+
+
+def test_the_document_is_valid_and_names_the_gateways_own_endpoints(stack: Any) -> None:
+    document = requests.get(f"{stack.url}/api/v1/openapi.json", timeout=20).json()
+    assert list(OpenAPIV31SpecValidator(document).iter_errors()) == []
+    assert {"/auth", "/healthz", "/readyz", "/inbox/messages", "/api/v1/news"} < set(document["paths"])
 
 
 def test_the_document_holds_for_an_administrator(check_document: Check, admin_token: str) -> None:

@@ -18,7 +18,7 @@ def read_identity(x_identity: Annotated[str, Header()] = ""):
         raise HTTPException(401) from error
 
 
-app = FastAPI(dependencies=[Depends(read_identity)], openapi_url=None)
+app = FastAPI(title=NAME, dependencies=[Depends(read_identity)], docs_url=None, redoc_url=None)
 
 
 @app.get("/examples/fastapi/{rest:path}")

@@ -37,7 +37,10 @@ from gateway.classic import routes as classic
 from gateway.classic.api import ClassicApi
 from gateway.commands import gateway_commands
 from gateway.docs import routes
+from gateway.docs.additions import Additions
+from gateway.docs.foreign_documents import ForeignDocument
 from gateway.docs.openapi import MergedDocument
+from gateway.docs.routes import Inbox
 from gateway.proxy.cors import CrossOrigin
 from gateway.proxy.error_pages import install_error_pages
 from gateway.proxy.forward_auth import ForwardAuth
@@ -49,7 +52,7 @@ from gateway.proxy.service_identity import ServiceIdentity, write_internal_token
 from gateway.routing.limits import RequestLimits
 from gateway.routing.reload import RoutesInForce, RoutesLoader
 from gateway.routing.route_files import Routes, RoutesRefused, build_routes
-from gateway.routing.rules import Service
+from gateway.routing.rules import Limit, Service
 from gateway.settings import Settings
 from gateway.upstreams.adapter import UpstreamAdapter
 from gateway.upstreams.health_checks import HealthChecks
@@ -150,7 +153,14 @@ def create_app(settings: Settings | None = None) -> Flask:
         allowed_origins=settings.allowed_origins,
     )
     svcs.flask.register_value(app, ForwardAuth, forward_auth)
-    for value in (in_force.routes, identity_keys, MergedDocument(clients, rules=in_force.routes.table.rules)):
+    additions = Additions(
+        limits={limit: getattr(settings, f"{limit}_per_ip_per_minute") for limit in Limit},
+        session_cookie=authentication.cookies.access_name,
+        has_cache=cache is not None,
+        has_cors=cross_origin is not None,
+    )
+    document = _merged_document(clients, upstreams, in_force.routes, additions)
+    for value in (in_force.routes, identity_keys, document):
         svcs.flask.register_value(app, type(value), value)
     # Readiness is our own: a service that is away must not take the gateway away with it.
     svcs.flask.register_value(app, PublicKeys, keys, ping=PublicKeys.ping)
@@ -271,6 +281,20 @@ def _service_clients(upstreams: Mapping[str, Upstream], tokens: InternalTokens) 
     }
 
 
+def _merged_document(
+    clients: Mapping[Service, ServiceClient], upstreams: Mapping[str, Upstream], routes: Routes, additions: Additions
+) -> MergedDocument:
+    ours = {str(service): partial(client.call, "GET", "/internal/openapi.json") for service, client in clients.items()}
+    theirs = {
+        name: ForeignDocument(upstreams[name], entry.openapi, routes.table).fetch
+        for name, entry in routes.services.items()
+        if entry.openapi is not None
+    }
+    return MergedDocument(
+        ours | theirs, table=routes.table, additions=additions, has_inbox=Inbox(clients[Service.SMS]).is_on
+    )
+
+
 def _fetch_keys(users: ServiceClient, clock: UserServiceClock) -> Any:
     response = users.request("GET", "/.well-known/jwks.json")
     clock.note_date(response.headers.get("Date"))
@@ -284,7 +308,7 @@ def _register(app: Flask, clients: dict[Service, ServiceClient], forwarder: Forw
         forwarder.cookies,
         forwarder.same_site,
         forwarder.limits,
-        routes.Inbox(clients[Service.SMS]),
+        Inbox(clients[Service.SMS]),
     )
     for value in values:
         svcs.flask.register_value(app, type(value), value)

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 import requests
+from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from gateway.auth.identity_tokens import IdentityKeys, IdentityTokens, new_key_pem
 from gateway.auth.verifier import Identity
@@ -163,6 +164,24 @@ def test_an_example_refuses_what_the_gateway_did_not_write_for_it(
         wrong, 401
     )
     assert ask(url, path, X_User_Id="7", X_User_Roles="admin").status_code == 401
+
+
+def test_the_gateways_document_takes_in_that_of_an_example(
+    start_example: Callable[[str], str], gateway: Process
+) -> None:
+    start_example("fastapi")
+    end = time.monotonic() + START_SECONDS
+    while "Show" not in (summaries := _summaries(ask(gateway.url, "/api/v1/openapi.json").json())):
+        assert time.monotonic() < end, summaries
+        time.sleep(0.2)
+    # These have no document, so their routes alone are listed.
+    assert {"/examples/flask/**", "/examples/express/**"} < set(summaries)
+
+
+def _summaries(document: dict[str, Any]) -> list[str]:
+    assert list(OpenAPIV31SpecValidator(document).iter_errors()) == []
+    examples = (item for path, item in document["paths"].items() if path.startswith("/examples/"))
+    return [item["get"]["summary"] for item in examples]
 
 
 @pytest.mark.parametrize("path", [*EXAMPLES.glob("*/app.*")], ids=lambda path: path.parent.name)

@@ -133,7 +133,7 @@ def request_headers(
     for name, value in _client_headers(request):
         if name == "Cookie" and (cookies := strip_cookies(value)):
             kept.append((name, cookies))
-        elif not _is_dropped(name.lower(), listed):
+        elif not is_dropped(name.lower(), listed):
             kept.append((name, value))
     return [
         *kept,
@@ -154,7 +154,7 @@ def forwarded_value(environ: "WSGIEnvironment", lower_name: str, *, strip_cookie
     value = str(environ.get("HTTP_" + lower_name.upper().replace("-", "_"), ""))
     if not value or lower_name == "cookie":
         return value and strip_cookies(value)
-    return "" if _is_dropped(lower_name, listed_headers(environ.get("HTTP_CONNECTION", ""))) else value
+    return "" if is_dropped(lower_name, listed_headers(environ.get("HTTP_CONNECTION", ""))) else value
 
 
 def values_of(headers: Headers, lower_name: str) -> list[str]:
@@ -237,5 +237,6 @@ def _client_headers(request: ProxyRequest) -> Iterator[tuple[str, str]]:
         yield "Content-Type", request.environ["CONTENT_TYPE"]
 
 
-def _is_dropped(name: str, listed: frozenset[str]) -> bool:
+def is_dropped(name: str, listed: frozenset[str] = _NONE) -> bool:
+    """Say whether no service gets a header (in lower case) as the client sent it."""
     return name in _NEVER_FROM_CLIENTS or name in listed or name.startswith(_NEVER_PREFIXES)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from chassis.errors import RequestRefused
 from chassis.web import MAX_BODY_BYTES, Access
 from gateway.proxy.request import Target
-from gateway.routing.paths import PathIndex, canonical
+from gateway.routing.paths import PathIndex, canonical, shape_of
 
 
 class Service(enum.StrEnum):
@@ -134,6 +134,18 @@ class RuleTable:
             return self._own_rules[own]
         foreign = self._foreign.find(path)
         return _NO_RULES if foreign is None else self._foreign_rules[foreign]
+
+    def rule_for(self, service: str, method: str, template: str) -> Rule | None:
+        """Return the rule that leads an operation of a service's document there; None if no request reaches it.
+
+        A placeholder belongs to placeholders and prefixes alone: ``/orders/{day}`` is not the route ``/orders/today``.
+        """
+        shape = shape_of(template)
+        try:
+            rule = self.find_rules(Target(shape, shape)).get(method.upper())
+        except RequestRefused:
+            return None
+        return rule if rule is not None and rule.service == service else None
 
     def own_path_like(self, path: str) -> str | None:
         """Return the template of ours to which a path belongs if it is read leniently (`paths.canonical`), or None."""

@@ -18,6 +18,7 @@ _RATE = re.compile(r"([1-9][0-9]{0,5})/(second|minute|hour)")
 _RATE_SCHEMA = {"type": "string", "pattern": f"^{_RATE.pattern}$"}
 _WINDOWS = {"second": 1, "minute": 60, "hour": 3600}
 _SERVICE, _ROLE = r"^[a-z][a-z0-9-]{0,62}$", r"^[A-Za-z0-9_.:-]{1,64}$"
+_DOCUMENT = r"^/[A-Za-z0-9._~!$&'()*+,;=:@/?%-]*$"
 _LONGEST_RECENT_SECONDS = 30 * 86_400
 
 
@@ -58,6 +59,12 @@ class ServiceEntry(_Entry):
         gt=0,
         le=120,
         description="Of silence; else GATEWAY_UPSTREAM_READ_SECONDS.",
+    )
+    openapi: str | None = Field(
+        default=None,
+        pattern=_DOCUMENT,
+        max_length=512,
+        description="The path of its OpenAPI document (3.0 or 3.1, JSON), which the gateway's API document takes in.",
     )
 
 

@@ -117,8 +117,12 @@ class ServiceConnection:
             _read_headers(text, status_line.end())
             left -= len(text)
 
-    def read_body(self, head: ResponseHead) -> Iterator[bytes]:
-        """Return the body's bytes as soon as some arrive, at most 64 KiB at once."""
+    def read_body(self, head: ResponseHead, *, until: float | None = None) -> Iterator[bytes]:
+        """Return the body's bytes as soon as some arrive, at most 64 KiB at once.
+
+        ``until``: the monotonic time at which all must be there; the connection is of no use afterwards.
+        """
+        self._until = until
         if head.is_chunked:
             yield from self._read_chunks()
         elif head.content_length is not None:

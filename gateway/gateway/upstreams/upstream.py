@@ -36,6 +36,7 @@ class UpstreamRequest:
     """One request to a service; ``target`` is sent byte by byte as it is.
 
     ``read_seconds``: for how long this one waits for the head of the response, if not as long as all others.
+    ``body_seconds``: the same of the whole body; the connection is not used again.
     """
 
     method: str
@@ -43,6 +44,7 @@ class UpstreamRequest:
     headers: Headers
     body: Body
     read_seconds: float | None = None
+    body_seconds: float | None = None
 
 
 class _Unreachable(Exception):
@@ -75,6 +77,7 @@ class UpstreamResponse:
         head: ResponseHead,
         *,
         body_seconds: float,
+        is_timed: bool,
         failure: Callable[[BaseException], XinjingError],
         on_end: Callable[[ServiceConnection, bool], None],
     ) -> None:
@@ -87,10 +90,11 @@ class UpstreamResponse:
         # Called once, with the connection and whether it can be used again.
         self._on_end = on_end
         self._connection: ServiceConnection | None = connection
-        self._can_reuse = head.has_clear_end
-        self._body = connection.read_body(head)
+        self._can_reuse = head.has_clear_end and not is_timed
         self._first: bytes | None = None
         self._end = time.monotonic() + body_seconds
+        # Between two parts silence counts; with a time for all, each wait ends with it.
+        self._body = connection.read_body(head, until=self._end if is_timed else None)
 
     def __iter__(self) -> Iterator[bytes]:
         return self
@@ -254,7 +258,14 @@ class Upstream:
                 connection.close()
             self.replicas.release(replica)
 
-        return UpstreamResponse(connection, head, body_seconds=self.timeouts.body, failure=self.failure, on_end=end)
+        return UpstreamResponse(
+            connection,
+            head,
+            body_seconds=request.body_seconds or self.timeouts.body,
+            is_timed=request.body_seconds is not None,
+            failure=self.failure,
+            on_end=end,
+        )
 
     def _exchange(
         self, replica: Replica, request: UpstreamRequest, tries: _Tries
