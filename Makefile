@@ -18,6 +18,9 @@ help: ## list the commands
 run: $(VENV)/.runtime ## start everything on this machine: http://127.0.0.1:8000
 	@exec $(BIN)/python -m local.run
 
+token: $(VENV)/.runtime ## an access token of your own account at `make run` (MOBILE=13900139000, OPTIONS=--admin)
+	@$(BIN)/python -m local.token $(OPTIONS)
+
 test: $(VENV)/.development ## lint, types, and every test that needs no outside server
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -93,4 +96,4 @@ $(STRENGTH)/.ready: deploy/requirements.txt tools/captcha-strength/requirements.
 		-r tools/captcha-strength/requirements.txt
 	@touch $@
 
-.PHONY: help run test test-all bench walk mutants upgrade-trial captcha-strength pumping-replay check-deploy openapi common-passwords look-alikes captcha-clips secrets lock clean
+.PHONY: help run token test test-all bench walk mutants upgrade-trial captcha-strength pumping-replay check-deploy openapi common-passwords look-alikes captcha-clips secrets lock clean

@@ -152,15 +152,15 @@ class ProcessWorker:
 class EmbeddedStack(Stack):
     """What `make run` starts."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, **variables: str) -> None:
         [port] = free_ports(1)
         super().__init__(f"http://127.0.0.1:{port}")
-        raised = {**dict.fromkeys(RAISED_LIMITS, RAISED_TO), "GATEWAY_CORS_ORIGINS": FRONTEND}
+        raised = {**dict.fromkeys(RAISED_LIMITS, RAISED_TO), "GATEWAY_CORS_ORIGINS": FRONTEND, **variables}
         self._env = {**os.environ, **raised, "PORT": str(port), "DATA_DIR": str(folder), "PYTHONUNBUFFERED": "1"}
         self._env["SMS_RECLAIM_AFTER_SECONDS"] = "10"
         names = [f"{name}_METRICS_PORT" for name in (*PREFIXES, "SMS_WORKER")]
         self._env |= {name: str(port) for name, port in zip(names, free_ports(len(names)), strict=True)}
-        self._folder = folder
+        self.folder = folder
         self._log = folder / "run.log"
         self._workers: list[ProcessWorker] = []
         with self._log.open("wb") as log:
@@ -192,12 +192,12 @@ class EmbeddedStack(Stack):
             self._process.wait(5)
 
     def redis_command(self, *words: str) -> Any:
-        with Redis.from_url(f"unix://{self._folder}/redis.sock", decode_responses=True) as client:
+        with Redis.from_url(f"unix://{self.folder}/redis.sock", decode_responses=True) as client:
             return client.execute_command(*words)
 
     def _environment(self) -> dict[str, str]:
-        settings = LocalSettings(port=1, data_dir=self._folder)
-        return environment(settings, f"unix://{self._folder}/redis.sock", self._env)
+        settings = LocalSettings(port=1, data_dir=self.folder)
+        return environment(settings, f"unix://{self.folder}/redis.sock", self._env)
 
     def flask(self, *words: str) -> str:
         command = [sys.executable, "-m", "flask", "--app", "user_service.app", *words]
@@ -217,7 +217,7 @@ class EmbeddedStack(Stack):
 
     def start_worker(self) -> Worker:
         env = self._environment()
-        worker = ProcessWorker({**env, "METRICS_PORT": str(free_ports(1)[0])}, self._folder / "workers.log")
+        worker = ProcessWorker({**env, "METRICS_PORT": str(free_ports(1)[0])}, self.folder / "workers.log")
         self._workers.append(worker)
         end = time.monotonic() + START_SECONDS
         while self._waiting_workers() < 2:
@@ -314,14 +314,27 @@ def stack() -> Iterator[Stack]:
     if os.environ.get("E2E_STACK", "embedded") == "compose":
         yield ComposeStack(os.environ.get("E2E_URL", "http://127.0.0.1:8000"))
         return
+    with embedded_stack() as embedded:
+        yield embedded
+
+
+@contextlib.contextmanager
+def embedded_stack(**variables: str) -> Iterator[EmbeddedStack]:
+    """Run what `make run` starts, with variables of a test's own."""
     folder = Path(tempfile.mkdtemp(prefix="xj"))  # Short, because a socket's path must be.
-    embedded = EmbeddedStack(folder)
+    embedded = EmbeddedStack(folder, **variables)
     try:
         embedded.wait_until_ready()
         yield embedded
     finally:
         embedded.stop()
         shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def run_embedded() -> Callable[..., contextlib.AbstractContextManager[EmbeddedStack]]:
+    """Run what `make run` starts: a system of a test's own, whatever the other journeys walk through."""
+    return embedded_stack
 
 
 @pytest.fixture

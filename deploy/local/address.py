@@ -1,11 +1,16 @@
-"""Waits until every part is ready, prints the address, and stays: the process manager ends all when one ends."""
+"""Waits until every part is ready, prints the address, and stays: the process manager ends all when one ends.
+
+While it stays, it looks after the operator's routes files.
+"""
 
 import os
-import signal
 import sys
 import time
 import urllib.error
 import urllib.request
+from pathlib import Path
+
+from local.routes import routes_files, watch_routes
 
 _PATIENCE_SECONDS = 90
 
@@ -24,7 +29,7 @@ def main() -> None:
             sys.exit(f"Not ready after {_PATIENCE_SECONDS} s: {', '.join(waiting)}")
         time.sleep(0.2)
     print(banner(f"http://127.0.0.1:{os.environ['PORT']}"))
-    signal.pause()
+    watch_routes(routes_files(os.environ), Path(os.environ["PID_FILE"]))
 
 
 def banner(address: str) -> str:
@@ -32,7 +37,7 @@ def banner(address: str) -> str:
     lines = ["", f"  Xinjing is ready: {address}"]
     if _is_ready(f"{address}/inbox/messages"):
         lines.append(f"  SMS inbox:        {address}/inbox")
-    return "\n".join([*lines, f"  API docs:         {address}/docs", ""])
+    return "\n".join([*lines, f"  API docs:         {address}/docs"])
 
 
 def _ports() -> tuple[str, ...]:

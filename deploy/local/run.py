@@ -11,9 +11,9 @@ from honcho.manager import Manager
 
 from chassis.settings import load_settings
 from local.redis_server import RedisServer
-from local.settings import LocalSettings, environment
+from local.routes import require_right_routes, routes_files
+from local.settings import ROOT, LocalSettings, environment
 
-ROOT = Path(__file__).parents[2]
 _STEPS = (
     ("database of user-service", ["flask", "--app", "user_service.app", "migrate"]),
     ("database of news-service", ["flask", "--app", "news_service.app", "migrate"]),
@@ -54,6 +54,7 @@ def _check_port(port: int) -> None:
 
 def _run(env: dict[str, str]) -> int:
     _print_banner(env)
+    require_right_routes(ROOT / path for path in routes_files(env))
     for name, command in _STEPS:
         print(f"- {name}", flush=True)
         if subprocess.run(command, env=env, cwd=ROOT, check=False).returncode:

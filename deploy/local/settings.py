@@ -11,7 +11,9 @@ from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from gateway.auth.identity_tokens import new_key_pem
+from local.routes import make_routes_file
 
+ROOT = Path(__file__).parents[2]
 PREFIXES = ("CAPTCHA", "SMS", "USER", "NEWS", "GATEWAY")
 _SERVER_PORTS = range(10_000, 32_000)
 SERVICES = ("CAPTCHA", "SMS", "USER", "NEWS")
@@ -25,6 +27,11 @@ class LocalSettings(BaseSettings):
     port: int = Field(default=8000, ge=1, le=65535)
     data_dir: Path = Path(".run")
     redis_url: str | None = None
+
+
+def redis_socket_url(settings: LocalSettings) -> str:
+    """Return the address of the Redis that the embedded run starts itself."""
+    return f"unix://{settings.data_dir.resolve() / 'redis.sock'}"
 
 
 def secret(folder: Path, name: str, make: Callable[[], str] = lambda: secrets.token_urlsafe(32)) -> str:
@@ -78,6 +85,8 @@ def environment(settings: LocalSettings, redis_url: str, given: Mapping[str, str
         "SMS_CODE_KEY": secret(data / "secrets", "sms_code_key"),
         "SMS_ROUTES": "inbox",
         "GATEWAY_IDENTITY_KEYS": secret(data / "secrets", "gateway_identity_keys", new_key_pem),
+        "GATEWAY_ROUTES_FILE": make_routes_file(data / "routes.yaml"),
+        "PID_FILE": str(data / "gateway.pid"),
         "GATEWAY_COOKIES_SECURE": "false",  # Plain HTTP on this machine's own address.
         "PYTHONUNBUFFERED": "1",
     }
