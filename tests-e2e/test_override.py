@@ -14,10 +14,12 @@ from stage.pages import ROOT, Shell, make_folder, prints, read_blocks
 pytestmark = [pytest.mark.compose, pytest.mark.timeout(300)]
 PAGE = "your-services.md"
 WAIT_SECONDS = 120
-# Commands of the page run without a terminal, and must not read what is typed next.
+# Commands of the page run without a terminal, and must not read what is typed next. What a kill reports of its progress
+# differs by the version of Compose.
 NO_TERMINAL = """docker() {
   if [ "$1 $2" = "compose exec" ]; then set -- compose exec -T "${@:3}"; fi
-  command docker "$@" </dev/null
+  if [ "$1 $2" = "compose kill" ]; then exec 3>/dev/null; else exec 3>&2; fi
+  command docker "$@" </dev/null 2>&3
 }"""
 
 
