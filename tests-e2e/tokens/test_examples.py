@@ -1,5 +1,7 @@
 """The services of `examples/` behind a real gateway: they know who is signed in, and refuse everything else."""
 
+import hmac
+import json
 import os
 import shutil
 import subprocess
@@ -10,8 +12,11 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
+import jwt
 import pytest
 import requests
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
+from jwt.utils import base64url_decode, base64url_encode
 
 from gateway.auth.identity_tokens import IdentityKeys, IdentityTokens, new_key_pem
 from gateway.auth.verifier import Identity
@@ -149,20 +154,53 @@ def test_an_example_refuses_what_the_gateway_did_not_write_for_it(
     url, audience = start_example(name), f"{name}-orders"
     path = f"/examples/{name}/orders/7"
     assert ask(url, path, X_Identity=identity_token(audience, KEY)).status_code == 200
-    head, payload, _ = identity_token(audience, KEY).split(".")
-    wrong: dict[str, Any] = {
+    wrong = forged_tokens(audience) | {
         "nothing": "",
         "no token": "a.b.c",
         "another service's": identity_token("other-orders", KEY),
         "another key's": identity_token(audience, new_key_pem()),
         "expired": identity_token(audience, KEY, age_seconds=600),
-        "unsigned": f"{head}.{payload}.",
         "an access token": token,
     }
-    assert {kind: ask(url, path, X_Identity=text).status_code for kind, text in wrong.items()} == dict.fromkeys(
-        wrong, 401
-    )
-    assert ask(url, path, X_User_Id="7", X_User_Roles="admin").status_code == 401
+    found = {kind: ask(url, path, X_Identity=text).status_code for kind, text in wrong.items()}
+    assert found == dict.fromkeys(wrong, 401)
+    for headers in ({}, {"X_User_Id": "7", "X_User_Roles": "admin"}, {"Authorization": f"Bearer {token}"}):
+        assert ask(url, path, **headers).status_code == 401
+    assert ask(url, path, X_Identity=identity_token(audience, KEY)).status_code == 200
+
+
+def forged_tokens(audience: str) -> dict[str, str]:
+    """Tokens with the claims of a right one, as somebody writes them who knows the public key alone."""
+    head, payload, signature = identity_token(audience, KEY).split(".")
+    header, claims = jwt.get_unverified_header(f"{head}.{payload}.{signature}"), json.loads(base64url_decode(payload))
+    public_key = load_pem_private_key(KEY.encode(), None).public_key()
+    pem = public_key.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+    published = json.dumps(IdentityKeys(KEY).keys[0].public_jwk)
+    own_key = load_pem_private_key(new_key_pem().encode(), None)
+    own_jwk = jwt.algorithms.ECAlgorithm.to_jwk(own_key.public_key(), as_dict=True)
+    changed = base64url_encode(json.dumps(claims | {"roles": ["admin"]}).encode()).decode()
+    return {
+        "unsigned": f"{head}.{payload}.",
+        "changed": f"{head}.{changed}.{signature}",
+        "alg none": written(header | {"alg": "none"}, claims),
+        "alg None": written(header | {"alg": "None"}, claims, base64url_encode(b"x").decode()),
+        "HS256 with the public key": written(header | {"alg": "HS256"}, claims, key=pem),
+        "HS256 with the published key": written(header | {"alg": "HS256"}, claims, key=published.encode()),
+        "HS256 with nothing": written(header | {"alg": "HS256"}, claims, key=b""),
+        "a key of its own": jwt.encode(claims, own_key, "ES256", header | {"jwk": own_jwk}),
+        "a key of another address": jwt.encode(claims, own_key, "ES256", header | {"jku": "http://127.0.0.1:9/"}),
+        "an unknown key": jwt.encode(claims, own_key, "ES256", header | {"kid": "unknown"}),
+        "no key named": jwt.encode(claims, own_key, "ES256", {"typ": header["typ"]}),
+        "ES384": written(header | {"alg": "ES384"}, claims, signature),
+    }
+
+
+def written(header: dict[str, Any], claims: dict[str, Any], signature: str = "", *, key: bytes | None = None) -> str:
+    """Write a token as no library would; with a key, signed by HMAC."""
+    signed = ".".join(base64url_encode(json.dumps(part).encode()).decode() for part in (header, claims))
+    if key is not None:
+        signature = base64url_encode(hmac.digest(key, signed.encode(), "sha256")).decode()
+    return f"{signed}.{signature}"
 
 
 @pytest.mark.parametrize("path", [*EXAMPLES.glob("*/app.*")], ids=lambda path: path.parent.name)
