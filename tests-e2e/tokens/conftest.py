@@ -1,5 +1,6 @@
 """The fixtures of the journeys of a token: two gateways, and what a client does at them."""
 
+import asyncio
 import itertools
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -8,17 +9,35 @@ from typing import Any
 import pytest
 import requests
 
+from gateway.auth.identity_tokens import new_key_pem
 from stage.accounts import Accounts, running_accounts
 from stage.client import PASSWORD, Client
+from stage.http_stub import HttpStub, Request, response
 
+ROUTES = """
+services: {{orders: {{urls: ["{url}"], identity: token}}}}
+routes: [{{path: /api/orders, methods: [GET, POST], service: orders, access: signed-in}}]
+"""
 _mobiles = itertools.count(13800000000)
 
 
+class Orders(HttpStub):
+    """Plays a service of the operator, which answers everything."""
+
+    async def answer(self, request: Request, writer: asyncio.StreamWriter) -> None:
+        """Say that it is there."""
+        writer.write(response(b"{}"))
+
+
 @pytest.fixture(scope="session")
-def accounts() -> Iterator[Accounts]:
-    """The running system."""
-    with running_accounts(gateways=2) as system:
-        yield system
+def accounts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Accounts]:
+    """The running system, with a service of the operator that gets identities; we are a proxy that may ask `/auth`."""
+    file = tmp_path_factory.mktemp("routes") / "orders.yaml"
+    with Orders() as orders:
+        file.write_text(ROUTES.format(url=orders.url))
+        variables = {"GATEWAY_ROUTES_FILE": str(file), "GATEWAY_IDENTITY_KEYS": new_key_pem()}
+        with running_accounts(gateways=2, GATEWAY_TRUSTED_PROXIES="127.0.0.1", **variables) as system:
+            yield system
 
 
 @pytest.fixture
