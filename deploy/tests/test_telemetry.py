@@ -93,7 +93,7 @@ def start_gateway(start: Callable[..., Any], variables: dict[str, str]) -> Ask:
 
 @pytest.fixture
 def ask(collector: Collector, shared_service: Callable[..., Any]) -> Ask:
-    """Ask the gateway of the tests that change no variable."""
+    """Ask the gateway of the tests that change no variable; it ends before the collector, which it would wait for."""
     return start_gateway(shared_service, collector.variables)
 
 
