@@ -6,6 +6,7 @@ Two gateways run side by side, one with a few foreign routes and one with a hund
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
+from pathlib import Path
 
 from bench.accounts import signed_token
 from bench.contenders import Contender, Scene, compare_costs, run_rounds, scene
@@ -46,7 +47,8 @@ def _start(ends: ExitStack, place: Scene) -> list[dict[str, Contender]]:
     bearer = {"Authorization": f"Bearer {signed_token(place.key, 1)}"}
     found = []
     for name, more in (("few", 0), ("many", _MORE)):
-        started = ends.enter_context(place.run(f"gateway-{name}", **_routes(place, name, more)))
+        variables = _variables(_write_routes(place, name, more))
+        started = ends.enter_context(place.run(f"gateway-{name}", **variables))
         added = f", {more} foreign routes more" if more else ""
         names = {
             _ME: f"a signed-in read of ours{added}",
@@ -57,17 +59,23 @@ def _start(ends: ExitStack, place: Scene) -> list[dict[str, Contender]]:
     return found
 
 
-def _routes(place: Scene, name: str, more: int) -> dict[str, str]:
-    """Write a file with a few routes, and more; return the variables of a gateway that reads it."""
+def _write_routes(place: Scene, name: str, more: int) -> Path:
+    """Write a file with a few routes, and more."""
     file = place.folder / f"{name}.yaml"
     url = f"http://127.0.0.1:{place.service_port}"
     file.write_text(routes_file(url, [*_FEW, *more_routes(more)], identities=("token", "none")))
+    return file
+
+
+def _variables(file: Path) -> dict[str, str]:
+    """Name the variables of a gateway that reads a file."""
     return {"GATEWAY_ROUTES_FILE": str(file), "GATEWAY_IDENTITY_KEYS": new_key_pem()}
 
 
 def _reload(place: Scene, effort: Effort, tell: Tell) -> Row:
     """Change the file and reload a gateway of two workers under load; count what failed."""
-    gateway = Process("gateway", place.env | _routes(place, "reloaded", 0), place.folder, workers=2, threads=256)
+    env = place.env | _variables(_write_routes(place, "reloaded", 0))
+    gateway = Process("gateway", env, place.folder, workers=2, threads=256)
     token = signed_token(place.key, 1)
     operations = [Operation("GET", path, 200, token) for path in (_ME, _TOKEN, _NONE)]
     try:
@@ -76,7 +84,7 @@ def _reload(place: Scene, effort: Effort, tell: Tell) -> Row:
             load.wait_for(_PER_SECOND)
             for number in range(effort.rounds):
                 tell(f"reload {number + 1} of {effort.rounds} under {_PER_SECOND} requests a second")
-                _routes(place, "reloaded", _MORE * (1 - number % 2))
+                _write_routes(place, "reloaded", _MORE * (1 - number % 2))
                 gateway.reload()
             load.wait_for(_PER_SECOND)
     finally:

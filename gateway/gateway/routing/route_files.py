@@ -35,7 +35,7 @@ _OWN_FILE = "routes.yaml"
 _OUR_NAMES = OUR_SERVICES | {GATEWAY}
 # A path of ours with placeholders has fewer segments below its literal ones; only a prefix of ours takes so many.
 _BELOW = "-/-/-/-/-/-/-/-"
-# A likely name for each of 2000 wrong ones would take a worker as many tenths of a second.
+# Among 200 services, a likely name for each of 2000 wrong ones would take a worker ten seconds.
 _MOST_HINTS = 20
 Model = TypeVar("Model", bound=BaseModel)
 
