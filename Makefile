@@ -31,7 +31,7 @@ test-all: $(VENV)/.development ## test, and the rest: RabbitMQ, MariaDB, Postgre
 	deploy/test-all
 	$(MAKE) bench QUICK=1
 
-bench: $(VENV)/.development ## speed, as ratios to yardsticks of the same run: 13 minutes (QUICK=1: one; PARTS=services)
+bench: $(VENV)/.development ## speed, as ratios to yardsticks of the same run: 15 minutes (QUICK=1: two; PARTS=services)
 	@PYTHONPATH=tests-e2e $(BIN)/python -m bench $(if $(QUICK),--quick) $(PARTS)
 
 walk: $(VENV)/.development ## count the files that one request runs through (OPTIONS=--files names them)

@@ -27,6 +27,10 @@ hypothesis.settings.register_profile("tests", deadline=None)
 hypothesis.settings.load_profile("tests")
 # Journeys whose long waits run beside the other journeys.
 SYSTEMS_OF_THEIR_OWN = ("test_scaling.py", "test_upstreams.py")
+# Their tests share services with settings of the module, which each process would start for itself.
+SERVICES_OF_THEIR_OWN = frozenset(
+    f"test_{name}.py" for name in ("cors", "foreign_services", "forward_auth", "hostile_services", "telemetry")
+)
 INTERNAL_TOKEN_KEY = "a key of the tests, never used elsewhere"
 
 
@@ -49,6 +53,8 @@ class SystemScheduling(LoadScopeScheduling):
             return "the broker"
         if path.name == "test_gunicorn.py":  # Its tests share the services that they change nothing of.
             return f"{path.name} {nodeid.partition('[')[2] if '-service]' in nodeid else 'gateway]'}"
+        if path.name in SERVICES_OF_THEIR_OWN:
+            return path.name
         if path.parts[0] != "tests-e2e" or "faults" in path.parts:
             return nodeid
         if "E2E_URL" in os.environ:

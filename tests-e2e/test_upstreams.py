@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import jwt
@@ -18,11 +19,12 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from local.settings import LocalSettings, environment
 from stage.accounts import Process
+from stage.foreign_routes import more_routes, routes_file
 from stage.http_stub import HttpStub, Request, response
 from stage.load import Load, Operation
 
 PER_SECOND = 200
-CATEGORIES, CAPTCHAS = "/api/v1/categories", "/api/v1/captchas"
+CATEGORIES, CAPTCHAS, ORDERS = "/api/v1/categories", "/api/v1/captchas", "/api/orders"
 WAIT_SECONDS = 60
 
 
@@ -49,13 +51,26 @@ class Keys(HttpStub):
 
 
 @dataclass(frozen=True)
+class RoutesFile:
+    """The operator's file, with a route that stays and others."""
+
+    path: Path
+    service_url: str
+
+    def write(self, *others: tuple[str, str]) -> None:
+        """Write it anew."""
+        self.path.write_text(routes_file(self.service_url, [(ORDERS, "none"), *others]))
+
+
+@dataclass(frozen=True)
 class Release:
-    """Two replicas of captcha-service and of news-service, and the gateway in front of them."""
+    """Two replicas of captcha-service and of news-service, a foreign service, and the gateway in front of them."""
 
     captchas: list[Process]
     news: list[Process]
     gateway: Process
     token: str
+    routes: RoutesFile
 
 
 @pytest.fixture(scope="session")
@@ -72,15 +87,18 @@ def release(tmp_path_factory: pytest.TempPathFactory, redis_url: str) -> Iterato
     names = ("captcha-service", "captcha-service", "news-service", "news-service")
     with Keys() as keys, ThreadPoolExecutor() as pool:
         services = list(pool.map(lambda name: Process(name, env, tmp_path, workers=1), names))
+        routes = RoutesFile(tmp_path / "orders.yaml", keys.url)
+        routes.write()
         addresses = {
             "GATEWAY_CAPTCHA_SERVICE_URL": f"{services[0].url},{services[1].url}",
             "GATEWAY_NEWS_SERVICE_URL": f"{services[2].url},{services[3].url}",
             "GATEWAY_USER_SERVICE_URL": keys.url,
+            "GATEWAY_ROUTES_FILE": str(routes.path),
             "GATEWAY_UPSTREAM_READ_SECONDS": "3",
             "GATEWAY_CACHE_BYTES": "0",  # Each read reaches a service, or nobody.
         }
         gateway = Process("gateway", env | addresses, tmp_path, workers=2, threads=256)  # As gunicorn.conf.py has it.
-        yield Release(services[:2], services[2:], gateway, keys.token())
+        yield Release(services[:2], services[2:], gateway, keys.token(), routes)
         list(pool.map(Process.stop, [gateway, *services]))
 
 
@@ -110,6 +128,21 @@ def test_w63_a_rolling_restart_of_services_and_gateway_fails_no_request(release:
         release.gateway.reload()
         load.wait_for(3 * PER_SECOND)
     assert load.failures == []
+
+
+def test_a_reload_of_the_routes_file_fails_no_request(release: Release) -> None:
+    operations = (Operation("GET", CATEGORIES, 200), Operation("GET", ORDERS, 200, release.token))
+    with Load(release.gateway.port, operations, PER_SECOND) as load:
+        load.wait_for(PER_SECOND)
+        statuses = []
+        for others in ([("/api/more", "none")], [("no path", "none")], more_routes(200), []):
+            release.routes.write(*others)
+            release.gateway.reload()
+            load.wait_for(PER_SECOND // 2)
+            statuses.append([ask(release, "GET", path).status_code for path in ("/api/more", "/api/shop-9/1/lines/2")])
+    assert load.failures == []
+    # 401: the route is there, and wants a user. The wrong file changes nothing.
+    assert statuses == [[401, 404], [401, 404], [404, 401], [404, 404]]
 
 
 def ask(release: Release, method: str, path: str) -> requests.Response:

@@ -38,20 +38,20 @@ def test_the_shapes_of_answers_are_those_of_the_old_protocol(client: Redis) -> N
     assert client.hgetall("h") == {"a": "1"}
 
 
-def test_a_redis_that_is_away_fails_fast(tmp_path: Path, free_port: Callable[[], int]) -> None:
+def test_a_redis_that_is_away_fails_without_waiting_for_the_timeout(
+    tmp_path: Path, free_port: Callable[[], int]
+) -> None:
     for url in (f"unix://{tmp_path}/none.sock", f"redis://127.0.0.1:{free_port()}/0"):
         begun = time.monotonic()
-        with pytest.raises(DependencyUnavailable), redis_errors(), connect_redis(url) as away:
+        with pytest.raises(DependencyUnavailable), redis_errors(), connect_redis(url, timeout_seconds=60) as away:
             away.get("a")
-        assert time.monotonic() - begun < 1
+        assert time.monotonic() - begun < 60
 
 
 def test_a_redis_that_hangs_fails_after_the_timeout(client: Redis, redis_url: str) -> None:
-    begun = time.monotonic()
     impatient = connect_redis(redis_url, timeout_seconds=0.2)
     with pytest.raises(DependencyUnavailable), redis_errors(), impatient:
-        impatient.blpop(["nothing"], timeout=5)
-    assert time.monotonic() - begun < 2
+        impatient.blpop(["nothing"], timeout=60)  # Redis would answer in a minute.
 
 
 def test_a_full_pool_fails_instead_of_growing(redis_url: str, redis: Redis) -> None:

@@ -125,9 +125,9 @@ def start_service(tmp_path: Path, redis_url: str) -> Iterator[Callable[..., Runn
         yield partial(_start, ends, tmp_path, redis_url)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def shared_service(tmp_path_factory: pytest.TempPathFactory, redis_url: str) -> Iterator[Callable[..., Running]]:
-    """As `start_service`, once for all tests of this process that want the same."""
+    """As `start_service`, once for all tests of a module in this process that want the same."""
     with ExitStack() as ends:
         yield cache(partial(_start, ends, tmp_path_factory.mktemp("services"), redis_url))
 

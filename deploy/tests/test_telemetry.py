@@ -93,7 +93,7 @@ def start_gateway(start: Callable[..., Any], variables: dict[str, str]) -> Ask:
 
 @pytest.fixture
 def ask(collector: Collector, shared_service: Callable[..., Any]) -> Ask:
-    """Ask the gateway of the tests that change no variable."""
+    """Ask the gateway of the tests that change no variable; it ends before the collector, which it would wait for."""
     return start_gateway(shared_service, collector.variables)
 
 
@@ -127,16 +127,24 @@ def test_a_service_that_is_away_makes_a_failed_span(ask: Ask, collector: Collect
     assert failed.status.code == Status.STATUS_CODE_ERROR
 
 
-def test_the_callers_sampling_and_the_variables_decide_what_is_exported(start_service: Callable[..., Any]) -> None:
+@pytest.fixture
+def own_collector() -> Iterator[Collector]:
+    """The collector of one test; it ends after the services, which would wait for it."""
+    with running_collector() as found:
+        yield found
+
+
+def test_the_callers_sampling_and_the_variables_decide_what_is_exported(
+    own_collector: Collector, start_service: Callable[..., Any]
+) -> None:
     none_of_ours = {"OTEL_TRACES_SAMPLER": "parentbased_traceidratio", "OTEL_TRACES_SAMPLER_ARG": "0"}
-    with running_collector() as collector:
-        ask = start_gateway(start_service, collector.variables | none_of_ours)
-        ask("GET", "/healthz")
-        ask("GET", "/api/v1/categories")
-        ask("GET", "/api/v1/news", traceparent=f"00-{TRACE}-{PARENT}-00")
-        ask("POST", "/api/v1/captchas", traceparent=f"00-{TRACE}-{PARENT}-01")
-        collector.wait_for(("gateway", CAPTCHAS), ("captcha-service", CAPTCHAS))
-    assert len(collector.spans) == 2
+    ask = start_gateway(start_service, own_collector.variables | none_of_ours)
+    ask("GET", "/healthz")
+    ask("GET", "/api/v1/categories")
+    ask("GET", "/api/v1/news", traceparent=f"00-{TRACE}-{PARENT}-00")
+    ask("POST", "/api/v1/captchas", traceparent=f"00-{TRACE}-{PARENT}-01")
+    own_collector.wait_for(("gateway", CAPTCHAS), ("captcha-service", CAPTCHAS))
+    assert len(own_collector.spans) == 2
 
 
 def test_without_an_endpoint_no_exporter_is_imported() -> None:

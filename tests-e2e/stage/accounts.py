@@ -190,6 +190,7 @@ def _environment(folder: Path, redis_url: str, sms_service: str) -> dict[str, st
     return {
         **nowhere,
         **{f"GATEWAY_{name}_PER_IP_PER_MINUTE": "100000" for name in limits},
+        "DRAIN_SECONDS": "0",  # Nobody is in front who would have to leave.
         "GATEWAY_REDIS_URL": redis_url,
         "GATEWAY_INTERNAL_TOKEN_KEY": key,
         "GATEWAY_COOKIES_SECURE": "false",

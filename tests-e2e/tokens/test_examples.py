@@ -1,5 +1,7 @@
 """The services of `examples/` behind a real gateway: they know who is signed in, and refuse everything else."""
 
+import hmac
+import json
 import os
 import shutil
 import subprocess
@@ -10,14 +12,16 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
+import jwt
 import pytest
 import requests
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
+from jwt.utils import base64url_decode, base64url_encode
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from gateway.auth.identity_tokens import IdentityKeys, IdentityTokens, new_key_pem
 from gateway.auth.verifier import Identity
-from local.settings import free_ports
-from stage.accounts import Accounts, Process, running_accounts
+from stage.accounts import Accounts, Process
 from stage.client import Client
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
@@ -27,32 +31,13 @@ COMMANDS = {
     "express": ["node", "app.js"],
 }
 NAMES = ["flask", "fastapi", pytest.param("express", marks=pytest.mark.node)]
-KEY = new_key_pem()
 START_SECONDS = 60
 
 
 @pytest.fixture(scope="module")
-def ports() -> dict[str, int]:
-    """The port of each example."""
-    return dict(zip(COMMANDS, free_ports(len(COMMANDS)), strict=True))
-
-
-@pytest.fixture(scope="module")
-def accounts_with_examples(ports: dict[str, int], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Accounts]:
-    """A gateway with the routes of the examples, at the ports of this test."""
-    text = (EXAMPLES / "routes.yaml").read_text()
-    for given, port in zip((5001, 5002, 5003), ports.values(), strict=True):
-        text = text.replace(f"127.0.0.1:{given}", f"127.0.0.1:{port}")
-    file = tmp_path_factory.mktemp("routes") / "routes.yaml"
-    file.write_text(text)
-    with running_accounts(gateways=1, GATEWAY_ROUTES_FILE=str(file), GATEWAY_IDENTITY_KEYS=KEY) as system:
-        yield system
-
-
-@pytest.fixture(scope="module")
-def gateway(accounts_with_examples: Accounts) -> Process:
-    """The gateway."""
-    return accounts_with_examples.gateways[0]
+def gateway(accounts: Accounts) -> Process:
+    """A gateway with the routes of the examples."""
+    return accounts.gateways[0]
 
 
 @pytest.fixture(scope="module")
@@ -65,7 +50,7 @@ def token(gateway: Process) -> str:
 
 @pytest.fixture(scope="module")
 def start_example(
-    ports: dict[str, int], gateway: Process, tmp_path_factory: pytest.TempPathFactory
+    example_ports: dict[str, int], gateway: Process, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Callable[[str], str]]:
     """Start an example once, and return its own address."""
     with ExitStack() as ends:
@@ -74,7 +59,7 @@ def start_example(
         def start(name: str) -> str:
             if name not in running:
                 folder = tmp_path_factory.mktemp(name)
-                running[name] = ends.enter_context(_running(name, ports[name], gateway.url, folder))
+                running[name] = ends.enter_context(_running(name, example_ports[name], gateway.url, folder))
             return running[name]
 
         yield start
@@ -128,12 +113,14 @@ def test_an_example_knows_who_is_signed_in(
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_nobody_passes_without_a_token(name: str, start_example: Callable[[str], str], gateway: Process) -> None:
+def test_nobody_passes_without_a_token(
+    name: str, start_example: Callable[[str], str], gateway: Process, identity_key: str
+) -> None:
     start_example(name)
     refused = ask(gateway.url, f"/examples/{name}/orders/7")
     assert (refused.status_code, refused.json()["code"]) == (401, "unauthenticated")
     # The route lets everybody pass, and drops what clients say of themselves; the service refuses.
-    forged = identity_token(f"{name}-orders", KEY)
+    forged = identity_token(f"{name}-orders", identity_key)
     assert ask(gateway.url, f"/examples/{name}/open/1", X_Identity=forged).status_code == 401
 
 
@@ -145,25 +132,58 @@ def identity_token(audience: str, pem: str, *, age_seconds: int = 0) -> str:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_an_example_refuses_what_the_gateway_did_not_write_for_it(
-    name: str, start_example: Callable[[str], str], token: str
+    name: str, start_example: Callable[[str], str], identity_key: str, token: str
 ) -> None:
     url, audience = start_example(name), f"{name}-orders"
     path = f"/examples/{name}/orders/7"
-    assert ask(url, path, X_Identity=identity_token(audience, KEY)).status_code == 200
-    head, payload, _ = identity_token(audience, KEY).split(".")
-    wrong: dict[str, Any] = {
+    assert ask(url, path, X_Identity=identity_token(audience, identity_key)).status_code == 200
+    wrong = forged_tokens(audience, identity_key) | {
         "nothing": "",
         "no token": "a.b.c",
-        "another service's": identity_token("other-orders", KEY),
+        "another service's": identity_token("other-orders", identity_key),
         "another key's": identity_token(audience, new_key_pem()),
-        "expired": identity_token(audience, KEY, age_seconds=600),
-        "unsigned": f"{head}.{payload}.",
+        "expired": identity_token(audience, identity_key, age_seconds=600),
         "an access token": token,
     }
-    assert {kind: ask(url, path, X_Identity=text).status_code for kind, text in wrong.items()} == dict.fromkeys(
-        wrong, 401
-    )
-    assert ask(url, path, X_User_Id="7", X_User_Roles="admin").status_code == 401
+    found = {kind: ask(url, path, X_Identity=text).status_code for kind, text in wrong.items()}
+    assert found == dict.fromkeys(wrong, 401)
+    for headers in ({}, {"X_User_Id": "7", "X_User_Roles": "admin"}, {"Authorization": f"Bearer {token}"}):
+        assert ask(url, path, **headers).status_code == 401
+    assert ask(url, path, X_Identity=identity_token(audience, identity_key)).status_code == 200
+
+
+def forged_tokens(audience: str, pem: str) -> dict[str, str]:
+    """Tokens with the claims of a right one, as somebody writes them who knows the public key alone."""
+    head, payload, signature = identity_token(audience, pem).split(".")
+    header, claims = jwt.get_unverified_header(f"{head}.{payload}.{signature}"), json.loads(base64url_decode(payload))
+    public_key = load_pem_private_key(pem.encode(), None).public_key()
+    public_pem = public_key.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+    published = json.dumps(IdentityKeys(pem).keys[0].public_jwk)
+    own_key = load_pem_private_key(new_key_pem().encode(), None)
+    own_jwk = jwt.algorithms.ECAlgorithm.to_jwk(own_key.public_key(), as_dict=True)
+    changed = base64url_encode(json.dumps(claims | {"roles": ["admin"]}).encode()).decode()
+    return {
+        "unsigned": f"{head}.{payload}.",
+        "changed": f"{head}.{changed}.{signature}",
+        "alg none": written(header | {"alg": "none"}, claims),
+        "alg None": written(header | {"alg": "None"}, claims, base64url_encode(b"x").decode()),
+        "HS256 with the public key": written(header | {"alg": "HS256"}, claims, key=public_pem),
+        "HS256 with the published key": written(header | {"alg": "HS256"}, claims, key=published.encode()),
+        "HS256 with nothing": written(header | {"alg": "HS256"}, claims, key=b""),
+        "a key of its own": jwt.encode(claims, own_key, "ES256", header | {"jwk": own_jwk}),
+        "a key of another address": jwt.encode(claims, own_key, "ES256", header | {"jku": "http://127.0.0.1:9/"}),
+        "an unknown key": jwt.encode(claims, own_key, "ES256", header | {"kid": "unknown"}),
+        "no key named": jwt.encode(claims, own_key, "ES256", {"typ": header["typ"]}),
+        "ES384": written(header | {"alg": "ES384"}, claims, signature),
+    }
+
+
+def written(header: dict[str, Any], claims: dict[str, Any], signature: str = "", *, key: bytes | None = None) -> str:
+    """Write a token as no library would; with a key, signed by HMAC."""
+    signed = ".".join(base64url_encode(json.dumps(part).encode()).decode() for part in (header, claims))
+    if key is not None:
+        signature = base64url_encode(hmac.digest(key, signed.encode(), "sha256")).decode()
+    return f"{signed}.{signature}"
 
 
 def test_the_gateways_document_takes_in_that_of_an_example(

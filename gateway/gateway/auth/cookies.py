@@ -86,7 +86,9 @@ class SessionCookies:
 
     def is_of_session(self, set_cookie: str) -> bool:
         """Say whether a Set-Cookie value is of a session of ours, which no other program may start or end."""
-        return self._is_ours(set_cookie.partition(";")[0].strip())
+        # Browsers drop blanks around a name, and send a cookie without a name as its value alone (RFC 6265bis 5.6).
+        name, _, value = set_cookie.partition(";")[0].strip("= \t").partition("=")
+        return self._is_ours(f"{name.strip()}={value.strip()}")
 
     def write_session(self, tokens: Tokens, request: ProxyRequest) -> list[str]:
         """Write the Set-Cookie values of a session that starts or goes on, in answer to a request."""

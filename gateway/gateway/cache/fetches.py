@@ -233,12 +233,14 @@ class Fetches:
 
 
 def _reuse_of(read: Read, status: int, headers: Headers, received: _Received) -> Reuse | None:
+    # A silent service may have written for the cookies that it got, those of its own.
+    is_for_one = bool(read.strip_cookies(read.request.header("Cookie")))
     return reuse_of(
         status,
         headers,
         received_at=received.received_at,
         has_credentials=read.has_credentials,
-        silent_seconds=read.rule.cache_seconds,
+        silent_seconds=0 if is_for_one else read.rule.cache_seconds,
     )
 
 

@@ -19,7 +19,7 @@ from gateway.cache.fetches import Fetch
 from gateway.metrics import upstream_seconds
 from gateway.proxy.body import SMALL_BYTES, Body, read_body
 from gateway.proxy.request import ProxyRequest, request_headers
-from gateway.proxy.responses import ProxyResponse, problem_response, response_headers
+from gateway.proxy.responses import ProxyResponse, problem_response, response_headers, without_ours
 from gateway.proxy.service_identity import ServiceIdentity
 from gateway.routing.limits import RequestLimits
 from gateway.routing.rules import Effect, Limit, Rule
@@ -119,9 +119,7 @@ class Forwarder:
     def _to_response(self, rule: Rule, received: UpstreamResponse) -> ProxyResponse:
         headers = response_headers(received.headers, status=received.status)
         if not rule.is_ours:
-            headers = [
-                line for line in headers if line[0].lower() != "set-cookie" or not self.cookies.is_of_session(line[1])
-            ]
+            headers = without_ours(headers, is_of_session=self.cookies.is_of_session)
         response = ProxyResponse(received.status, headers, received, received.reason)
         # A short body is read before the status is sent, so that one that breaks off can still become a 502.
         if received.content_length is not None and received.content_length <= SMALL_BYTES:

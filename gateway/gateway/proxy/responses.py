@@ -1,14 +1,18 @@
 """What the proxy answers the client: a status line, the headers that are passed on, and the body's bytes."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from http import HTTPStatus
 
 from chassis.errors import XinjingError
 from chassis.problems import MEDIA_TYPE, problem, problem_headers
-from gateway.proxy.request import HOP_BY_HOP, Headers, listed_headers
+from gateway.proxy.request import HOP_BY_HOP, IDENTITY_HEADER, Headers, listed_headers
 
+# What speaks for the whole host, or to a proxy in front of it; what names a user stands in requests alone.
+_NOT_FROM_OTHERS = frozenset(
+    ["clear-site-data", "strict-transport-security", "x-accel-redirect", "x-sendfile", IDENTITY_HEADER.lower()]
+)
 # For what is no page: whatever it is taken for, it may load nothing and stand in no frame.
 _NO_CONTENT_POLICY = "default-src 'none'; frame-ancestors 'none'"
 
@@ -71,6 +75,21 @@ def response_headers(headers: Headers, *, status: int) -> Headers:
     drop = HOP_BY_HOP | listed | {"x-request-id"} | ({"content-length"} if status == 204 else set())
     lines = [(line, line[0].lower()) for line in headers]
     return [line for line, name in lines if name not in drop and not name.startswith("x-internal-")]
+
+
+def without_ours(headers: Headers, *, is_of_session: Callable[[str], bool]) -> Headers:
+    """Drop what a service of the operator may not say: cookies of a session of ours, and what is the gateway's to say.
+
+    ``is_of_session`` takes the value of a Set-Cookie line.
+    """
+    lines = [(line, line[0].lower()) for line in headers]
+    return [
+        line
+        for line, name in lines
+        if name not in _NOT_FROM_OTHERS
+        and not name.startswith("x-user-")
+        and not (name == "set-cookie" and is_of_session(line[1]))
+    ]
 
 
 def problem_response(error: XinjingError, extra: Headers | None = None) -> ProxyResponse:

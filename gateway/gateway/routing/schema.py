@@ -129,7 +129,7 @@ class AnyRouteEntry(_Entry):
         default=0,
         ge=0,
         le=86_400,
-        description="For how long answers to readers who are not signed in are kept, if they say nothing about it.",
+        description="For how long answers to requests without cookies and tokens are kept, if they say nothing of it.",
     )
     body_max: int = Field(default=MAX_BODY_BYTES, ge=0, le=1024**3, description="Bytes; 0: no body.")
 
@@ -170,7 +170,7 @@ ServiceName = Annotated[str, Field(pattern=_SERVICE)]
 class RoutesFile(_Entry):
     """Services of your own behind the gateway, and the routes that lead to them."""
 
-    services: dict[ServiceName, ServiceEntry] = {}
+    services: dict[ServiceName, ServiceEntry] = Field(default={}, max_length=200)
     routes: list[RouteEntry] = Field(default=[], max_length=2000)
 
 

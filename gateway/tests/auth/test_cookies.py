@@ -46,6 +46,26 @@ def test_the_other_cookies_stay_in_their_order(header: str, others: str) -> None
     assert COOKIES.without_session(header) == others
 
 
+@pytest.mark.parametrize(
+    ("set_cookie", "is_of_session"),
+    [
+        ("__Host-xinjing_at=x; Path=/", True),
+        ("__Host-xinjing_rt=; Max-Age=0", True),
+        ("__Host-xinjing_at", True),
+        (" \t__Host-xinjing_at\t = x", True),
+        ("=__Host-xinjing_at=x", True),
+        ("= __Host-xinjing_at =x", True),
+        ("cart=9; __Host-xinjing_at=x", False),
+        ("cart=__Host-xinjing_at=x", False),
+        ("__Host-xinjing_attic=x", False),
+        ("; __Host-xinjing_at=x", False),
+        ("", False),
+    ],
+)
+def test_a_cookie_is_told_as_browsers_would_send_it(set_cookie: str, is_of_session: bool) -> None:
+    assert COOKIES.is_of_session(set_cookie) is is_of_session
+
+
 OLD_TOKEN = "0" * 32 + ".12." + "A" * 43
 
 

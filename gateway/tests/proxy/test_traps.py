@@ -681,7 +681,7 @@ def test_w55_a_service_that_hangs_is_504_and_one_that_is_away_is_503(
     begun = time.monotonic()
     answer = gateway.ask("GET", READ)
     assert (answer.status, answer.json["code"]) == (504, "upstream_timeout")
-    assert 1.4 < time.monotonic() - begun < 3
+    assert 1.4 < time.monotonic() - begun < 15  # 1.5 s is the deadline; half a minute would be the default.
     refusing = start_gateway(news_service_url="http://127.0.0.1:9")
     answer = refusing.ask("GET", READ)
     assert (answer.status, answer.json["code"]) == (503, "service_unavailable")

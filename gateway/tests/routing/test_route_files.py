@@ -83,49 +83,49 @@ def test_no_files_leave_our_rules_alone() -> None:
     assert {rule.service for rule in routes.table.rules} == set(Service)
 
 
-@pytest.mark.parametrize(
-    ("fields", "problem"),
-    [
-        ({"path": "orders"}, "5: routes[0].path: must begin with /"),
-        ({"path": "/a/../b"}, "5: routes[0].path: holds . or .., which lead out of it"),
-        ({"path": "/internal/x"}, "5: routes[0].path: is hidden by /internal/**, which is ours"),
-        ({"path": '"/Internal/**"'}, "5: routes[0].path: is hidden by /internal/**, which is ours"),
-        ({"path": "/healthz"}, "5: routes[0].path: is hidden by /healthz, which is ours"),
-        ({"path": "/api/v1/users/9"}, "5: routes[0].path: is hidden by /api/v1/users/{id}, which is ours"),
-        ({"path": '"/api/v1/users/{x}"'}, "5: routes[0].path: is hidden by /api/v1/users/{id}, which is ours"),
-        ({"path": "/API/v1/News/"}, "5: routes[0].path: is hidden by /api/v1/news, which is ours"),
-        ({"path": "/passport/x/y"}, "5: routes[0].path: is hidden by /passport/**, which is ours"),
-        ({"methods": "[]"}, "6: routes[0].methods: List should have at least 1 item after validation, not 0"),
-        (
-            {"methods": "[OPTIONS]"},
-            "6: routes[0].methods[0]: Input should be 'GET', 'POST', 'PUT', 'PATCH' or 'DELETE'",
-        ),
-        ({"methods": "[GET, GET]"}, "6: routes[0].methods: GET /orders stands twice, also in orders.yaml:5"),
-        ({"service": "order"}, "7: routes[0].service: names no service, did you mean orders?"),
-        ({"service": "user-service"}, "7: routes[0].service: is a service of ours, and its routes are ours"),
-        ({"access": "everybody"}, "8: routes[0].access: Input should be 'public', 'optional' or 'signed-in'"),
-        ({"access": None}, "5: routes[0].access: is missing"),
-        ({"access": "{}"}, "8: routes[0].access: needs role or recent_seconds"),
-        ({"access": "{rol: admin}"}, "8: routes[0].access.rol: is unknown, did you mean role?"),
-        ({"access": "{role: 'a b'}"}, "8: routes[0].access.role: must match ^[A-Za-z0-9_.:-]{1,64}$"),
-        ({"access": "{recent_seconds: 0}"},
-         "8: routes[0].access.recent_seconds: Input should be greater than or equal to 1"),
-        ({"acess": "public"}, "9: routes[0].acess: is unknown, did you mean access?"),
-        (
-            {"limit": "{per: user, rate: 5/minute}"},
-            "9: routes[0].limit: per user needs another access: no user is known where it is public",
-        ),
-        (
-            {"limit": "{per: address, rate: 5/day}"},
-            RATE,
-        ),
-        ({"limit": "{per: address, rate: 0/hour}"}, RATE),
-        ({"body_max": -1}, "9: routes[0].body_max: Input should be greater than or equal to 0"),
-        ({"cache_seconds": "'5'"}, "9: routes[0].cache_seconds: Input should be a valid integer"),
-        ({"effect": "starts"}, "9: routes[0].effect: is unknown"),
-    ],
-    ids=str,
-)  # fmt: skip
+# The fields of a route that are wrong, and the line and text of the problem.
+WRONG_ROUTES: list[tuple[dict[str, Any], str]] = [
+    ({"path": "orders"}, "5: routes[0].path: must begin with /"),
+    ({"path": "/a/../b"}, "5: routes[0].path: holds . or .., which lead out of it"),
+    ({"path": "/internal/x"}, "5: routes[0].path: is hidden by /internal/**, which is ours"),
+    ({"path": '"/Internal/**"'}, "5: routes[0].path: is hidden by /internal/**, which is ours"),
+    ({"path": "/healthz"}, "5: routes[0].path: is hidden by /healthz, which is ours"),
+    ({"path": "/api/v1/users/9"}, "5: routes[0].path: is hidden by /api/v1/users/{id}, which is ours"),
+    ({"path": '"/api/v1/users/{x}"'}, "5: routes[0].path: is hidden by /api/v1/users/{id}, which is ours"),
+    ({"path": "/API/v1/News/"}, "5: routes[0].path: is hidden by /api/v1/news, which is ours"),
+    ({"path": "/passport/x/y"}, "5: routes[0].path: is hidden by /passport/**, which is ours"),
+    ({"methods": "[]"}, "6: routes[0].methods: List should have at least 1 item after validation, not 0"),
+    (
+        {"methods": "[OPTIONS]"},
+        "6: routes[0].methods[0]: Input should be 'GET', 'POST', 'PUT', 'PATCH' or 'DELETE'",
+    ),
+    ({"methods": "[GET, GET]"}, "6: routes[0].methods: GET /orders stands twice, also in orders.yaml:5"),
+    ({"service": "order"}, "7: routes[0].service: names no service, did you mean orders?"),
+    ({"service": "user-service"}, "7: routes[0].service: is a service of ours, and its routes are ours"),
+    ({"access": "everybody"}, "8: routes[0].access: Input should be 'public', 'optional' or 'signed-in'"),
+    ({"access": None}, "5: routes[0].access: is missing"),
+    ({"access": "{}"}, "8: routes[0].access: needs role or recent_seconds"),
+    ({"access": "{rol: admin}"}, "8: routes[0].access.rol: is unknown, did you mean role?"),
+    ({"access": "{role: 'a b'}"}, "8: routes[0].access.role: must match ^[A-Za-z0-9_.:-]{1,64}$"),
+    ({"access": "{recent_seconds: 0}"},
+     "8: routes[0].access.recent_seconds: Input should be greater than or equal to 1"),
+    ({"acess": "public"}, "9: routes[0].acess: is unknown, did you mean access?"),
+    (
+        {"limit": "{per: user, rate: 5/minute}"},
+        "9: routes[0].limit: per user needs another access: no user is known where it is public",
+    ),
+    (
+        {"limit": "{per: address, rate: 5/day}"},
+        RATE,
+    ),
+    ({"limit": "{per: address, rate: 0/hour}"}, RATE),
+    ({"body_max": -1}, "9: routes[0].body_max: Input should be greater than or equal to 0"),
+    ({"cache_seconds": "'5'"}, "9: routes[0].cache_seconds: Input should be a valid integer"),
+    ({"effect": "starts"}, "9: routes[0].effect: is unknown"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("fields", "problem"), WRONG_ROUTES, ids=str)
 def test_a_wrong_route_is_named_with_its_line(fields: dict[str, Any], problem: str) -> None:
     assert problems_of(with_route(**fields)) == [f"orders.yaml:{problem}"]
 
@@ -184,6 +184,17 @@ def test_all_problems_of_all_files_are_named_at_once() -> None:
         "orders.yaml:10: routes[0].limit.per: is missing",
         "orders.yaml:10: routes[0].limit.rate: is missing",
     ]
+
+
+def test_everything_that_can_be_wrong_in_one_file_is_named_at_once() -> None:
+    text, expected = with_route().partition("  -\n")[0], []
+    for number, (fields, problem) in enumerate(WRONG_ROUTES):
+        path, before = f"/orders/{number}", text.count("\n") - 3  # In the file of one route, three lines are before it.
+        line, _, wrong = problem.partition(":")
+        told = wrong.replace("[0]", f"[{number}]", 1).replace("GET /orders", f"GET {path}")
+        expected.append(f"orders.yaml:{int(line) + before}:{told.replace('yaml:5', f'yaml:{5 + before}')}")
+        text += "  -\n" + with_route(**{"path": path, **fields}).partition("  -\n")[2]
+    assert problems_of(text) == expected
 
 
 def test_routes_of_two_files_may_not_be_the_same() -> None:

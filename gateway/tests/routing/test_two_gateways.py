@@ -4,8 +4,9 @@ import shutil
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from itertools import cycle
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,15 @@ import pytest
 from local.redis_server import RedisServer
 
 LIMIT = 12
+CAPTCHAS = ("POST", "/api/v1/captchas")
+ORDERS = "/api/orders/7"
+ROUTES = """
+services:
+  orders: {{urls: ["{url}"]}}
+routes:
+  - {{path: "/api/orders/**", methods: [GET, POST], service: orders, access: signed-in,
+     limit: {{per: user, rate: {rate}/minute}}}}
+"""
 
 
 @pytest.fixture
@@ -28,12 +38,16 @@ def own_redis() -> Iterator[RedisServer]:
 
 
 @pytest.fixture
-def start(own_redis: RedisServer, start_gateway: Callable[..., Any], services: Any) -> Iterator[Callable[[], Any]]:
-    """Start a gateway that allows an address so many captchas a minute."""
+def start(
+    own_redis: RedisServer, start_gateway: Callable[..., Any], services: Any, tmp_path: Path
+) -> Iterator[Callable[[], Any]]:
+    """Start a gateway that allows an address so many captchas a minute, and a user as many calls of a foreign route."""
+    (file := tmp_path / "orders.yaml").write_text(ROUTES.format(url=services.orders.url, rate=LIMIT))
+    settings = {"captchas_per_ip_per_minute": str(LIMIT), "routes_file": str(file)}
     started = []
 
     def start() -> Any:
-        started.append(start_gateway(redis_url=own_redis.url, captchas_per_ip_per_minute=str(LIMIT)))
+        started.append(start_gateway(redis_url=own_redis.url, **settings))
         return started[-1]
 
     yield start
@@ -41,11 +55,13 @@ def start(own_redis: RedisServer, start_gateway: Callable[..., Any], services: A
         gateway.stop()
 
 
-def statuses(gateways: list[Any], count: int) -> Counter[int]:
-    """Ask for captchas at the gateways in turn, several at a time, and count the answers by status."""
+def statuses(gateways: list[Any], count: int, *request: str, tokens: Sequence[str] = ()) -> Counter[int]:
+    """Ask at the gateways in turn, several at a time, and count the answers by status; for captchas by default."""
+    headers = cycle([{"Authorization": f"Bearer {token}"} for token in tokens] or [{}])
     with ThreadPoolExecutor(4) as pool:
         asked = [
-            pool.submit(gateways[number % len(gateways)].ask, "POST", "/api/v1/captchas") for number in range(count)
+            pool.submit(gateways[number % len(gateways)].ask, *(request or CAPTCHAS), headers=next(headers))
+            for number in range(count)
         ]
         return Counter(each.result().status for each in asked)
 
@@ -56,6 +72,20 @@ def test_an_address_has_one_limit_at_both_gateways_and_after_a_restart(start: Ca
     first.stop()
     assert statuses([start(), second], 4) == {429: 4}
     assert services.captcha.count("POST", "/api/v1/captchas") == LIMIT
+
+
+def test_a_user_has_one_limit_of_a_foreign_route_at_both_gateways_and_in_all_sessions(
+    start: Callable[[], Any], services: Any, sign: Callable[..., str]
+) -> None:
+    gateways = [start(), start()]
+    # Three sessions at two gateways, so that each session comes by both.
+    sessions = [sign(sub="7", sid=f"session-{number}") for number in range(3)]
+    assert statuses(gateways, LIMIT + 9, "GET", ORDERS, tokens=sessions) == {200: LIMIT, 429: 9}
+    assert statuses(gateways, 2, "POST", "/api/orders", tokens=sessions) == {429: 2}
+    assert statuses(gateways, LIMIT, "GET", ORDERS, tokens=[sign(sub="8")]) == {200: LIMIT}
+    gateways[0].stop()
+    assert statuses([start(), gateways[1]], 4, "GET", ORDERS, tokens=[sign(sub="8"), sign(sub="7")]) == {429: 4}
+    assert len(services.orders.requests) == 2 * LIMIT
 
 
 def test_without_redis_both_let_everybody_through_and_count_on_when_it_returns(

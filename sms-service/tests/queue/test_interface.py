@@ -177,7 +177,7 @@ def test_the_next_attempt_comes_after_its_delay(job_queue, make_job, take) -> No
     consumer.requeue(lease, replace(job, attempt=1), delay_seconds=2)
     [again] = take(consumer)
     assert again.job == replace(job, attempt=1)
-    assert 1.8 <= time.monotonic() - handed_over_at <= 8
+    assert time.monotonic() - handed_over_at >= 1.8
     consumer.ack(again)
     assert take(consumer, seconds=0.5) == []
 
