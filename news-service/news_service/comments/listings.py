@@ -35,7 +35,9 @@ _COLUMNS = (
     _answered.c.content.label("answered_content"),
     _answered.c.status.label("answered_status"),
 )
-_COMMENTS = InfoComment.__table__.outerjoin(_answered, _answered.c.id == _comment.parent_id)
+# An answer to a comment of another article, as a dump may have it, must not show that one.
+_IS_ANSWERED = and_(_answered.c.id == _comment.parent_id, _answered.c.news_id == _comment.news_id)
+_COMMENTS = InfoComment.__table__.outerjoin(_answered, _IS_ANSWERED)
 
 
 class ListName(NamedTuple):
@@ -120,7 +122,7 @@ def _first_replies() -> Rows:
         select(*_COLUMNS)
         .select_from(root)
         .join(InfoComment.__table__, and_(below, _comment.id <= func.coalesce(last, HIGHEST_ID)))
-        .outerjoin(_answered, _answered.c.id == _comment.parent_id)
+        .outerjoin(_answered, _IS_ANSWERED)
         .where(root.c.id.in_(bindparam("root_ids", expanding=True)))
         .order_by(_comment.id)
     )
