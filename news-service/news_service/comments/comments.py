@@ -11,6 +11,7 @@ from sqlalchemy import Row
 from chassis.database import Database, utc_now
 from chassis.errors import NotFound
 from news_service.articles.articles import HIGHEST_ID
+from news_service.articles.listings import Rows
 from news_service.comments.listings import (
     ARTICLE,
     FIRST_REPLIES_OF,
@@ -114,7 +115,7 @@ class Comments:
         (row,) = self.database.read_rows(OWN_ONE, {"comment_id": comment_id})
         return _comment(row, set())
 
-    def _need(self, query: Any, **ids: int) -> None:
+    def _need(self, query: Rows, **ids: int) -> None:
         if not all(0 < number <= HIGHEST_ID for number in ids.values()):
             raise NotFound
         if not self.database.read_rows(query, {"now": self.clock(), **ids}):

@@ -213,7 +213,10 @@ def test_an_answer_and_a_comment_tell_their_authors_once(
 
 @pytest.fixture
 def under_review(
-    make_app: Callable[[Settings], OpenAPI], settings: Settings, sign_in: SignIn, called_by
+    make_app: Callable[[Settings], OpenAPI],
+    settings: Settings,
+    sign_in: SignIn,
+    called_by: Callable[..., dict[str, str]],
 ) -> Callable[[ReviewPolicy, int], FlaskClient]:
     def client_of(policy: ReviewPolicy, user_id: int) -> FlaskClient:
         sign_in(user_id)
@@ -312,6 +315,26 @@ def test_nobody_writes_while_the_age_of_accounts_is_unknown(
     user_service.status = 500
     answer = sign_in(7).post(ADDRESS, json={"content": "好"})
     assert (answer.status_code, answer.json["code"]) == (503, "service_unavailable")
+    assert _stored(database) == {}
+
+
+@pytest.mark.any_database
+def test_nobody_takes_part_while_redis_is_away(
+    make_app: Callable[[Settings], OpenAPI],
+    settings: Settings,
+    sign_in: SignIn,
+    called_by: Callable[..., dict[str, str]],
+    add_article: Callable[..., int],
+    database: Database,
+) -> None:
+    add_article()
+    sign_in(7)
+    client = make_app(settings.model_copy(update={"redis_url": "redis://127.0.0.1:1/0"})).test_client()
+    headers = called_by("news-service", user_id=7)
+    for method, address in (("POST", ADDRESS), ("PUT", "/api/v1/news/1/favourite")):
+        answer = client.open(address, method=method, json={"content": "好"}, headers=headers)
+        assert (answer.status_code, answer.json["code"]) == (503, "service_unavailable")
+    assert client.get(ADDRESS, headers=headers).status_code == 200
     assert _stored(database) == {}
 
 
