@@ -365,3 +365,33 @@ def test_users_and_networks_have_a_limit(
     assert [answer.status_code for answer in answers] == [201, 201, 429]
     assert answers[2].json["code"] == "too_many_requests"
     assert 0 < int(answers[2].headers["Retry-After"]) <= 120
+
+
+@pytest.mark.any_database
+@pytest.mark.parametrize(
+    "text",
+    [
+        "<script>alert(1)</script>",
+        '"><img src=x onerror=alert(1)>',
+        "[x](javascript:alert(1))",
+        "{{ 7 * 7 }}",
+        "&lt;b&gt;",
+    ],
+)
+def test_what_people_write_stays_text_wherever_it_is_read(
+    sign_in: SignIn, client: FlaskClient, add_article: Callable[..., int], text: str
+) -> None:
+    add_article(user_id=5)
+    root = _post(sign_in(7), text)
+    _post(sign_in(8), "好", parent_id=root)
+    readings = [
+        (client.get(ADDRESS), lambda items: items[0]["content"]),
+        (client.get(ADDRESS), lambda items: items[0]["replies"][0]["parent"]["content"]),
+        (client.get(f"/api/v1/comments/{root}/replies"), lambda items: items[0]["parent"]["content"]),
+        (sign_in(7).get("/api/v1/users/me/comments"), lambda items: items[0]["content"]),
+        (sign_in(5).get("/api/v1/users/me/notices"), lambda items: items[1]["comment"]["content"]),
+    ]
+    for answer, find in readings:
+        assert find(answer.json["items"]) == text
+        assert answer.content_type == "application/json"
+        assert answer.headers["X-Content-Type-Options"] == "nosniff"
