@@ -14,11 +14,12 @@ from news_service.articles.articles import HIGHEST_ID
 from news_service.articles.listings import Rows
 from news_service.comments.listings import (
     ARTICLE,
-    FIRST_REPLIES_OF,
     LIKED_OF,
     OWN_ONE,
     ROOT,
     ListName,
+    first_replies_parameters,
+    first_replies_query,
     page_parameters,
     page_query,
     position_of,
@@ -78,8 +79,7 @@ class Comments:
         """
         self._need(ARTICLE, article_id=article_id)
         page = self._page(ListName(order, article_id), cursor, limit)
-        roots = [row.id for row in page.items if row.reply_count]
-        replies = self.database.read_rows(FIRST_REPLIES_OF, {"root_ids": roots}) if roots else []
+        replies = self._first_replies(article_id, [row.id for row in page.items if row.reply_count])
         liked = self._liked([*page.items, *replies], reader_id)
         below: dict[int, list[Comment]] = {}
         for row in replies:
@@ -127,6 +127,12 @@ class Comments:
         parameters = page_parameters(name, position, limit=limit + 1) | {"now": self.clock()}
         rows = self.database.read_rows(page_query(name.order, is_continued=position is not None), parameters)
         return cut_page(rows, limit, name, partial(position_of, name))
+
+    def _first_replies(self, article_id: int, root_ids: list[int]) -> Sequence[Row[*tuple[Any, ...]]]:
+        if not root_ids:
+            return []
+        values = first_replies_parameters(article_id, root_ids)
+        return self.database.read_rows(first_replies_query(len(root_ids)), values)
 
     def _liked(self, rows: Sequence[Row[*tuple[Any, ...]]], reader_id: int | None) -> set[int]:
         if reader_id is None or not rows:

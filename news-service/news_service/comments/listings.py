@@ -1,12 +1,12 @@
 """The SQL of the lists of comments: what is listed, in which order, and where a page begins (by keyset)."""
 
+from collections.abc import Sequence
 from functools import cache
 from typing import Any, NamedTuple  # Selects and rows of differing columns.
 
-from sqlalchemy import ColumnElement, Row, and_, bindparam, func, or_, select
+from sqlalchemy import ColumnElement, Row, and_, bindparam, or_, select, union_all
 from sqlalchemy.orm import aliased
 
-from news_service.articles.articles import HIGHEST_ID
 from news_service.articles.listings import Rows, only_public
 from news_service.articles.tables import InfoNews
 from news_service.comments.tables import DELETED, InfoComment, InfoCommentLike
@@ -103,34 +103,30 @@ def _own_form(*, is_continued: bool) -> Rows:
 _OWN_FORMS = {is_continued: _own_form(is_continued=is_continued) for is_continued in (False, True)}
 
 
-def _first_replies() -> Rows:
-    """Select the first answers below some roots. The last one's id is looked up for each root, as a bound of a range.
+@cache  # One form per number of roots, at most as many as a page has.
+def first_replies_query(roots: int) -> Rows:
+    """Select the first answers below some roots of one article; `first_replies_parameters` belong to it.
 
-    So the database reads `FIRST_REPLIES` rows per root and no more, however many answers a root has.
+    Each root has a part of its own, so that the database reads `FIRST_REPLIES` rows per root, however many answers it
+    has: MariaDB reads all answers for a join with a bound per root, 300 ms instead of 13 below a root with 30,000.
     """
-    root, listed = aliased(InfoComment.__table__, name="root"), aliased(InfoComment.__table__, name="listed")
-    last = (
-        select(listed.c.id)
-        .where(listed.c.news_id == root.c.news_id, listed.c.root_id == root.c.id, listed.c.is_listed)
-        .order_by(listed.c.id)
-        .offset(FIRST_REPLIES - 1)
-        .limit(1)
-        .scalar_subquery()
-    )
-    below = and_(_comment.news_id == root.c.news_id, _comment.root_id == root.c.id, _comment.is_listed)
-    query = (
-        select(*_COLUMNS)
-        .select_from(root)
-        .join(InfoComment.__table__, and_(below, _comment.id <= func.coalesce(last, HIGHEST_ID)))
-        .outerjoin(_answered, _IS_ANSWERED)
-        .where(root.c.id.in_(bindparam("root_ids", expanding=True)))
-        .order_by(_comment.id)
-    )
-    return _read_by("ix_info_comment_thread", query)
+    parts = []
+    for number in range(roots):
+        own = InfoComment.__table__.alias(f"own_{number}")
+        of_root = own.c.root_id == bindparam(f"root_{number}")
+        ids = select(own.c.id).where(own.c.news_id == bindparam("news_id"), of_root, own.c.is_listed)
+        ids = ids.with_hint(own, "INDEXED BY ix_info_comment_thread", dialect_name="sqlite")
+        ids = ids.with_hint(own, "FORCE INDEX (ix_info_comment_thread)", dialect_name="mysql")
+        parts.append(select(ids.order_by(own.c.id).limit(FIRST_REPLIES).subquery().c.id))
+    first = union_all(*parts).subquery("first")
+    rows = first.join(InfoComment.__table__, _comment.id == first.c.id).outerjoin(_answered, _IS_ANSWERED)
+    return select(*_COLUMNS).select_from(rows).order_by(_comment.id)
 
 
-FIRST_REPLIES_OF = _first_replies()
-"""The query of the first answers below the roots ``root_ids``."""
+def first_replies_parameters(article_id: int, root_ids: Sequence[int]) -> dict[str, int]:
+    """Return the values of a `first_replies_query` for so many roots."""
+    return {"news_id": article_id, **{f"root_{number}": root_id for number, root_id in enumerate(root_ids)}}
+
 
 _own_likes = InfoCommentLike.__table__.c
 LIKED_OF = select(_own_likes.comment_id).where(
