@@ -54,7 +54,7 @@ class Feed:
         authors = self.database.read_rows(_newest_authors(is_continued), values | {"user_id": user_id})
         if not authors:
             return KeysetPage([], None)
-        values |= {f"author_{number}": row.user_id for number, row in enumerate(authors)}
+        values |= {f"author_{number}": row.followed_id for number, row in enumerate(authors)}
         rows = self.database.read_rows(_newest_of(len(authors), is_continued), values)
         page = cut_page(rows, limit, name, _position_of)
         return KeysetPage([article_of(row) for row in page.items], page.next_cursor)
@@ -77,12 +77,14 @@ def _newest(table: FromClause, author: Any, is_continued: bool) -> Select[*tuple
 @cache
 def _newest_authors(is_continued: bool) -> Rows:
     newest = _newest(InfoNews.__table__.alias("own"), _follow.followed_id, is_continued).limit(1)
-    of_author = newest.with_only_columns(newest.selected_columns.id).scalar_subquery()
-    own_follows = select(of_author.label("id")).where(_follow.follower_id == bindparam("user_id"))
+    # Both values stand in the index. A join with the articles would read a row of each author, or all of them.
+    columns = [newest.with_only_columns(column).scalar_subquery() for column in newest.selected_columns]
+    own_follows = select(_follow.followed_id, columns[0].label("id"), columns[1].label("published_at"))
+    own_follows = own_follows.where(_follow.follower_id == bindparam("user_id"))
     # An import may bring more follows than people can make here; then the feed has the same authors on every page.
     of_each = own_follows.order_by(_follow.followed_id).limit(MOST_FOLLOWS).subquery()
-    query = select(_news.user_id).join_from(of_each, InfoNews.__table__, _news.id == of_each.c.id)
-    return query.order_by(_news.published_at.desc(), _news.id.desc()).limit(bindparam("limit"))
+    query = select(of_each.c.followed_id).where(of_each.c.id.is_not(None))
+    return query.order_by(of_each.c.published_at.desc(), of_each.c.id.desc()).limit(bindparam("limit"))
 
 
 @cache  # One form per number of authors, at most as many as a page has articles.
