@@ -73,17 +73,13 @@ def _register_services(app: OpenAPI, settings: Settings, user_service: ServiceCl
     svcs.flask.register_value(app, Views, views)
     # No ping: the service answers pages without user-service, too.
     svcs.flask.register_value(app, Users, users)
+    spam_guard = SpamGuard(redis, users, bounds=_spam_bounds(settings))
     posting = Posting(
-        database=database,
-        guard=SpamGuard(redis, users, bounds=_spam_bounds(settings)),
-        words=WordList(),
-        policy=settings.comment_review,
-        views=views,
+        database=database, guard=spam_guard, words=WordList(), policy=settings.comment_review, views=views
     )
-    parts: list[object] = [posting, Comments(database), Likes(database), Favourites(database, views), Feed(database)]
-    parts += [Follows(database, users), Notices(database)]
-    parts.append(ReactionLimit(RateLimits(redis), settings.reactions_per_user_per_minute))
-    for part in parts:
+    reaction_limit = ReactionLimit(RateLimits(redis), settings.reactions_per_user_per_minute)
+    readers = (Favourites(database, views), Follows(database, users), Feed(database), Notices(database))
+    for part in (posting, Comments(database), Likes(database), reaction_limit, *readers):
         svcs.flask.register_value(app, type(part), part)
     _flush_views(app, FlushThread(ViewFlush(database, redis), every_seconds=settings.view_flush_seconds))
 
