@@ -19,9 +19,21 @@ from news_service.articles.view_flush import FlushThread, ViewFlush
 from news_service.articles.views import Views
 from news_service.clients.user_service import Users
 from news_service.commands import install_commands
-from news_service.feeds import routes as feeds
+from news_service.comments import routes as comment_routes
+from news_service.comments.comments import Comments
+from news_service.comments.likes import Likes
+from news_service.comments.posting import Posting
+from news_service.comments.spam import SpamBounds, SpamGuard
+from news_service.feeds import routes as feed_routes
 from news_service.feeds.sitemap import Sitemap
 from news_service.pages.routes import install_pages
+from news_service.rate_limits import RateLimits, ReactionLimit
+from news_service.readers import routes as reader_routes
+from news_service.readers.favourites import Favourites
+from news_service.readers.feed import Feed
+from news_service.readers.follows import Follows
+from news_service.readers.notices import Notices
+from news_service.review.word_list import WordList
 from news_service.settings import Settings
 from news_service.site import Site
 
@@ -46,8 +58,8 @@ def create_app(settings: Settings | None = None) -> OpenAPI:
     )
     user_service = ServiceClient(settings.user_service_url, name="user-service", own_name=SERVICE, tokens=tokens)
     _register_services(app, settings, user_service)
-    app.register_api(routes.api)
-    app.register_api(feeds.api)
+    for api in (routes.api, comment_routes.api, reader_routes.api, feed_routes.api):
+        app.register_api(api)
     install_pages(app)
     install_commands(app, settings, user_service)
     return app
@@ -62,10 +74,28 @@ def _register_services(app: OpenAPI, settings: Settings, user_service: ServiceCl
     site = Site(settings.site_url)
     svcs.flask.register_value(app, Site, site)
     svcs.flask.register_value(app, Sitemap, Sitemap(database=database, site_url=site.url))
-    svcs.flask.register_value(app, Views, Views(redis=redis, once_per_seconds=settings.view_counts_once_per_seconds))
+    views = Views(redis=redis, once_per_seconds=settings.view_counts_once_per_seconds)
+    users = Users(user_service)
+    svcs.flask.register_value(app, Views, views)
     # No ping: the service answers pages without user-service, too.
-    svcs.flask.register_value(app, Users, Users(user_service))
+    svcs.flask.register_value(app, Users, users)
+    spam_guard = SpamGuard(redis, users, bounds=_spam_bounds(settings))
+    posting = Posting(
+        database=database, guard=spam_guard, words=WordList(), policy=settings.comment_review, views=views
+    )
+    reaction_limit = ReactionLimit(RateLimits(redis), settings.reactions_per_user_per_minute)
+    readers = (Favourites(database, views), Follows(database, users), Feed(database), Notices(database))
+    for part in (posting, Comments(database), Likes(database), reaction_limit, *readers):
+        svcs.flask.register_value(app, type(part), part)
     _flush_views(app, FlushThread(ViewFlush(database, redis), every_seconds=settings.view_flush_seconds))
+
+
+def _spam_bounds(settings: Settings) -> SpamBounds:
+    return SpamBounds(
+        per_user_per_minute=settings.comments_per_user_per_minute,
+        per_ip_per_minute=settings.comments_per_ip_per_minute,
+        new_accounts_wait_seconds=settings.new_accounts_wait_seconds,
+    )
 
 
 def _flush_views(app: OpenAPI, thread: FlushThread) -> None:

@@ -1,4 +1,4 @@
-"""Who may keep an answer, and for how long."""
+"""Who may keep an answer, for how long, and how a client asks whether it has changed."""
 
 from collections.abc import Iterable
 

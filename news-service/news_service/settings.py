@@ -7,6 +7,7 @@ from pydantic_settings import BaseSettings
 
 from chassis.database import DatabaseUrl
 from chassis.settings import ClientAddresses, Key, LogLevel, OtlpEndpoint, settings_config
+from news_service.comments.tables import ReviewPolicy
 
 SiteUrl = Annotated[str, StringConstraints(pattern=r"^https?://[a-z0-9.\-\[\]:]+$")]
 """The public address of the site, without a path: ``https://news.example``."""
@@ -24,6 +25,11 @@ class Settings(BaseSettings):
     site_url: SiteUrl = "http://127.0.0.1:8000"
     view_counts_once_per_seconds: int = Field(default=1800, ge=1)
     view_flush_seconds: float = Field(default=10.0, gt=0)
+    comment_review: ReviewPolicy = ReviewPolicy.FIRST
+    comments_per_user_per_minute: int = Field(default=5, ge=1, le=100_000)
+    comments_per_ip_per_minute: int = Field(default=30, ge=1, le=100_000)
+    reactions_per_user_per_minute: int = Field(default=60, ge=1, le=100_000)
+    new_accounts_wait_seconds: int = Field(default=600, ge=0, le=30 * 24 * 3600)
     log_level: LogLevel = "INFO"
     log_client_addresses: ClientAddresses = "masked"
     otlp_endpoint: OtlpEndpoint = None
