@@ -21,6 +21,9 @@ from news_service.clients.user_service import Users
 from news_service.commands import install_commands
 from news_service.pages.routes import install_pages
 from news_service.settings import Settings
+from news_service.writing import routes as writing_routes
+from news_service.writing.own_articles import OwnArticles
+from news_service.writing.revisions import Revisions
 
 SERVICE = "news-service"
 
@@ -44,6 +47,7 @@ def create_app(settings: Settings | None = None) -> OpenAPI:
     user_service = ServiceClient(settings.user_service_url, name="user-service", own_name=SERVICE, tokens=tokens)
     _register_services(app, settings, user_service)
     app.register_api(routes.api)
+    app.register_api(writing_routes.api)
     install_pages(app)
     install_commands(app, settings, user_service)
     return app
@@ -55,6 +59,9 @@ def _register_services(app: OpenAPI, settings: Settings, user_service: ServiceCl
     svcs.flask.register_value(app, Database, database, ping=Database.is_up, on_registry_close=database.close)
     svcs.flask.register_value(app, Redis, redis, ping=Redis.ping, on_registry_close=redis.close)
     svcs.flask.register_value(app, Articles, Articles(database))
+    own_articles = OwnArticles(database=database, most_per_day=settings.articles_per_user_per_day)
+    svcs.flask.register_value(app, OwnArticles, own_articles)
+    svcs.flask.register_value(app, Revisions, Revisions(database))
     svcs.flask.register_value(app, Views, Views(redis=redis, once_per_seconds=settings.view_counts_once_per_seconds))
     # No ping: the service answers pages without user-service, too.
     svcs.flask.register_value(app, Users, Users(user_service))

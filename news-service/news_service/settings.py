@@ -18,6 +18,7 @@ class Settings(BaseSettings):
     user_service_url: str
     view_counts_once_per_seconds: int = Field(default=1800, ge=1)
     view_flush_seconds: float = Field(default=10.0, gt=0)
+    articles_per_user_per_day: int = Field(default=50, ge=1, le=1000)
     log_level: LogLevel = "INFO"
     log_client_addresses: ClientAddresses = "masked"
     otlp_endpoint: OtlpEndpoint = None

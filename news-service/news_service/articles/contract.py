@@ -79,6 +79,11 @@ class ArticleDetail(ArticleItem):
     is_following_author: bool
 
 
+def rfc3339(moment: datetime | None) -> str | None:
+    """Write a moment as RFC 3339 in UTC."""
+    return moment.isoformat().replace("+00:00", "Z") if moment else None
+
+
 def category_list(categories: list[Category]) -> dict[str, Any]:
     """Build the answer of the categories."""
     return {"items": [{"id": category.id, "name": category.name} for category in categories]}
@@ -109,7 +114,7 @@ def _item(article: Article, names: dict[int, UserName]) -> dict[str, Any]:
         "author": _author(article.author_id, names),
         "clicks": article.clicks,
         "comment_count": article.comment_count,
-        "published_at": article.published_at.isoformat().replace("+00:00", "Z"),
+        "published_at": rfc3339(article.published_at),
     }
 
 

@@ -39,7 +39,7 @@ def test_other_services_may_not_pose_as_the_gateway(app: OpenAPI, called_by: Cal
     [
         ("GET", "/api/v1/nowhere", 404, "not_found"),
         ("GET", "/api/v1/news/abc", 404, "not_found"),
-        ("POST", "/api/v1/news", 405, "method_not_allowed"),
+        ("DELETE", "/api/v1/news", 405, "method_not_allowed"),
         ("GET", "/api/v1/news/1/views", 405, "method_not_allowed"),
         ("POST", "/api/v1/news/1/views", 404, "not_found"),
         ("POST", "/api/v1/news/99999999999999999999/views", 404, "not_found"),
