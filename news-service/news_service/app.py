@@ -7,6 +7,7 @@ from redis import Redis
 from chassis.database import Database
 from chassis.identity import InternalTokens
 from chassis.logs import configure_logs
+from chassis.pictures import Pictures
 from chassis.redis_client import connect_redis
 from chassis.self_test import check_start
 from chassis.service_client import ServiceClient
@@ -21,7 +22,9 @@ from news_service.clients.user_service import Users
 from news_service.commands import install_commands
 from news_service.pages.routes import install_pages
 from news_service.settings import Settings
+from news_service.writing import image_routes
 from news_service.writing import routes as writing_routes
+from news_service.writing.images import SIDE_PX, ImageFolder, Images
 from news_service.writing.own_articles import OwnArticles
 from news_service.writing.revisions import Revisions
 
@@ -48,6 +51,7 @@ def create_app(settings: Settings | None = None) -> OpenAPI:
     _register_services(app, settings, user_service)
     app.register_api(routes.api)
     app.register_api(writing_routes.api)
+    app.register_api(image_routes.api)
     install_pages(app)
     install_commands(app, settings, user_service)
     return app
@@ -60,6 +64,14 @@ def _register_services(app: OpenAPI, settings: Settings, user_service: ServiceCl
     svcs.flask.register_value(app, Redis, redis, ping=Redis.ping, on_registry_close=redis.close)
     svcs.flask.register_value(app, Articles, Articles(database))
     own_articles = OwnArticles(database=database, most_per_day=settings.articles_per_user_per_day)
+    images = Images(
+        database=database,
+        redis=redis,
+        pictures=Pictures("image", side_px=SIDE_PX),
+        folder=ImageFolder(settings.images_dir),
+        most_per_day=settings.images_per_user_per_day,
+    )
+    svcs.flask.register_value(app, Images, images)
     svcs.flask.register_value(app, OwnArticles, own_articles)
     svcs.flask.register_value(app, Revisions, Revisions(database))
     svcs.flask.register_value(app, Views, Views(redis=redis, once_per_seconds=settings.view_counts_once_per_seconds))

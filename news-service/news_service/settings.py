@@ -1,5 +1,7 @@
 """The settings of the news service; variables begin with NEWS_."""
 
+from pathlib import Path
+
 from pydantic import Field
 from pydantic_settings import BaseSettings
 
@@ -18,6 +20,8 @@ class Settings(BaseSettings):
     user_service_url: str
     view_counts_once_per_seconds: int = Field(default=1800, ge=1)
     view_flush_seconds: float = Field(default=10.0, gt=0)
+    images_dir: Path  # All replicas share it.
+    images_per_user_per_day: int = Field(default=100, ge=1, le=10_000)
     articles_per_user_per_day: int = Field(default=50, ge=1, le=1000)
     log_level: LogLevel = "INFO"
     log_client_addresses: ClientAddresses = "masked"

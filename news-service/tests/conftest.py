@@ -182,7 +182,7 @@ def run(database: Database, tmp_path: Path, client_of_users: ServiceClient) -> C
 
 @pytest.fixture
 def settings(
-    database_url: str, redis: Redis, redis_url: str, internal_token_key: str, user_service: UserService
+    database_url: str, redis: Redis, redis_url: str, internal_token_key: str, user_service: UserService, tmp_path: Path
 ) -> Settings:
     """Settings of an app whose parts are all real but user-service."""
     return Settings(
@@ -191,6 +191,7 @@ def settings(
         internal_token_key=SecretStr(internal_token_key),
         user_service_url=user_service.address,
         view_flush_seconds=3600,
+        images_dir=tmp_path / "images",
     )
 
 

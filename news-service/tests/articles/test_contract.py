@@ -84,6 +84,7 @@ def test_wrong_settings_are_refused_without_repeating_them(settings: Settings, f
         "redis_url": "redis://127.0.0.1",
         "internal_token_key": "k" * 32,
         "user_service_url": "http://127.0.0.1:1",
+        "images_dir": "/tmp/images",
         field: value,
     }
     with pytest.raises(ValidationError) as refused:
