@@ -80,6 +80,7 @@ def environment(settings: LocalSettings, redis_url: str, given: Mapping[str, str
         "NEWS_DATABASE_URL": f"sqlite:///{data / 'news.db'}",
         "USER_SIGNING_KEY_FILE": str(data / "secrets" / "user_signing_keys.json"),
         "USER_MEDIA_DIR": str(data / "media"),
+        "NEWS_IMAGES_DIR": str(data / "images"),
         "USER_REFRESH_TOKEN_KEY": secret(data / "secrets", "user_refresh_token_key"),
         "USER_PASSWORD_KEYS": f"1:{secret(data / 'secrets', 'user_password_key')}",
         "SMS_CODE_KEY": secret(data / "secrets", "sms_code_key"),

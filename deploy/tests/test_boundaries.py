@@ -182,8 +182,8 @@ def test_the_chassis_stays_small(root: Path) -> None:
     # 790 before addresses, settings and the care for what is away came from five services, 920 before unknown variables
     # are refused, clients are logged and what people paste is read as they see it, 980 before traces are read, handed
     # on and exported by every service (tracing.py, telemetry.py), rows are read without a session, and tokens and
-    # schemas of queries are read once.
-    assert len(lines) < 1155
+    # schemas of queries are read once, 1155 before pictures are drawn again for accounts and for news (pictures.py).
+    assert len(lines) < 1270
 
 
 @pytest.mark.parametrize("package", ["user_service", "news_service"])

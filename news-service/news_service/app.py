@@ -7,6 +7,7 @@ from redis import Redis
 from chassis.database import Database
 from chassis.identity import InternalTokens
 from chassis.logs import configure_logs
+from chassis.pictures import Pictures
 from chassis.redis_client import connect_redis
 from chassis.self_test import check_start
 from chassis.service_client import ServiceClient
@@ -36,6 +37,11 @@ from news_service.readers.notices import Notices
 from news_service.review.word_list import WordList
 from news_service.settings import Settings
 from news_service.site import Site
+from news_service.writing import image_routes
+from news_service.writing import routes as writing_routes
+from news_service.writing.images import SIDE_PX, ImageFolder, Images
+from news_service.writing.own_articles import OwnArticles
+from news_service.writing.revisions import Revisions
 
 SERVICE = "news-service"
 
@@ -58,7 +64,8 @@ def create_app(settings: Settings | None = None) -> OpenAPI:
     )
     user_service = ServiceClient(settings.user_service_url, name="user-service", own_name=SERVICE, tokens=tokens)
     _register_services(app, settings, user_service)
-    for api in (routes.api, comment_routes.api, reader_routes.api, feed_routes.api):
+    apis = (routes.api, comment_routes.api, reader_routes.api, writing_routes.api, image_routes.api, feed_routes.api)
+    for api in apis:
         app.register_api(api)
     install_pages(app)
     install_commands(app, settings, user_service)
@@ -74,9 +81,18 @@ def _register_services(app: OpenAPI, settings: Settings, user_service: ServiceCl
     site = Site(settings.site_url)
     svcs.flask.register_value(app, Site, site)
     svcs.flask.register_value(app, Sitemap, Sitemap(database=database, site_url=site.url))
+    own_articles = OwnArticles(database=database, most_per_day=settings.articles_per_user_per_day)
+    images = Images(
+        database=database,
+        redis=redis,
+        pictures=Pictures("image", side_px=SIDE_PX),
+        folder=ImageFolder(settings.images_dir),
+        most_per_day=settings.images_per_user_per_day,
+    )
     views = Views(redis=redis, once_per_seconds=settings.view_counts_once_per_seconds)
     users = Users(user_service)
-    svcs.flask.register_value(app, Views, views)
+    for value in (own_articles, images, Revisions(database), views):
+        svcs.flask.register_value(app, type(value), value)
     # No ping: the service answers pages without user-service, too.
     svcs.flask.register_value(app, Users, users)
     spam_guard = SpamGuard(redis, users, bounds=_spam_bounds(settings))

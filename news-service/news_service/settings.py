@@ -1,5 +1,6 @@
 """The settings of the news service; variables begin with NEWS_."""
 
+from pathlib import Path
 from typing import Annotated
 
 from pydantic import Field, StringConstraints
@@ -30,6 +31,9 @@ class Settings(BaseSettings):
     comments_per_ip_per_minute: int = Field(default=30, ge=1, le=100_000)
     reactions_per_user_per_minute: int = Field(default=60, ge=1, le=100_000)
     new_accounts_wait_seconds: int = Field(default=600, ge=0, le=30 * 24 * 3600)
+    images_dir: Path  # All replicas share it.
+    images_per_user_per_day: int = Field(default=100, ge=1, le=10_000)
+    articles_per_user_per_day: int = Field(default=50, ge=1, le=1000)
     log_level: LogLevel = "INFO"
     log_client_addresses: ClientAddresses = "masked"
     otlp_endpoint: OtlpEndpoint = None

@@ -191,7 +191,7 @@ def run(database: Database, tmp_path: Path, client_of_users: ServiceClient) -> C
 
 @pytest.fixture
 def settings(
-    database_url: str, redis: Redis, redis_url: str, internal_token_key: str, user_service: UserService
+    database_url: str, redis: Redis, redis_url: str, internal_token_key: str, user_service: UserService, tmp_path: Path
 ) -> Settings:
     """Settings of an app whose parts are all real but user-service."""
     return Settings(
@@ -204,6 +204,7 @@ def settings(
         comments_per_user_per_minute=1000,
         comments_per_ip_per_minute=1000,
         reactions_per_user_per_minute=1000,
+        images_dir=tmp_path / "images",
     )
 
 

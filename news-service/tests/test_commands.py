@@ -27,6 +27,7 @@ def test_migrate_brings_an_empty_database_to_the_newest_revision(
             redis_url=redis_url,
             internal_token_key=internal_token_key,
             user_service_url="http://127.0.0.1:1",
+            images_dir=Path("images"),
         )
     )
     runner = app.test_cli_runner()

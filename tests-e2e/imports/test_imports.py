@@ -52,6 +52,7 @@ def accounts() -> Iterator[Accounts]:
             "NEWS_REDIS_URL": system.redis.url,
             "NEWS_INTERNAL_TOKEN_KEY": system.env["USER_INTERNAL_TOKEN_KEY"],
             "NEWS_USER_SERVICE_URL": system.user.url,
+            "NEWS_IMAGES_DIR": str(system.folder / "images"),
         }
         system.env.update(own)
         (system.folder / "dump.sql").write_text(DUMP, encoding="utf-8")

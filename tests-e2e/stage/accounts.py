@@ -199,6 +199,7 @@ def _environment(folder: Path, redis_url: str, sms_service: str) -> dict[str, st
         "NEWS_DATABASE_URL": f"sqlite:///{folder / 'news.db'}",
         "NEWS_REDIS_URL": redis_url,
         "NEWS_USER_SERVICE_URL": "http://127.0.0.1:9",
+        "NEWS_IMAGES_DIR": str(folder / "images"),
         "NEWS_INTERNAL_TOKEN_KEY": key,
         "USER_DATABASE_URL": f"sqlite:///{folder / 'user.db'}",
         "USER_REDIS_URL": redis_url,

@@ -25,7 +25,7 @@ from chassis.tracing import export_spans
 from chassis.web import create_api
 from user_service.accounts import routes as account_routes
 from user_service.accounts.accounts import Accounts
-from user_service.accounts.avatars import Avatars, Pictures
+from user_service.accounts.avatars import Avatars, avatar_pictures
 from user_service.accounts.deletion import Deletion
 from user_service.accounts.import_sql import ROLES_HELP, WITH_ROLES, import_files
 from user_service.accounts.mobile_changes import MobileChanges
@@ -217,7 +217,7 @@ def _flow_parts(shared: _Shared) -> Iterator[object]:
 def _account_parts(shared: _Shared) -> tuple[object, ...]:
     database, clock, failures = shared.database, shared.clock, shared.failures
     folder = shared.settings.media_dir / "avatars"
-    avatars = Avatars(database, Pictures(), folder, limits=shared.limits, clock=clock)
+    avatars = Avatars(database, avatar_pictures(), folder, limits=shared.limits, clock=clock)
     registration = Registration(
         database=database,
         new_accounts=shared.new_accounts,

@@ -32,6 +32,7 @@ _ACCESS_TEXTS = {
     Access.PUBLIC: "everybody",
     Access.OPTIONAL: "everybody; the answer may differ for signed-in users",
     Access.SIGNED_IN: "signed-in users",
+    Access.EDITOR: "signed-in users with the role `editor` or `admin`",
     Access.ADMIN: "signed-in users with the role `admin`",
 }
 _HEADERS: Mapping[str, tuple[str, str]] = {
@@ -143,7 +144,7 @@ class Additions:
         return cookies + (["Cache-Status"] if self.has_cache and rule.is_cacheable else [])
 
     def _sentences(self, rule: Rule, kinds: list[type[XinjingError]]) -> Iterable[str]:
-        role = f" with the role `{rule.role}`" if rule.role and rule.access is not Access.ADMIN else ""
+        role = f" with the role `{rule.role}`" if rule.role and not rule.access.role else ""
         recent = f", signed in at most {rule.recent_seconds} seconds ago" if rule.recent_seconds else ""
         yield f"Access: {_ACCESS_TEXTS[rule.access]}{role}{recent}."
         if errors.CrossSiteRefused in kinds:
@@ -156,7 +157,7 @@ class Additions:
             yield f"Cache: answers without a lifetime of their own are kept for {rule.cache_seconds} seconds."
 
     def _members(self, rule: Rule) -> JsonObject:
-        role = "admin" if rule.access is Access.ADMIN else rule.role
+        role = rule.access.role or rule.role
         members = {
             "x-access": rule.access.value,
             "x-required-role": role,
@@ -186,7 +187,7 @@ def failures_of(rule: Rule, *, reads_json: bool) -> list[type[XinjingError]]:
         kinds.append(errors.Unauthenticated)
     if rule.recent_seconds:
         kinds.append(errors.StepUpRequired)
-    if rule.access is Access.ADMIN or rule.role:
+    if rule.access.role or rule.role:
         kinds.append(errors.Forbidden)
     if is_unsafe and (rule.access is not Access.PUBLIC or rule.effect is not Effect.NONE):
         kinds.append(errors.CrossSiteRefused)

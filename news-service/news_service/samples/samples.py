@@ -6,7 +6,6 @@ from datetime import datetime, timedelta
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 
-from markdown_it import MarkdownIt
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
@@ -14,7 +13,7 @@ from chassis.database import Database
 from chassis.dumps.importing import move_sequences
 from news_service.articles.ranking import hot_score
 from news_service.articles.tables import APPROVED, InfoCategory, InfoNews
-from news_service.writing.sanitising import clean_html
+from news_service.writing.texts import render_markdown
 
 CATEGORIES = {1: "最新", 2: "股市", 3: "债市", 4: "商品", 5: "外汇", 6: "公司"}
 # Far above the ids of course dumps, so that a dump that is imported later keeps its ids.
@@ -78,7 +77,7 @@ def _article(article_id: int, sample: Sample, category_id: int, now: datetime) -
         title=sample.title,
         source=sample.source,
         digest=sample.digest,
-        content=clean_html(MarkdownIt("commonmark", {"html": False}).render(sample.markdown)),
+        content=render_markdown(sample.markdown),
         clicks=sample.clicks,
         category_id=category_id,
         status=APPROVED,

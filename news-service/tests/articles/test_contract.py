@@ -39,7 +39,7 @@ def test_other_services_may_not_pose_as_the_gateway(app: OpenAPI, called_by: Cal
     [
         ("GET", "/api/v1/nowhere", 404, "not_found"),
         ("GET", "/api/v1/news/abc", 404, "not_found"),
-        ("POST", "/api/v1/news", 405, "method_not_allowed"),
+        ("DELETE", "/api/v1/news", 405, "method_not_allowed"),
         ("GET", "/api/v1/news/1/views", 405, "method_not_allowed"),
         ("POST", "/api/v1/news/1/views", 404, "not_found"),
         ("POST", "/api/v1/news/99999999999999999999/views", 404, "not_found"),
@@ -84,6 +84,7 @@ def test_wrong_settings_are_refused_without_repeating_them(settings: Settings, f
         "redis_url": "redis://127.0.0.1",
         "internal_token_key": "k" * 32,
         "user_service_url": "http://127.0.0.1:1",
+        "images_dir": "/tmp/images",
         field: value,
     }
     with pytest.raises(ValidationError) as refused:

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image, ImageCms
 
 from chassis.errors import DependencyUnavailable
-from user_service.accounts.avatars import Pictures
+from user_service.accounts.avatars import avatar_pictures
 
 pytestmark = pytest.mark.any_database  # Pictures are files; of the column for their name the profiles tell.
 
@@ -346,7 +346,7 @@ def test_nobody_uploads_without_a_session(visitor):
 
 
 def test_who_waits_too_long_for_a_free_place_is_sent_away():
-    pictures = Pictures(wait_seconds=0.01)
+    pictures = avatar_pictures(wait_seconds=0.01)
     pictures._slot.acquire()
     with pytest.raises(DependencyUnavailable):
         pictures.redraw(picture())

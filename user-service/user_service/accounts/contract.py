@@ -8,8 +8,9 @@ from flask_openapi3 import RawModel
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from sqlalchemy import Row
 
+from chassis.pictures import MEDIA_TYPES
 from chassis.texts import free_text
-from user_service.accounts.avatars import MEDIA_TYPES, NAME
+from user_service.accounts.avatars import NAME
 from user_service.models import Gender, User, roles_of
 
 

@@ -9,9 +9,10 @@ from flask_openapi3 import APIBlueprint
 from chassis import errors
 from chassis.identity import client_ip, current_user_id
 from chassis.mobiles import parse_mobile
+from chassis.pictures import DRAWN_TYPE, MEDIA_TYPES, MOST_BYTES, OTHER_MEDIA_TYPES
 from chassis.web import Access, endpoint, media_answer
 from user_service.accounts.accounts import Accounts, ProfileChange
-from user_service.accounts.avatars import DRAWN_TYPE, MEDIA_TYPES, MOST_BYTES, OTHER_MEDIA_TYPES, Avatars
+from user_service.accounts.avatars import Avatars
 from user_service.accounts.contract import (
     AvatarPath,
     DumpAccounts,
