@@ -89,11 +89,6 @@ class ArticleDetail(ArticleItem):
     is_following_author: bool
 
 
-def rfc3339(moment: datetime | None) -> str | None:
-    """Write a moment as RFC 3339 in UTC."""
-    return moment.isoformat().replace("+00:00", "Z") if moment else None
-
-
 def category_list(categories: list[Category]) -> dict[str, Any]:
     """Build the answer of the categories."""
     return {"items": [{"id": category.id, "name": category.name} for category in categories]}
