@@ -241,7 +241,7 @@ FLOORS: dict[str, list[set[str]]] = {
         {"writing", "comments", "readers"},
         {"search"},
         {"articles"},
-        {"caching", "clients", "cursors", "settings", "writing.sanitising"},
+        {"caching", "clients", "cursors", "settings", "review.word_list", "writing.sanitising"},
         {"migrations"},
         {"articles.tables", "comments.tables", "readers.tables", "review.tables", "writing.tables"},
         {"tables"},

@@ -10,7 +10,7 @@ from chassis.logs import configure_logs
 from chassis.redis_client import connect_redis
 from chassis.self_test import check_start
 from chassis.service_client import ServiceClient
-from chassis.settings import load_settings
+from chassis.settings import fail_to_boot, load_settings
 from chassis.tracing import export_spans
 from chassis.web import create_api
 from news_service.articles import routes
@@ -20,6 +20,7 @@ from news_service.articles.views import Views
 from news_service.clients.user_service import Users
 from news_service.commands import install_commands
 from news_service.pages.routes import install_pages
+from news_service.review.word_list import WordList, WordListRefused
 from news_service.settings import Settings
 
 SERVICE = "news-service"
@@ -32,6 +33,7 @@ def create_app(settings: Settings | None = None) -> OpenAPI:
         configure_logs(SERVICE, settings.log_level, client_addresses=settings.log_client_addresses)
         export_spans(SERVICE, settings.otlp_endpoint)
         check_start(settings, redis_url=settings.redis_url)
+    word_list = _read_word_list(settings)
     tokens = InternalTokens(settings.internal_token_key.get_secret_value())
     app = create_api(
         __name__,
@@ -42,23 +44,31 @@ def create_app(settings: Settings | None = None) -> OpenAPI:
         static_folder=None,  # The pages serve their static files themselves, under names with a content hash.
     )
     user_service = ServiceClient(settings.user_service_url, name="user-service", own_name=SERVICE, tokens=tokens)
-    _register_services(app, settings, user_service)
+    _register_services(app, settings, user_service, word_list)
     app.register_api(routes.api)
     install_pages(app)
     install_commands(app, settings, user_service)
     return app
 
 
-def _register_services(app: OpenAPI, settings: Settings, user_service: ServiceClient) -> None:
+def _register_services(app: OpenAPI, settings: Settings, user_service: ServiceClient, word_list: WordList) -> None:
     database = Database(settings.database_url.get_secret_value())
     redis = connect_redis(settings.redis_url)
     svcs.flask.register_value(app, Database, database, ping=Database.is_up, on_registry_close=database.close)
     svcs.flask.register_value(app, Redis, redis, ping=Redis.ping, on_registry_close=redis.close)
     svcs.flask.register_value(app, Articles, Articles(database))
     svcs.flask.register_value(app, Views, Views(redis=redis, once_per_seconds=settings.view_counts_once_per_seconds))
+    svcs.flask.register_value(app, WordList, word_list)
     # No ping: the service answers pages without user-service, too.
     svcs.flask.register_value(app, Users, Users(user_service))
     _flush_views(app, FlushThread(ViewFlush(database, redis), every_seconds=settings.view_flush_seconds))
+
+
+def _read_word_list(settings: Settings) -> WordList:
+    try:
+        return WordList(settings.word_list_file)
+    except WordListRefused as refused:
+        fail_to_boot("The word list is wrong:", refused.problems)
 
 
 def _flush_views(app: OpenAPI, thread: FlushThread) -> None:

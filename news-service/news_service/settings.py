@@ -1,5 +1,7 @@
 """The settings of the news service; variables begin with NEWS_."""
 
+from pathlib import Path
+
 from pydantic import Field
 from pydantic_settings import BaseSettings
 
@@ -18,6 +20,7 @@ class Settings(BaseSettings):
     user_service_url: str
     view_counts_once_per_seconds: int = Field(default=1800, ge=1)
     view_flush_seconds: float = Field(default=10.0, gt=0)
+    word_list_file: Path | None = None
     log_level: LogLevel = "INFO"
     log_client_addresses: ClientAddresses = "masked"
     otlp_endpoint: OtlpEndpoint = None
