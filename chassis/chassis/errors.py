@@ -202,6 +202,20 @@ class TooManyRequests(XinjingError):
     text = "Too many requests. Try again later."
 
 
+class AccountTooNew(TooManyRequests):
+    """The account is too young to write; ``Retry-After`` says how long it waits."""
+
+    code, errmsg = "account_too_new", "新注册的账号请稍后再发言"
+    text = "New accounts wait a little before they write."
+
+
+class TextRepeated(TooManyRequests):
+    """The same user sent the same text a moment ago."""
+
+    code, errmsg = "text_repeated", "请勿重复发布相同的内容"
+    text = "You have just sent this text."
+
+
 class IdempotencyKeyReused(RequestInvalid):
     """The Idempotency-Key came before with another body (draft-ietf-httpapi-idempotency-key-header, 2.7)."""
 

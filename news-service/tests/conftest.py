@@ -97,7 +97,7 @@ def add_article(database: Database, categories: None) -> Callable[..., int]:
 
 @dataclass
 class UserService:
-    """A stand-in for user-service: whom it knows, what it was asked, and the status of its answers.
+    """A stand-in for user-service: whom it knows since when, what it was asked, and the status of its answers.
 
     ``accounts`` are its ids and mobiles, for the question which accounts of a dump are the same; ``batches`` are the
     sizes of these questions.
@@ -105,6 +105,7 @@ class UserService:
 
     address: str = ""
     known: dict[int, str] = field(default_factory=dict)
+    created_at: dict[int, str] = field(default_factory=dict)
     asked: list[list[int]] = field(default_factory=list)
     accounts: dict[int, str] = field(default_factory=dict)
     batches: list[int] = field(default_factory=list)
@@ -121,7 +122,12 @@ def user_service() -> Iterator[UserService]:
             ids = [int(value) for value in parse_qs(urlsplit(self.path).query).get("id", [])]
             service.asked.append(ids)
             items = [
-                {"id": number, "nick_name": service.known[number], "avatar_url": None}
+                {
+                    "id": number,
+                    "nick_name": service.known[number],
+                    "avatar_url": None,
+                    "created_at": service.created_at.get(number),
+                }
                 for number in ids
                 if number in service.known
             ]

@@ -12,7 +12,7 @@ from sqlalchemy import Select, distinct, func, select, update
 from sqlalchemy.orm import Session
 
 from news_service.articles.tables import InfoNews
-from news_service.comments.tables import InfoComment
+from news_service.comments.tables import VISIBLE, InfoComment
 from news_service.readers.tables import InfoUserCollection
 
 _BATCH = 500
@@ -39,9 +39,11 @@ def add_views(session: Session, views: dict[int, int]) -> int:
 
 
 def recount_engagement(session: Session, ids: Iterable[int]) -> None:
-    """Count the comments of articles and score these again, after anything but a view has changed them."""
+    """Count the visible comments of articles and score these again, after an import has changed them."""
     article_ids = sorted(ids)
-    count = select(func.count()).where(InfoComment.news_id == InfoNews.id).scalar_subquery()
+    count = (
+        select(func.count()).where(InfoComment.news_id == InfoNews.id, InfoComment.status == VISIBLE).scalar_subquery()
+    )
     for start in range(0, len(article_ids), _BATCH):
         batch = article_ids[start : start + _BATCH]
         session.execute(
@@ -82,11 +84,11 @@ def _add_batch(session: Session, views: dict[int, int]) -> int:
 
 
 _LIKES = select(InfoUserCollection.news_id, func.count()).group_by(InfoUserCollection.news_id)
-# Comments of the author do not count. (A NULL author equals no commenter.)
+# Comments of the author do not count, nor those that nobody sees. (A NULL author equals no commenter.)
 _COMMENTERS = (
     select(InfoComment.news_id, func.count(distinct(InfoComment.user_id)))
     .join(InfoNews, InfoNews.id == InfoComment.news_id)
-    .where(InfoNews.user_id.is_distinct_from(InfoComment.user_id))
+    .where(InfoNews.user_id.is_distinct_from(InfoComment.user_id), InfoComment.status == VISIBLE)
     .group_by(InfoComment.news_id)
 )
 

@@ -46,6 +46,18 @@ class Views:
         except DependencyUnavailable as error:
             log.warning("view_not_counted", article_id=article_id, exc_info=error)
 
+    def score_again(self, article_id: int) -> None:
+        """Let the next flush score an article again, because its comments or favourites have changed.
+
+        A count of many rows would else stand in the transaction of every comment. Fails open: without Redis the score
+        follows with the next view.
+        """
+        try:
+            with redis_errors():
+                self.redis.hincrby(COUNTED, str(article_id), 0)
+        except DependencyUnavailable as error:
+            log.warning("score_not_renewed", article_id=article_id, exc_info=error)
+
     def _reader(self, ip: str, user_agent: str) -> str:
         # The salt is random and deleted after two days, so that later nobody can find the address behind a mark.
         day = f"{self.clock():%Y%m%d}"

@@ -1,16 +1,17 @@
-"""The names of authors, fetched from user-service and cached for a minute."""
+"""The names of people and the age of their accounts, fetched from user-service and cached for a minute."""
 
 import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from datetime import datetime
 from urllib.parse import urlencode
 
 from pydantic import BaseModel, ValidationError
 from structlog import get_logger
 
-from chassis.errors import XinjingError
+from chassis.errors import DependencyUnavailable, NotFound, XinjingError
 from chassis.service_client import ServiceClient
 
 log = get_logger(__name__)
@@ -22,17 +23,19 @@ _MOST_PER_CALL = 100
 
 @dataclass(frozen=True)
 class UserName:
-    """A user's name and picture as pages show them."""
+    """A user's name and picture as pages show them, and since when the account exists (None: unknown)."""
 
     id: int
     nick_name: str
     avatar_url: str | None
+    created_at: datetime | None = None
 
 
 class _User(BaseModel):
     id: int
     nick_name: str
     avatar_url: str | None
+    created_at: datetime | None = None
 
 
 class _UserList(BaseModel):
@@ -40,7 +43,7 @@ class _UserList(BaseModel):
 
 
 class Users:
-    """A client of user-service with a bounded cache. It fails open: a page without names is better than none.
+    """A client of user-service with a bounded cache. Names fail open: a page without names is better than none.
 
     After a failure no page asks user-service for 5 seconds, so that its absence does not slow every page down.
     """
@@ -57,8 +60,24 @@ class Users:
         """Return the names of users; unknown users are left out, and all while user-service does not answer."""
         names, missing = self._look_up(ids)
         for start in range(0, len(missing), _MOST_PER_CALL):
-            names |= self._fetch(missing[start : start + _MOST_PER_CALL])
+            try:
+                names |= self._fetch(missing[start : start + _MOST_PER_CALL])
+            except DependencyUnavailable:
+                break  # It is in the log already.
         return names
+
+    def user_by_id(self, user_id: int) -> UserName:
+        """Return one user, for what must not happen to an unknown one.
+
+        Raises:
+            NotFound: there is no such user.
+            DependencyUnavailable: user-service does not answer, or did not a moment ago.
+        """
+        found, missing = self._look_up({user_id})
+        found |= self._fetch(missing) if missing else {}
+        if user_id not in found:
+            raise NotFound
+        return found[user_id]
 
     def _look_up(self, ids: set[int]) -> tuple[dict[int, UserName], list[int]]:
         found: dict[int, UserName] = {}
@@ -74,15 +93,15 @@ class Users:
 
     def _fetch(self, ids: list[int]) -> dict[int, UserName]:
         if self._clock() < self._paused_until:
-            return {}
+            raise DependencyUnavailable("user-service is away.")
         query = urlencode([("id", user_id) for user_id in ids])
         try:
             user_list = _UserList.model_validate(self._client.call("GET", f"/internal/users?{query}"))
         except (XinjingError, ValidationError) as error:
             log.warning("names_unknown", users=len(ids), exc_info=error)
             self._paused_until = self._clock() + PAUSE_SECONDS
-            return {}
-        names = {user.id: UserName(user.id, user.nick_name, user.avatar_url) for user in user_list.items}
+            raise DependencyUnavailable("user-service is away.") from error
+        names = {user.id: UserName(**user.model_dump()) for user in user_list.items}
         self._cache(ids, names)
         return names
 

@@ -1,9 +1,11 @@
 """The names of authors."""
 
 from collections.abc import Callable
+from datetime import UTC, datetime
 
 import pytest
 
+from chassis.errors import DependencyUnavailable, NotFound
 from chassis.identity import InternalTokens
 from chassis.service_client import ServiceClient
 from news_service.clients.user_service import CACHE_SECONDS, PAUSE_SECONDS, UserName, Users
@@ -80,3 +82,25 @@ def test_articles_are_answered_without_user_service(client, user_service, add_ar
     assert client.get(f"/api/v1/news/{article_id}").json["author"] == author
     assert client.get("/api/v1/news").json["items"][0]["author"] == author
     assert client.get("/readyz").status_code == 200
+
+
+def test_one_user_is_known_with_the_age_of_the_account(user_service, users_at) -> None:
+    user_service.known, user_service.created_at = {1: "甲"}, {1: "2026-11-20T08:00:00Z"}
+    users = users_at(user_service.address)
+    expected = UserName(1, "甲", None, datetime(2026, 11, 20, 8, tzinfo=UTC))
+    assert [users.user_by_id(1), users.user_by_id(1)] == [expected, expected]
+    assert user_service.asked == [[1]]
+
+
+def test_an_unknown_user_is_not_found(user_service, users_at) -> None:
+    with pytest.raises(NotFound):
+        users_at(user_service.address).user_by_id(1)
+
+
+def test_a_user_is_not_taken_for_known_while_user_service_is_away(user_service, users_at) -> None:
+    user_service.status = 500
+    users = users_at(user_service.address)
+    for _ in range(2):
+        with pytest.raises(DependencyUnavailable):
+            users.user_by_id(1)
+    assert user_service.asked == [[1]]

@@ -94,7 +94,8 @@ def test_an_id_that_no_database_holds_is_refused(visitor):
 def test_services_ask_for_names_and_unknown_ids_are_left_out(alice, app, called_by, service):
     headers = called_by("user-service", service)
     answer = app.test_client().get("/internal/users?id=1&id=7&id=1", headers=headers)
-    assert (answer.status_code, answer.json) == (200, {"items": [CARD]})
+    created_at = alice.call("GET", "/api/v1/users/me").json["created_at"]
+    assert (answer.status_code, answer.json) == (200, {"items": [{**CARD, "created_at": created_at}]})
 
 
 @pytest.mark.any_database

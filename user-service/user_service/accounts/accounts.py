@@ -31,7 +31,7 @@ _SHOWN_ACCOUNT = select(
     _columns.last_login,
 ).where(_columns.id == bindparam("user_id"), _columns.deleted_at.is_(None))
 _CARDS = (
-    select(_columns.id, _columns.nick_name, _columns.avatar_url)
+    select(_columns.id, _columns.nick_name, _columns.avatar_url, _columns.create_time)
     .where(_columns.id.in_(bindparam("user_ids", expanding=True)))
     .order_by(_columns.id)
 )

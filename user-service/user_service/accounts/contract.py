@@ -107,10 +107,16 @@ class UserCard(BaseModel):
     avatar_url: str | None
 
 
+class DatedUserCard(UserCard):
+    """A user's card, and since when the account exists; null if that is unknown, as of some imported accounts."""
+
+    created_at: datetime | None
+
+
 class UserCards(BaseModel):
     """Those of the asked users that exist."""
 
-    items: list[UserCard]
+    items: list[DatedUserCard]
 
 
 class PublicUser(UserCard):
@@ -174,12 +180,16 @@ def rfc3339(moment: datetime | None) -> str | None:
 
 def user_card(user: Account) -> dict[str, Any]:
     """Return what other services see of a user."""
+    return {**_card(user), "created_at": rfc3339(user.create_time)}
+
+
+def _card(user: Account) -> dict[str, Any]:
     return {"id": user.id, "nick_name": user.nick_name, "avatar_url": user.avatar_url or None}
 
 
 def public_user(user: Account) -> dict[str, Any]:
     """Return what everybody sees of a user; no mobile."""
-    return {**user_card(user), "signature": user.signature, "gender": user.gender or Gender.MAN}
+    return {**_card(user), "signature": user.signature, "gender": user.gender or Gender.MAN}
 
 
 def own_user(user: Account) -> dict[str, Any]:
