@@ -7,7 +7,7 @@ from sqlalchemy.orm import Session
 
 from chassis.dumps.report import TableReport
 from chassis.dumps.values import RowRefused, Values, is_newer_here
-from news_service.articles.tables import InfoNews
+from news_service.articles.tables import IN_REVIEW, InfoNews
 from news_service.comments.tables import InfoComment
 from news_service.imports.layouts import KnownIds, Layout
 from news_service.readers.tables import InfoUserCollection
@@ -68,6 +68,7 @@ class RowStore:
         row = self._layout.model(**values)
         if isinstance(row, InfoNews):
             row.published_at = _published(row)
+            _queue(row)
         self._session.add(row)
         self._report.written += 1
         self._known.add(row)
@@ -87,6 +88,7 @@ class RowStore:
         if isinstance(row, InfoNews):
             row.version += 1
             row.published_at = _published(row) if follows else row.published_at
+            _queue(row)
         self._report.changed += 1
         self._touch(row)
 
@@ -102,6 +104,12 @@ class RowStore:
             self.touched_articles.add(row.id)
         elif isinstance(row, InfoComment | InfoUserCollection):
             self.touched_articles.add(row.news_id)
+
+
+def _queue(article: InfoNews) -> None:
+    """Give an article that waits for its review its place in the queue, among those that were written as early."""
+    if article.status == IN_REVIEW and article.submitted_at is None:
+        article.submitted_at = _published(article)
 
 
 def _published(article: InfoNews) -> datetime:
