@@ -17,7 +17,7 @@ from structlog import get_logger
 
 from chassis import errors
 from chassis.addresses import stored_prefix
-from chassis.identity import FORWARDED_FOR_HEADER, GATEWAY, INTERNAL_TOKEN_HEADER, InternalTokens, client_ip
+from chassis.identity import FORWARDED_FOR_HEADER, GATEWAY, INTERNAL_TOKEN_HEADER, InternalTokens, client_ip, has_role
 from chassis.metrics import MetricsMiddleware, count_request
 from chassis.problems import MEDIA_TYPE, Problem, install_problems, validation_response
 from chassis.tracing import REQUEST_ID_HEADER, begin_environ, end_request
@@ -58,8 +58,19 @@ class Access(enum.StrEnum):
     PUBLIC = "public"  # Everybody, through the gateway.
     OPTIONAL = "optional"  # Everybody, through the gateway; the answer differs for a signed-in user.
     SIGNED_IN = "signed-in"  # A signed-in user, through the gateway.
+    EDITOR = "editor"  # A signed-in user with the role `editor` or `admin`, through the gateway.
     ADMIN = "admin"  # A signed-in user with the role `admin`, through the gateway.
     SERVICE = "service"  # The services that the route names.
+
+    @property
+    def role(self) -> str:
+        """The role that the user needs, or an empty text."""
+        return self.value if self in (Access.EDITOR, Access.ADMIN) else ""
+
+    @property
+    def needs_user(self) -> bool:
+        """Whether nobody may call the route who is not signed in."""
+        return self in (Access.SIGNED_IN, Access.EDITOR, Access.ADMIN)
 
 
 def endpoint(
@@ -84,7 +95,7 @@ def endpoint(
     """
     responses: dict[str, Any] = {str(status): model for status, model in (answers or {}).items()}
     usual: list[type[errors.XinjingError]] = [errors.RequestInvalid, errors.InternalError]
-    if access in (Access.SIGNED_IN, Access.ADMIN):
+    if access.needs_user:
         usual.append(errors.Unauthenticated)
     by_status: dict[int, list[type[errors.XinjingError]]] = {}
     for kind in (*usual, *failures):
@@ -216,9 +227,9 @@ def _check_caller(access: Access, callers: frozenset[str]) -> None:
         return
     if g.caller.service != GATEWAY:
         raise errors.ServiceRefused
-    if access in (Access.SIGNED_IN, Access.ADMIN) and g.caller.user_id is None:
+    if access.needs_user and g.caller.user_id is None:
         raise errors.Unauthenticated
-    if access is Access.ADMIN and "admin" not in g.caller.roles:
+    if access.role and not has_role(g.caller.roles, access.role):
         raise errors.Forbidden
 
 

@@ -47,6 +47,16 @@ class Page(BaseModel):
     limit: int = Field(default=10, ge=1, le=100)
 
 
+def add_role_routes(app: OpenAPI) -> None:
+    @endpoint(app, "GET", "/editor", access=Access.EDITOR)
+    def see_editor() -> dict[str, Any]:
+        return {"user": current_user_id()}
+
+    @endpoint(app, "GET", "/admin", access=Access.ADMIN)
+    def see_admin() -> dict[str, Any]:
+        return {"user": current_user_id()}
+
+
 def add_routes(app: OpenAPI) -> None:
     @endpoint(app, "GET", "/open", access=Access.UNAUTHENTICATED)
     def see_open() -> dict[str, Any]:
@@ -62,10 +72,6 @@ def add_routes(app: OpenAPI) -> None:
 
     @endpoint(app, "GET", "/signed-in", access=Access.SIGNED_IN)
     def see_signed_in() -> dict[str, Any]:
-        return {"user": current_user_id()}
-
-    @endpoint(app, "GET", "/admin", access=Access.ADMIN)
-    def see_admin() -> dict[str, Any]:
         return {"user": current_user_id()}
 
     @endpoint(app, "GET", "/internal/things", access=Access.SERVICE, callers=frozenset({"sms-service"}))
@@ -113,6 +119,7 @@ def api(internal_tokens: InternalTokens) -> OpenAPI:
     """A service of which the tests know every route."""
     app = create_api("chassis", service=SERVICE, tokens=internal_tokens, metrics_port=9100)
     add_routes(app)
+    add_role_routes(app)
     add_articles(app)
     add_failures(app)
     return app

@@ -28,7 +28,7 @@ def status_for(client: FlaskClient) -> Callable[[str, dict[str, str]], tuple[int
 
 
 Ask = Callable[[str, dict[str, str]], tuple[int, str]]
-GUARDED = ["/public", "/optional", "/signed-in", "/admin", "/internal/things"]
+GUARDED = ["/public", "/optional", "/signed-in", "/editor", "/admin", "/internal/things"]
 
 
 def test_an_open_route_asks_for_nothing(status_for: Ask) -> None:
@@ -41,25 +41,27 @@ def test_every_other_route_asks_for_an_internal_token(status_for: Ask, path: str
 
 
 @pytest.mark.parametrize(
-    ("path", "anybody", "user", "admin", "service"),
+    ("path", "statuses"),  # For nobody, a user, an editor, an administrator, another service.
     [
-        ("/public", 200, 200, 200, 403),
-        ("/optional", 200, 200, 200, 403),
-        ("/signed-in", 401, 200, 200, 403),
-        ("/admin", 401, 403, 200, 403),
-        ("/internal/things", 403, 403, 403, 200),
+        ("/public", [200, 200, 200, 200, 403]),
+        ("/optional", [200, 200, 200, 200, 403]),
+        ("/signed-in", [401, 200, 200, 200, 403]),
+        ("/editor", [401, 403, 200, 200, 403]),
+        ("/admin", [401, 403, 403, 200, 403]),
+        ("/internal/things", [403, 403, 403, 403, 200]),
     ],
 )
 def test_each_kind_of_route_lets_in_its_own(
-    status_for: Ask, called_by: Headers, path: str, anybody: int, user: int, admin: int, service: int
+    status_for: Ask, called_by: Headers, path: str, statuses: list[int]
 ) -> None:
     callers = (
         called_by(SERVICE),
-        called_by(SERVICE, user_id=1),
+        called_by(SERVICE, user_id=1, roles=frozenset({"shop:editor"})),
+        called_by(SERVICE, user_id=1, roles=frozenset({"editor"})),
         called_by(SERVICE, user_id=1, roles=frozenset({"admin"})),
         called_by(SERVICE, "sms-service"),
     )
-    assert [status_for(path, headers)[0] for headers in callers] == [anybody, user, admin, service]
+    assert [status_for(path, headers)[0] for headers in callers] == statuses
 
 
 def test_a_signed_out_user_and_a_wrong_service_are_told_apart(status_for: Ask, called_by: Headers) -> None:

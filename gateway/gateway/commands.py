@@ -10,7 +10,6 @@ import click
 import svcs
 from flask.cli import AppGroup
 
-from chassis.web import Access
 from gateway.auth.identity_tokens import IdentityKeys, new_key_pem
 from gateway.routing.paths import do_overlap, specificity
 from gateway.routing.route_files import Routes, RoutesRefused, build_routes, read_texts
@@ -96,7 +95,7 @@ def describe_overlaps(table: RuleTable) -> Iterator[str]:
 
 
 def _access_of(rule: Rule) -> str:
-    role = "admin" if rule.access is Access.ADMIN else rule.role
+    role = rule.role or rule.access.role
     recent = f" in the last {rule.recent_seconds} s" if rule.recent_seconds else ""
     return f"role {role}{recent}" if role else f"{rule.access}{recent}"
 

@@ -65,5 +65,8 @@ def test_rows_of_the_old_schema_survive_the_new_one(empty_database_url, engine):
         )
     migrate(empty_database_url, scripts=MIGRATIONS)
     with engine.connect() as connection:
-        row = connection.execute(text("SELECT nick_name, must_reset_password, deleted_at FROM info_user")).one()
-    assert (row.nick_name, bool(row.must_reset_password), row.deleted_at) == ("n", False, None)
+        row = connection.execute(
+            text("SELECT nick_name, must_reset_password, is_editor, deleted_at FROM info_user")
+        ).one()
+    flags = (bool(row.must_reset_password), bool(row.is_editor))
+    assert (row.nick_name, flags, row.deleted_at) == ("n", (False, False), None)

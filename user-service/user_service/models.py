@@ -76,6 +76,7 @@ class User(Base):
     banned_until: Mapped[datetime | None] = mapped_column(UtcDateTime)
     ban_reason: Mapped[str | None] = mapped_column(String(256))
     must_reset_password: Mapped[bool] = mapped_column(default=False)
+    is_editor: Mapped[bool] = mapped_column(default=False)
     # A deleted account keeps its id and gets a placeholder name, because articles and comments refer to it.
     deleted_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
 
@@ -109,8 +110,13 @@ class User(Base):
 
 
 def roles_of(user: User | Row[*tuple[Any, ...]]) -> list[str]:
-    """Return the roles that an account has, or a row of it with these two columns; see `User.roles`."""
-    return ["admin"] if user.is_admin and not user.must_reset_password else []
+    """Return the roles that an account has, or a row of it with these three columns; see `User.roles`."""
+    return [] if user.must_reset_password else granted_roles(user)
+
+
+def granted_roles(user: User | Row[*tuple[Any, ...]]) -> list[str]:
+    """Return the roles that an account was granted, also while its password must be reset."""
+    return ["admin"] * bool(user.is_admin) + ["editor"] * bool(user.is_editor)
 
 
 class AuditEvent(Base):

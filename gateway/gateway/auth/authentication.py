@@ -11,6 +11,7 @@ from chassis.errors import (
     UpstreamTimeout,
     UpstreamUnavailable,
 )
+from chassis.identity import has_role
 from chassis.web import Access
 from gateway.auth.cookies import CookieSession, SessionCookies
 from gateway.auth.csrf import SameSite
@@ -44,9 +45,7 @@ class AuthResult:
             return
         if self.identity is None:
             raise Unauthenticated
-        if (access is Access.ADMIN and "admin" not in self.identity.roles) or (
-            role and role not in self.identity.roles
-        ):
+        if not all(has_role(self.identity.roles, needed) for needed in (access.role, role) if needed):
             raise Forbidden
         if recent_seconds and now - self.identity.auth_time > recent_seconds:
             raise StepUpRequired(max_age_seconds=recent_seconds)

@@ -107,7 +107,7 @@ def failures_of(rule: Rule, *, reads_json: bool) -> list[type[XinjingError]]:
     is_unsafe = rule.method not in SAFE_METHODS
     if rule.access is not Access.PUBLIC:
         kinds.append(errors.Unauthenticated)
-    if rule.access is Access.ADMIN:
+    if rule.access.role:
         kinds.append(errors.Forbidden)
     if is_unsafe and (rule.access is not Access.PUBLIC or rule.effect is not Effect.NONE):
         kinds.append(errors.CrossSiteRefused)
@@ -143,7 +143,7 @@ def _operation(rule: Rule, operation: JsonObject, renamed: Mapping[str, str]) ->
     written["responses"] = _add_failures(written["responses"], failures_of(rule, reads_json=reads_json))
     if rule.effect in (Effect.STARTS, Effect.REFRESHES):
         written["parameters"] = [*written.get("parameters", []), _COOKIES_PARAMETER]
-    if rule.access in (Access.SIGNED_IN, Access.ADMIN):
+    if rule.access.needs_user:
         written["security"] = [{"bearer": []}]
     elif rule.access is Access.OPTIONAL:
         written["security"] = [{}, {"bearer": []}]

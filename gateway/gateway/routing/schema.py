@@ -128,10 +128,10 @@ class AnyRouteEntry(_Entry):
 
     @property
     def required_access(self) -> Access:
-        """Who may call the route; a role other than `admin` stands in `required_role` alone."""
+        """Who may call the route; a role that is not ours stands in `required_role` alone."""
         if isinstance(self.access, str):
             return Access(self.access)
-        return Access.ADMIN if self.access.role == "admin" else Access.SIGNED_IN
+        return {"admin": Access.ADMIN, "editor": Access.EDITOR}.get(self.access.role or "", Access.SIGNED_IN)
 
     @property
     def required_role(self) -> str:

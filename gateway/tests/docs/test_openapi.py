@@ -72,6 +72,7 @@ SIGNED_IN = {"401": "`unauthenticated`"}
         (Rule("GET", "/a", Service.NEWS, Access.PUBLIC), {}),
         (Rule("GET", "/a", Service.NEWS, Access.OPTIONAL), SIGNED_IN),
         (Rule("GET", "/a", Service.NEWS, Access.ADMIN), SIGNED_IN | {"403": "`forbidden`"}),
+        (Rule("GET", "/a", Service.NEWS, Access.EDITOR), SIGNED_IN | {"403": "`forbidden`"}),
         (Rule("GET", "/a", Service.NEWS, Access.PUBLIC, Limit.CAPTCHAS), {"429": "`too_many_requests`"}),
         (Rule("POST", "/a", Service.NEWS, Access.PUBLIC), UNSAFE),
         (Rule("DELETE", "/a", Service.NEWS, Access.SIGNED_IN), UNSAFE | SIGNED_IN | CROSS_SITE),
@@ -81,7 +82,7 @@ SIGNED_IN = {"401": "`unauthenticated`"}
             UNSAFE | SIGNED_IN | {"403": "`forbidden`, `cross_site_refused`"},
         ),
     ],
-    ids=["get", "optional", "admin", "limited", "post", "signed-in", "starts", "admin-put"],
+    ids=["get", "optional", "admin", "editor", "limited", "post", "signed-in", "starts", "admin-put"],
 )
 def test_an_operation_tells_what_the_gateway_answers(rule: Rule, added: dict[str, str]) -> None:
     document = {"paths": {"/a": {rule.method.lower(): operation("one")}}}

@@ -23,6 +23,7 @@ routes:
   - {{path: "/api/orders/**", methods: [GET, POST, DELETE], service: orders, access: signed-in}}
   - {{path: "/api/orders/reports/{{day}}", methods: [GET, POST], service: orders, access: {{role: admin}}, body_max: 0}}
   - {{path: /api/orders/refunds, methods: [POST], service: orders, access: {{role: shop:editor, recent_seconds: 300}}}}
+  - {{path: /api/orders/drafts, methods: [GET], service: orders, access: {{role: editor}}}}
   - {{path: /api/offers, methods: [GET, POST], service: orders, access: optional, body_max: 8}}
   - {{path: /api/legacy, methods: [GET], service: legacy, access: signed-in}}
   - {{path: /api/plain, methods: [GET, POST], service: plain, access: public}}
@@ -122,6 +123,11 @@ def test_access_is_as_the_file_says(shop: Any, services: Any, sign: Callable[...
 
     assert (status("/api/orders/7"), status("/api/orders/7", sub="7")) == (401, 200)
     assert (status("/api/orders/reports/1", sub="7"), status("/api/orders/reports/1", roles=["admin"])) == (403, 200)
+    assert [status("/api/orders/drafts", roles=[role]) for role in ("shop:editor", "editor", "admin")] == [
+        403,
+        200,
+        200,
+    ]
     assert (status("/api/offers"), status("/api/offers", sub="7")) == (200, 200)
     assert status("/api/orders/refunds", "POST", roles=["admin"]) == 403
     assert status("/api/orders/refunds", "POST", roles=["shop:editor"]) == 200

@@ -79,7 +79,9 @@ def test_the_query_says_who_passes(ask: Callable[..., Any], sign: Callable[..., 
         return answer.status, answer.json["code"] if answer.body else ""
 
     assert told("role=editor", roles=["editor"]) == (204, "")
-    assert told("role=editor", roles=["admin"]) == (403, "forbidden")
+    assert told("role=editor", roles=["admin"]) == (204, "")
+    assert told("role=editor", roles=["shop:editor"]) == (403, "forbidden")
+    assert told("role=admin", roles=["editor"]) == (403, "forbidden")
     assert told("recent_seconds=300") == (204, "")
     assert told("recent_seconds=300", auth_time=1_700_000_000) == (401, "step_up_required")
     assert told("recent_seconds=300&redirect=true", auth_time=1_700_000_000) == (401, "step_up_required")

@@ -29,6 +29,7 @@ routes:
     cache_seconds: 30
     body_max: 0
   - {path: /api/offers, methods: [GET], service: orders, access: {role: shop:editor}}
+  - {path: /api/drafts, methods: [GET], service: orders, access: {role: editor}}
 """
 
 
@@ -64,6 +65,7 @@ def test_the_example_becomes_rules() -> None:
             body_cap_bytes=0, role="admin", recent_seconds=300, cache_seconds=30,
         ),
         Rule("GET", "/api/offers", "orders", Access.SIGNED_IN, body_cap_bytes=MAX_BODY_BYTES, role="shop:editor"),
+        Rule("GET", "/api/drafts", "orders", Access.EDITOR, role="editor"),
     )  # fmt: skip
     orders = routes.services["orders"]
     assert (orders.urls, orders.identity, orders.timeout_seconds) == (["http://orders:8000"], IdentityForm.TOKEN, 10)

@@ -19,13 +19,14 @@ def delete(person):
 
 def test_the_persons_data_is_gone_and_the_id_stays(alice, database, stored_users, clock):
     with database.write() as db:
-        db.get_one(User, 1).is_admin = True
+        user = db.get_one(User, 1)
+        user.is_admin = user.is_editor = True
     answer = delete(alice)
     assert (answer.status_code, answer.data) == (204, b"")
     [row] = stored_users()
     assert (row.id, row.nick_name, row.mobile, row.password_hash) == (1, TOMBSTONE, "gone:1", "")
     assert (row.avatar_url, row.signature, row.gender, row.last_login) == (None, None, None, None)
-    assert (row.is_admin, row.deleted_at) == (False, clock.now)
+    assert (row.is_admin, row.is_editor, row.deleted_at) == (False, False, clock.now)
 
 
 def test_every_session_ends_and_tells_nothing_of_the_person(

@@ -13,31 +13,47 @@ def run(app):
     return lambda *words: app.test_cli_runner().invoke(args=words)
 
 
-def test_a_granted_role_stands_in_the_next_token(run, register, refresh, claims_of, audit):
+@pytest.mark.parametrize(
+    ("words", "role", "holder"), [((), "admin", "an administrator"), (("--role", "editor"), "editor", "an editor")]
+)
+def test_a_granted_role_stands_in_the_next_token(run, register, refresh, claims_of, audit, words, role, holder):
     tokens = register().json
     assert claims_of(tokens["access_token"])["roles"] == []
-    result = run("admin", "grant", "138 0013 8000")
-    assert (result.exit_code, result.output) == (0, "User 1 is an administrator after the next login.\n")
-    assert claims_of(refresh(tokens["refresh_token"]).json["access_token"])["roles"] == ["admin"]
-    (line,) = audit("admin_granted")
+    result = run("admin", "grant", "138 0013 8000", *words)
+    assert (result.exit_code, result.output) == (0, f"User 1 is {holder} after the next login.\n")
+    assert claims_of(refresh(tokens["refresh_token"]).json["access_token"])["roles"] == [role]
+    (line,) = audit(f"{role}_granted")
     assert (line.user_id, line.actor_id, line.detail) == (1, None, "command line")
 
 
-def test_a_revoked_role_ends_the_sessions_that_hold_it(run, register, refresh, revoked, claims_of, log_in, audit):
+@pytest.mark.parametrize("role", ["admin", "editor"])
+def test_a_revoked_role_ends_the_sessions_that_hold_it(run, register, refresh, revoked, claims_of, log_in, audit, role):
     tokens = register().json
     run("admin", "grant", MOBILE)
-    assert run("admin", "revoke", MOBILE).exit_code == 0
+    run("admin", "grant", MOBILE, "--role", "editor")
+    assert run("admin", "revoke", MOBILE, "--role", role).exit_code == 0
     assert refresh(tokens["refresh_token"]).status_code == 401
     assert [entry["kind"] for entry in revoked()] == ["user"]
-    assert claims_of(log_in().json["access_token"])["roles"] == []
-    assert len(audit("admin_revoked")) == 1
+    assert claims_of(log_in().json["access_token"])["roles"] == [{"admin": "editor", "editor": "admin"}[role]]
+    assert len(audit(f"{role}_revoked")) == 1
 
 
-def test_administrators_are_listed_with_masked_mobiles(run, register):
+def test_holders_of_roles_are_listed_with_masked_mobiles(run, register):
     register(nick_name="林间读者")
-    register(mobile="+8613900139000")
+    register(mobile="+8613900139000", nick_name="编辑")
+    register(mobile="+8613700137000")
     run("admin", "grant", MOBILE)
-    assert run("admin", "list").output == f"{1:>10}  +86138****8000  林间读者\n"
+    run("admin", "grant", "--role", "editor", "+8613900139000")
+    run("admin", "grant", "--role", "editor", MOBILE)
+    lines = run("admin", "list").output.splitlines()
+    assert lines[0] == f"{1:>10}  +86138****8000  admin,editor  林间读者"
+    assert lines[1:] == [f"{2:>10}  +86139****9000  editor        编辑"]
+
+
+@pytest.mark.any_database
+def test_no_other_role_is_granted(run, register):
+    register()
+    assert run("admin", "grant", MOBILE, "--role", "root").exit_code == 2
 
 
 @pytest.mark.any_database

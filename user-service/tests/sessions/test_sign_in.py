@@ -233,6 +233,7 @@ def note(database, clock):
         {"mobile": "+8613800138009"},
         {"is_admin": True},
         {"is_admin": None},
+        {"is_editor": True},
         {"must_reset_password": True},
     ],
 )

@@ -26,6 +26,7 @@ _SHOWN_ACCOUNT = select(
     _columns.gender,
     _columns.mobile,
     _columns.is_admin,
+    _columns.is_editor,
     _columns.must_reset_password,
     _columns.create_time,
     _columns.last_login,

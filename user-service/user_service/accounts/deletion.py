@@ -50,5 +50,5 @@ def _erase(user: User, now: datetime) -> None:
     user.password, user.must_reset_password = NO_PASSWORD, False
     user.avatar_url = user.signature = user.gender = user.last_login = None
     user.banned_until = user.ban_reason = None
-    user.is_admin = False
+    user.is_admin = user.is_editor = False
     user.deleted_at = now

@@ -1,4 +1,4 @@
-"""Commands about administrators and the audit log: ``flask --app user_service.app admin …``, ``… audit purge``."""
+"""Commands about roles and the audit log: ``flask --app user_service.app admin …``, ``… audit purge``."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,43 +8,51 @@ from flask.cli import AppGroup
 
 from chassis.errors import DependencyUnavailable, MobileInvalid, NotFound
 from chassis.mobiles import Mobile, mask_mobile, parse_mobile
-from user_service.admin.roles import Roles
+from user_service.admin.roles import Role, Roles
 from user_service.audit.queries import AuditTrail
+from user_service.models import granted_roles
 
 _DAYS = click.IntRange(min=30)
 # The Cybersecurity Law of China (2017, article 21) wants logs for six months or more, which are up to 184 days.
 _KEPT_DAYS = 184
+_ARTICLES = {Role.ADMIN: "an administrator", Role.EDITOR: "an editor"}
+_role_option = click.option(
+    "--role", type=click.Choice([role.value for role in Role]), default=Role.ADMIN.value, show_default=True
+)
 
 
 def admin_commands(roles: Roles) -> AppGroup:
     """Make the group ``admin``."""
-    group = AppGroup("admin", help="Give and take the role admin.")
+    group = AppGroup("admin", help="Give and take the roles admin and editor.")
 
     @group.command()
     @click.argument("mobile")
-    def grant(mobile: str) -> None:
-        """Make the owner of MOBILE an administrator."""
+    @_role_option
+    def grant(mobile: str, role: str) -> None:
+        """Give a role to the owner of MOBILE."""
         with _errors_printed():
-            user = roles.grant(parse_mobile(mobile))
+            user = roles.grant(parse_mobile(mobile), Role(role))
         moment = "a new password" if user.must_reset_password else "the next login"
-        click.echo(f"User {user.id} is an administrator after {moment}.")
+        click.echo(f"User {user.id} is {_ARTICLES[Role(role)]} after {moment}.")
 
     @group.command()
     @click.argument("mobile")
-    def revoke(mobile: str) -> None:
-        """Take the role from the owner of MOBILE and sign them out everywhere."""
+    @_role_option
+    def revoke(mobile: str, role: str) -> None:
+        """Take a role from the owner of MOBILE and sign them out everywhere."""
         with _errors_printed():
-            user = roles.revoke(parse_mobile(mobile))
-        click.echo(f"User {user.id} is no administrator any more, and signed out.")
+            user = roles.revoke(parse_mobile(mobile), Role(role))
+        click.echo(f"User {user.id} is not {_ARTICLES[Role(role)]} any more, and signed out.")
 
     @group.command("list")
     def list_command() -> None:
-        """List the administrators: id, masked mobile, nick name."""
+        """List the accounts with a role: id, masked mobile, roles, nick name."""
         with _errors_printed():
             holders = roles.holders()
         for user in holders:
             missing = "  (needs a new password first)" if user.must_reset_password else ""
-            click.echo(f"{user.id:>10}  {mask_mobile(Mobile(user.mobile))}  {user.nick_name}{missing}")
+            granted = ",".join(granted_roles(user))
+            click.echo(f"{user.id:>10}  {mask_mobile(Mobile(user.mobile))}  {granted:<12}  {user.nick_name}{missing}")
 
     return group
 
