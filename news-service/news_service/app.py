@@ -20,6 +20,12 @@ from news_service.articles.views import Views
 from news_service.clients.user_service import Users
 from news_service.commands import install_commands
 from news_service.pages.routes import install_pages
+from news_service.review import routes as review_routes
+from news_service.review.articles import ArticleReview
+from news_service.review.authors import AuthorReview
+from news_service.review.comments import CommentReview
+from news_service.review.decisions import Decisions
+from news_service.review.queue import ReviewQueue
 from news_service.review.word_list import WordList, WordListRefused
 from news_service.settings import Settings
 
@@ -46,6 +52,7 @@ def create_app(settings: Settings | None = None) -> OpenAPI:
     user_service = ServiceClient(settings.user_service_url, name="user-service", own_name=SERVICE, tokens=tokens)
     _register_services(app, settings, user_service, word_list)
     app.register_api(routes.api)
+    app.register_api(review_routes.api)
     install_pages(app)
     install_commands(app, settings, user_service)
     return app
@@ -57,11 +64,21 @@ def _register_services(app: OpenAPI, settings: Settings, user_service: ServiceCl
     svcs.flask.register_value(app, Database, database, ping=Database.is_up, on_registry_close=database.close)
     svcs.flask.register_value(app, Redis, redis, ping=Redis.ping, on_registry_close=redis.close)
     svcs.flask.register_value(app, Articles, Articles(database))
-    svcs.flask.register_value(app, Views, Views(redis=redis, once_per_seconds=settings.view_counts_once_per_seconds))
+    views = Views(redis=redis, once_per_seconds=settings.view_counts_once_per_seconds)
+    svcs.flask.register_value(app, Views, views)
+    _register_review(app, database, views)
     svcs.flask.register_value(app, WordList, word_list)
     # No ping: the service answers pages without user-service, too.
     svcs.flask.register_value(app, Users, Users(user_service))
     _flush_views(app, FlushThread(ViewFlush(database, redis), every_seconds=settings.view_flush_seconds))
+
+
+def _register_review(app: OpenAPI, database: Database, views: Views) -> None:
+    svcs.flask.register_value(app, ReviewQueue, ReviewQueue(database))
+    svcs.flask.register_value(app, ArticleReview, ArticleReview(database))
+    svcs.flask.register_value(app, CommentReview, CommentReview(database, views))
+    svcs.flask.register_value(app, AuthorReview, AuthorReview(database, views))
+    svcs.flask.register_value(app, Decisions, Decisions(database))
 
 
 def _read_word_list(settings: Settings) -> WordList:

@@ -5,6 +5,7 @@ import binascii
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import Generic, TypeVar
 
 from chassis.errors import FieldError, RequestInvalid
@@ -17,6 +18,8 @@ ListName = tuple[str | int | None, ...]
 # The highest sort key: microseconds since 1970 (in the year 7106), or a hot score.
 _HIGHEST = 162 * 10**15
 _LONGEST = 200
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
 
 
 @dataclass(frozen=True)
@@ -63,6 +66,16 @@ def read_cursor(cursor: str, name: ListName) -> Position:
     if parts != list(name) or not (_is_number(key) and _is_number(item_id)):
         raise _wrong()
     return Position(key, item_id)
+
+
+def sort_key(moment: datetime) -> int:
+    """Return a moment as the integer of a position: microseconds since 1970."""
+    return max(0, (moment - _EPOCH) // _MICROSECOND)
+
+
+def moment_at(key: int) -> datetime:
+    """Return the moment of a position's key."""
+    return _EPOCH + key * _MICROSECOND
 
 
 def _is_number(value: object) -> bool:

@@ -96,7 +96,7 @@ class Articles:
         rows = self.database.read_rows(PUBLIC_ARTICLE, {"now": self.clock(), "article_id": article_id})
         if not rows:
             raise NotFound
-        return _article(rows[0], rows[0].content)
+        return article_of(rows[0], rows[0].content)
 
     def load_reader_state(self, user_id: int | None, article: Article) -> ReaderState:
         """Return a reader's relation to an article; ``user_id`` is None if nobody is signed in."""
@@ -113,14 +113,15 @@ class Articles:
         parameters = page_parameters(name, position, now=self.clock(), limit=limit + 1)
         rows = self.database.read_rows(page_query(name, position), parameters)
         page = cut_page(rows, limit, name, partial(position_of, name))
-        return KeysetPage([_article(row, "") for row in page.items], page.next_cursor)
+        return KeysetPage([article_of(row) for row in page.items], page.next_cursor)
 
 
 def _without_newest(category_id: int | None) -> int | None:
     return None if category_id == NEWEST_CATEGORY_ID else category_id
 
 
-def _article(row: Row[*tuple[Any, ...]], content: str) -> Article:
+def article_of(row: Row[*tuple[Any, ...]], content: str = "") -> Article:
+    """Make an article of a row with `LIST_COLUMNS`; lists have no content."""
     return Article(
         id=row.id,
         title=row.title,

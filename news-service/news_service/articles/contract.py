@@ -12,13 +12,23 @@ from news_service.cursors import KeysetPage
 Id = Annotated[int, Field(ge=1, le=HIGHEST_ID)]
 
 
+Cursor = Annotated[str, Field(max_length=200)]
+
+
+class PageQuery(BaseModel):
+    """From where on, and how many."""
+
+    cursor: Cursor | None = None
+    limit: int = Field(default=20, ge=1, le=50)
+
+
 class ListQuery(BaseModel):
     """Which articles, in which order, from where on."""
 
     category: Id | None = None
     order: Literal["newest", "hot"] = "newest"
     author: Id | None = None
-    cursor: Annotated[str, Field(max_length=200)] | None = None
+    cursor: Cursor | None = None
     limit: int = Field(default=10, ge=1, le=50)
 
 
@@ -106,14 +116,15 @@ def _item(article: Article, names: dict[int, UserName]) -> dict[str, Any]:
         "digest": article.digest,
         "index_image_url": article.index_image_url,
         "category_id": article.category_id,
-        "author": _author(article.author_id, names),
+        "author": author_of(article.author_id, names),
         "clicks": article.clicks,
         "comment_count": article.comment_count,
-        "published_at": article.published_at.isoformat().replace("+00:00", "Z"),
+        "published_at": rfc3339(article.published_at),
     }
 
 
-def _author(user_id: int | None, names: dict[int, UserName]) -> dict[str, Any] | None:
+def author_of(user_id: int | None, names: dict[int, UserName]) -> dict[str, Any] | None:
+    """Build the author in an answer; None if there is none."""
     if user_id is None:
         return None
     name = names.get(user_id)
@@ -122,3 +133,8 @@ def _author(user_id: int | None, names: dict[int, UserName]) -> dict[str, Any] |
         "nick_name": name.nick_name if name else None,
         "avatar_url": name.avatar_url if name else None,
     }
+
+
+def rfc3339(moment: datetime | None) -> str | None:
+    """Write a moment as RFC 3339 in UTC, as exactly as it is stored: ``2026-01-31T08:00:00Z``."""
+    return moment.isoformat().replace("+00:00", "Z") if moment else None

@@ -1,17 +1,15 @@
 """The SQL of the public lists: what is listed, in which order, and where a page begins (by keyset)."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from functools import cache
 from typing import Any, NamedTuple  # Selects and rows of differing columns, parameters of differing types.
 
 from sqlalchemy import BindParameter, ColumnElement, Row, Select, and_, bindparam, or_, select
 
 from news_service.articles.tables import APPROVED, InfoNews
-from news_service.cursors import Position
+from news_service.cursors import Position, moment_at, sort_key
 
 Rows = Select[*tuple[Any, ...]]
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND = timedelta(microseconds=1)
 _LIMIT: BindParameter[int] = bindparam("limit")
 # Columns of the table, not of the class: SQLAlchemy's ORM has no part in what is only read.
 _news = InfoNews.__table__.c
@@ -62,7 +60,7 @@ def page_parameters(name: ListName, position: Position | None, *, now: datetime,
     values = {"now": now, "limit": limit, "category_id": name.category_id, "author_id": name.author_id}
     if position is not None:
         # Of the newest, no position lies in the future, so that it takes the place of the moment as their upper end.
-        key = position.key if name.order == "hot" else min(_EPOCH + position.key * _MICROSECOND, now)
+        key = position.key if name.order == "hot" else min(moment_at(position.key), now)
         values |= {"key": key, "item_id": position.item_id}
     return values
 
@@ -92,7 +90,7 @@ def _read_by(index: str, query: Rows) -> Rows:
 
 def position_of(name: ListName, row: Row[*tuple[Any, ...]]) -> Position:
     """Return the position of a row in its list."""
-    key = row.hot_score if name.order == "hot" else (row.published_at - _EPOCH) // _MICROSECOND
+    key = row.hot_score if name.order == "hot" else sort_key(row.published_at)
     return Position(key, row.id)
 
 
