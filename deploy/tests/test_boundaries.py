@@ -242,7 +242,7 @@ FLOORS: dict[str, list[set[str]]] = {
         {"writing", "readers"},
         {"search"},
         {"articles"},
-        {"caching", "clients", "cursors", "settings", "review.word_list", "writing.sanitising"},
+        {"caching", "clients", "cursors", "rate_limits", "review.word_list", "settings", "writing.sanitising"},
         {"migrations"},
         {"articles.tables", "comments.tables", "readers.tables", "review.tables", "writing.tables"},
         {"tables"},

@@ -19,7 +19,18 @@ from news_service.articles.view_flush import FlushThread, ViewFlush
 from news_service.articles.views import Views
 from news_service.clients.user_service import Users
 from news_service.commands import install_commands
+from news_service.comments import routes as comment_routes
+from news_service.comments.comments import Comments
+from news_service.comments.likes import Likes
+from news_service.comments.posting import Posting
+from news_service.comments.spam import SpamBounds, SpamGuard
 from news_service.pages.routes import install_pages
+from news_service.rate_limits import RateLimits, ReactionLimit
+from news_service.readers import routes as reader_routes
+from news_service.readers.favourites import Favourites
+from news_service.readers.feed import Feed
+from news_service.readers.follows import Follows
+from news_service.readers.notices import Notices
 from news_service.review import routes as review_routes
 from news_service.review.articles import ArticleReview
 from news_service.review.authors import AuthorReview
@@ -51,8 +62,8 @@ def create_app(settings: Settings | None = None) -> OpenAPI:
     )
     user_service = ServiceClient(settings.user_service_url, name="user-service", own_name=SERVICE, tokens=tokens)
     _register_services(app, settings, user_service, word_list)
-    app.register_api(routes.api)
-    app.register_api(review_routes.api)
+    for api in (routes.api, comment_routes.api, reader_routes.api, review_routes.api):
+        app.register_api(api)
     install_pages(app)
     install_commands(app, settings, user_service)
     return app
@@ -65,11 +76,23 @@ def _register_services(app: OpenAPI, settings: Settings, user_service: ServiceCl
     svcs.flask.register_value(app, Redis, redis, ping=Redis.ping, on_registry_close=redis.close)
     svcs.flask.register_value(app, Articles, Articles(database))
     views = Views(redis=redis, once_per_seconds=settings.view_counts_once_per_seconds)
+    users = Users(user_service)
     svcs.flask.register_value(app, Views, views)
     _register_review(app, database, views)
-    svcs.flask.register_value(app, WordList, word_list)
     # No ping: the service answers pages without user-service, too.
-    svcs.flask.register_value(app, Users, Users(user_service))
+    svcs.flask.register_value(app, Users, users)
+    posting = Posting(
+        database=database,
+        guard=SpamGuard(redis, users, bounds=_spam_bounds(settings)),
+        words=word_list,
+        policy=settings.comment_review,
+        views=views,
+    )
+    parts: list[object] = [posting, Comments(database), Likes(database), Favourites(database, views), Feed(database)]
+    parts += [Follows(database, users), Notices(database)]
+    parts.append(ReactionLimit(RateLimits(redis), settings.reactions_per_user_per_minute))
+    for part in parts:
+        svcs.flask.register_value(app, type(part), part)
     _flush_views(app, FlushThread(ViewFlush(database, redis), every_seconds=settings.view_flush_seconds))
 
 
@@ -86,6 +109,14 @@ def _read_word_list(settings: Settings) -> WordList:
         return WordList(settings.word_list_file)
     except WordListRefused as refused:
         fail_to_boot("The word list is wrong:", refused.problems)
+
+
+def _spam_bounds(settings: Settings) -> SpamBounds:
+    return SpamBounds(
+        per_user_per_minute=settings.comments_per_user_per_minute,
+        per_ip_per_minute=settings.comments_per_ip_per_minute,
+        new_accounts_wait_seconds=settings.new_accounts_wait_seconds,
+    )
 
 
 def _flush_views(app: OpenAPI, thread: FlushThread) -> None:

@@ -7,6 +7,7 @@ from pydantic_settings import BaseSettings
 
 from chassis.database import DatabaseUrl
 from chassis.settings import ClientAddresses, Key, LogLevel, OtlpEndpoint, settings_config
+from news_service.comments.tables import ReviewPolicy
 
 
 class Settings(BaseSettings):
@@ -21,6 +22,11 @@ class Settings(BaseSettings):
     view_counts_once_per_seconds: int = Field(default=1800, ge=1)
     view_flush_seconds: float = Field(default=10.0, gt=0)
     word_list_file: Path | None = None
+    comment_review: ReviewPolicy = ReviewPolicy.FIRST
+    comments_per_user_per_minute: int = Field(default=5, ge=1, le=100_000)
+    comments_per_ip_per_minute: int = Field(default=30, ge=1, le=100_000)
+    reactions_per_user_per_minute: int = Field(default=60, ge=1, le=100_000)
+    new_accounts_wait_seconds: int = Field(default=600, ge=0, le=30 * 24 * 3600)
     log_level: LogLevel = "INFO"
     log_client_addresses: ClientAddresses = "masked"
     otlp_endpoint: OtlpEndpoint = None

@@ -5,6 +5,7 @@ import itertools
 import json
 import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -19,6 +20,7 @@ from flask.testing import FlaskClient
 from flask_openapi3 import OpenAPI
 from pydantic import SecretStr
 from redis import Redis
+from sqlalchemy import Engine, event
 
 from chassis.database import Database
 from chassis.dumps.files import examine_file
@@ -29,6 +31,7 @@ from chassis.service_client import ServiceClient
 from news_service.app import create_app
 from news_service.articles.articles import Articles
 from news_service.articles.tables import APPROVED, InfoCategory, InfoNews
+from news_service.comments.tables import ReviewPolicy
 from news_service.imports.importing import import_files
 from news_service.settings import Settings
 
@@ -197,6 +200,10 @@ def settings(
         internal_token_key=SecretStr(internal_token_key),
         user_service_url=user_service.address,
         view_flush_seconds=3600,
+        comment_review=ReviewPolicy.OFF,
+        comments_per_user_per_minute=1000,
+        comments_per_ip_per_minute=1000,
+        reactions_per_user_per_minute=1000,
     )
 
 
@@ -226,3 +233,50 @@ def client(app: OpenAPI, called_by: Callable[..., dict[str, str]]) -> FlaskClien
     for name, value in called_by("news-service").items():
         client.environ_base[f"HTTP_{name.upper().replace('-', '_')}"] = value
     return client
+
+
+@pytest.fixture
+def sign_in(
+    app: OpenAPI, user_service: UserService, called_by: Callable[..., dict[str, str]]
+) -> Callable[[int], FlaskClient]:
+    """Give a client that calls as the gateway for a user whom user-service knows."""
+
+    def sign_in(user_id: int) -> FlaskClient:
+        user_service.known.setdefault(user_id, f"用户{user_id}")
+        client = app.test_client()
+        for name, value in called_by("news-service", user_id=user_id).items():
+            client.environ_base[f"HTTP_{name.upper().replace('-', '_')}"] = value
+        return client
+
+    return sign_in
+
+
+@pytest.fixture
+def statements(app: OpenAPI) -> Iterator[list[str]]:
+    """The SQL statements that the app sends, as they come."""
+    seen: list[str] = []
+
+    def note(_connection: object, _cursor: object, statement: str, *_: object) -> None:
+        if not statement.startswith(("PRAGMA", "SELECT 1")):
+            seen.append(statement)
+
+    event.listen(Engine, "before_cursor_execute", note)
+    yield seen
+    event.remove(Engine, "before_cursor_execute", note)
+
+
+@pytest.fixture
+def at_once() -> Callable[..., list[Any]]:
+    """Run calls in threads that begin together, and return what they return, in their order."""
+
+    def run(*calls: Callable[[], Any]) -> list[Any]:
+        barrier = threading.Barrier(len(calls), timeout=10)
+
+        def begin(call: Callable[[], Any]) -> Any:
+            barrier.wait()
+            return call()
+
+        with ThreadPoolExecutor(len(calls)) as threads:
+            return [done.result(timeout=30) for done in [threads.submit(begin, call) for call in calls]]
+
+    return run

@@ -9,6 +9,7 @@ from sqlalchemy import column, create_engine, func, insert, inspect, select, tab
 from chassis.migrations import migrate
 from news_service.articles.tables import InfoNews
 from news_service.comments.tables import InfoComment
+from news_service.readers.tables import InfoUserCollection, InfoUserFans
 from news_service.tables import Base
 
 
@@ -44,6 +45,8 @@ def test_a_migrated_database_has_roots_above_answers_and_a_queue(empty_database_
         "published_at": "2026-01-01 00:00:00",
     }
     waiting = article | {"status": 1}
+    favourite = table("info_user_collection", column("user_id"), column("news_id"))
+    follow = table("info_user_fans", column("follower_id"), column("followed_id"))
     parents = {1: None, 2: 1, 3: 2, 4: None, 5: 4, 6: 3}
     engine = create_engine(empty_database_url)
     with engine.begin() as connection:
@@ -52,11 +55,15 @@ def test_a_migrated_database_has_roots_above_answers_and_a_queue(empty_database_
         connection.execute(
             insert(comment), [{"id": id_, "parent_id": parent, **of_all} for id_, parent in parents.items()]
         )
+        connection.execute(insert(favourite), {"user_id": 7, "news_id": 1})
+        connection.execute(insert(follow), {"follower_id": 7, "followed_id": 8})
     migrate(empty_database_url, scripts="news_service:migrations")
     with engine.connect() as connection:
+        times = [connection.scalar(select(model.create_time)) for model in (InfoUserCollection, InfoUserFans)]
         rows = connection.execute(select(InfoComment.id, InfoComment.root_id, InfoComment.reply_count)).all()
         assert connection.scalar(select(func.count()).where(InfoComment.is_listed)) == len(parents)
-        times = connection.execute(select(InfoNews.status, InfoNews.submitted_at).order_by(InfoNews.status)).all()
+        submitted = connection.execute(select(InfoNews.status, InfoNews.submitted_at).order_by(InfoNews.status)).all()
     engine.dispose()
-    assert [tuple(row) for row in times] == [(0, None), (1, datetime(2026, 1, 1, tzinfo=UTC))]
+    assert [tuple(row) for row in submitted] == [(0, None), (1, datetime(2026, 1, 1, tzinfo=UTC))]
+    assert times == [datetime(1970, 1, 1, tzinfo=UTC)] * 2
     assert {tuple(row) for row in rows} == {(1, 0, 3), (2, 1, 0), (3, 1, 0), (4, 0, 1), (5, 4, 0), (6, 1, 0)}

@@ -1,5 +1,6 @@
 """The tables of comments and their likes."""
 
+import enum
 from datetime import datetime
 
 from sqlalchemy import ForeignKey, Index, String
@@ -10,6 +11,14 @@ from news_service.tables import LONG_TEXT, OPTIONS, Base
 
 VISIBLE, HELD, HIDDEN, DELETED = 0, 1, -1, 2
 """The states of a comment: readable, waiting for its review, taken down by a reviewer, deleted by its author."""
+
+
+class ReviewPolicy(enum.StrEnum):
+    """Which new comments wait for a review, beside those that the word list holds."""
+
+    OFF = "off"
+    FIRST = "first"
+    ALL = "all"
 
 
 class InfoComment(Base):

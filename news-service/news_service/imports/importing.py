@@ -13,6 +13,7 @@ from chassis.dumps.values import ValueReader
 from chassis.service_client import ServiceClient
 from news_service.articles.ranking import recount_engagement
 from news_service.articles.tables import NEWEST_CATEGORY_ID, InfoCategory
+from news_service.comments.threads import thread_answers
 from news_service.imports.authors import ACCOUNTS_TABLE, Authors, find_authors
 from news_service.imports.layouts import LAYOUTS, KnownIds, Preparation
 from news_service.imports.loading import TableLoader
@@ -61,6 +62,7 @@ class _Run:
                 for row in file.read_table(name, on_bytes):
                     loader.add(row)
                 touched |= loader.finish()
+            thread_answers(session, touched)
             recount_engagement(session, touched)
         if not self.options.is_dry_run:  # PostgreSQL does not take a moved sequence back.
             move_sequences(session, *(LAYOUTS[name].model.__table__ for name in tables))

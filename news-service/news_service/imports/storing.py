@@ -10,7 +10,7 @@ from chassis.dumps.values import RowRefused, Values, is_newer_here
 from news_service.articles.tables import IN_REVIEW, InfoNews
 from news_service.comments.tables import InfoComment
 from news_service.imports.layouts import KnownIds, Layout
-from news_service.readers.tables import InfoUserCollection
+from news_service.readers.tables import InfoUserCollection, InfoUserFans
 from news_service.tables import Base
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -69,6 +69,8 @@ class RowStore:
         if isinstance(row, InfoNews):
             row.published_at = _published(row)
             _queue(row)
+        elif isinstance(row, InfoUserCollection | InfoUserFans) and row.create_time is None:
+            row.create_time = _EPOCH  # Lists are in the order of these times.
         self._session.add(row)
         self._report.written += 1
         self._known.add(row)
@@ -78,6 +80,10 @@ class RowStore:
     def _change(self, row: Base, values: Values) -> None:
         if isinstance(row, InfoNews) and "clicks" in values:
             values["clicks"] = max(int(str(values["clicks"])), row.clicks)  # Views that were counted here stay.
+        elif isinstance(row, InfoComment):
+            values["like_count"] = max(int(str(values["like_count"])), row.like_count)  # And likes.
+        elif isinstance(row, InfoUserCollection) and values.get("create_time") is None:
+            values.pop("create_time", None)
         changes = {name: value for name, value in values.items() if getattr(row, name) != value}
         if not changes or self._is_newer_here(row, values):
             self._report.unchanged += 1

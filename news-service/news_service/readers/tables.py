@@ -10,7 +10,7 @@ from news_service.tables import OPTIONS, Base
 
 
 class InfoUserCollection(Base):
-    """An article among a user's favourites."""
+    """An article among a user's favourites. A ``create_time`` of 1970 stands for an unknown one, as in some dumps."""
 
     __tablename__ = "info_user_collection"
     __table_args__ = (
@@ -25,7 +25,7 @@ class InfoUserCollection(Base):
 
 
 class InfoUserFans(Base):
-    """A user who follows another user. The classic table has no time; ours is NULL for rows of an import."""
+    """A user who follows another user. The classic table has no time; rows of an import have one of 1970."""
 
     __tablename__ = "info_user_fans"
     __table_args__ = (Index("ix_info_user_fans_followed", "followed_id"), OPTIONS)

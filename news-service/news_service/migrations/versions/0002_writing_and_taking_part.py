@@ -1,6 +1,7 @@
 """What writers, readers and reviewers need: drafts, revisions, pictures, threads of comments, notices and decisions."""
 
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from typing import Any  # Options of tables, columns of several types.
 
 import sqlalchemy as sa
@@ -17,6 +18,7 @@ depends_on = None
 LONG_TEXT = sa.Text().with_variant(MEDIUMTEXT(), "mysql", "mariadb")
 OPTIONS: dict[str, Any] = {"mysql_charset": "utf8mb4", "mysql_engine": "InnoDB"}
 _BATCH = 1000
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 # As the seed's categories are named; a site's own ones get theirs from an administrator.
 SLUGS = {
     "最新": "latest",
@@ -90,6 +92,7 @@ def upgrade() -> None:
     _name_categories()
     _queue_what_waits()
     _find_roots()
+    _fill_times()
 
 
 def _create_news_tables() -> None:
@@ -194,6 +197,13 @@ def _find_roots() -> None:
         rows = [{"of_id": of_id, "to_value": value} for of_id, value in sorted(values.items())]
         for start in range(0, len(rows), _BATCH):
             op.get_bind().execute(change, rows[start : start + _BATCH])
+
+
+def _fill_times() -> None:
+    """Write a time where there is none, because favourites and follows are listed in the order of theirs."""
+    for name in ("info_user_collection", "info_user_fans"):
+        table = sa.table(name, sa.column("create_time", UtcDateTime()))
+        op.execute(sa.update(table).where(table.c.create_time.is_(None)).values(create_time=EPOCH))
 
 
 def downgrade() -> None:
