@@ -228,6 +228,20 @@ class IdempotencyKeyInFlight(TooManyRequests):
     status, code, text = 409, "idempotency_key_in_flight", "The first request with this Idempotency-Key is in work."
 
 
+class StateConflict(XinjingError):
+    """The thing is in a state in which this is not possible."""
+
+    status, code, errno, errmsg = 409, "state_conflict", "4004", "当前状态不允许此操作"
+    text = "This is not possible in the present state."
+
+
+class EditConflict(XinjingError):
+    """Somebody changed the thing since the caller read it; read it again."""
+
+    status, code, errno, errmsg = 409, "edit_conflict", "4004", "内容已被修改，请刷新后再试"
+    text = "Somebody changed this since you read it."
+
+
 class CaptchaWrong(XinjingError):
     """The captcha was answered wrongly, and is used up."""
 
