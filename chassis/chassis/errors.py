@@ -263,20 +263,6 @@ class CaptchaRequired(XinjingError):
     text = "Answer a captcha first."
 
 
-class ArticleChanged(XinjingError):
-    """The article was edited since the caller read it."""
-
-    status, code, errno, errmsg = 409, "article_changed", "4003", "文章已被修改，请重新查看"
-    text = "The article has been edited since you read it. Read it again."
-
-
-class DecisionRefused(XinjingError):
-    """The state of an article or a comment does not allow the decision."""
-
-    status, code, errno, errmsg = 409, "decision_refused", "4003", "当前状态不允许此操作"
-    text = "This cannot be decided now: its state is another one."
-
-
 class MobileInvalid(XinjingError):
     """The text is not a mobile number that we can text."""
 

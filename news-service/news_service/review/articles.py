@@ -5,14 +5,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any  # Rows of differing columns.
 
-from sqlalchemy import Row, Select, bindparam, func, select, update
+from sqlalchemy import Row, Select, bindparam, func, select
 from sqlalchemy.orm import Session
 
 from chassis.database import Database, utc_now
-from chassis.errors import ArticleChanged, DecisionRefused, Forbidden, NotFound
+from chassis.errors import EditConflict, Forbidden, NotFound, StateConflict
 from news_service.articles.articles import HIGHEST_ID
-from news_service.articles.ranking import add_views
-from news_service.articles.tables import APPROVED, DRAFT, IN_REVIEW, REJECTED, WITHDRAWN, InfoNews
+from news_service.articles.tables import APPROVED, DRAFT, REJECTED, WITHDRAWN, InfoNews
 from news_service.readers.notices import Event, NoticeKind, add_notice
 from news_service.review.decisions import (
     HISTORY,
@@ -24,16 +23,15 @@ from news_service.review.decisions import (
     add_decision,
     last_decisions,
 )
-from news_service.review.tables import NewsDecision
+from news_service.writing.states import MOVES, Move, locked_article, move_article
 
 MOST_COUNTED = 1000
 _news = InfoNews.__table__.c
-# What each action needs and makes. Nobody reviews a draft.
 _MOVES = {
-    Action.APPROVE: (IN_REVIEW, APPROVED),
-    Action.REJECT: (IN_REVIEW, REJECTED),
-    Action.WITHDRAW: (APPROVED, WITHDRAWN),
-    Action.RESTORE: (WITHDRAWN, APPROVED),
+    Action.APPROVE: Move.APPROVE,
+    Action.REJECT: Move.REJECT,
+    Action.WITHDRAW: Move.WITHDRAW,
+    Action.RESTORE: Move.RESTORE,
 }
 _NOTICES = {
     Action.APPROVE: NoticeKind.ARTICLE_APPROVED,
@@ -108,58 +106,46 @@ class ArticleReview:
     def decide(self, article_id: int, ruling: Ruling, *, version: int) -> Outcome:
         """Decide on an article as it was in a version; a decision that stands already changes nothing.
 
-        An article that the public has not seen before appears at the moment of its approval, or later if its author
-        chose so. A restored or edited one keeps its place in the lists.
-
         Raises:
             NotFound: there is no article that is to be reviewed.
             Forbidden: an editor decides on an article of their own. (An administrator may: a site may have one only.)
-            ArticleChanged: the article has another version now.
-            DecisionRefused: the article's state does not allow the action, or its author took it back.
+            EditConflict: the article has another version now.
+            StateConflict: the article's state does not allow the action, or its author took it back.
         """
+        now, move = self.clock(), _MOVES[ruling.action]
         with self.database.write() as session:
-            article = _lock_article(session, article_id)
+            article = locked_article(session, article_id)
+            if article.status == DRAFT:
+                raise NotFound
             if article.user_id == ruling.actor_id and not ruling.is_admin:
                 raise Forbidden("Another reviewer decides on what you wrote.")
             if article.version != version:
-                raise ArticleChanged
-            needed, made = _MOVES[ruling.action]
-            if article.status == made:
+                raise EditConflict
+            if article.status in MOVES[move].values():
                 return Outcome(article.status, article.version)
-            if article.status != needed or (ruling.action is Action.RESTORE and not _was_taken_down(session, article)):
-                raise DecisionRefused
-            self._move(session, article, ruling)
-        return Outcome(made, version)
-
-    def _move(self, session: Session, article: Row[*tuple[Any, ...]], ruling: Ruling) -> None:
-        now, made = self.clock(), _MOVES[ruling.action][1]
-        values = {"status": made, "update_time": now, "reason": None if made == APPROVED else ruling.reason}
-        if ruling.action is Action.APPROVE and not _was_public(session, article):
-            values["published_at"] = max(article.published_at, now)
-        session.execute(update(InfoNews).where(InfoNews.id == article.id).values(values))
-        add_views(session, {article.id: 0})  # The score follows the moment of publication.
-        add_decision(session, ruling, Subject(news_id=article.id, before=article.status, after=made), now=now)
-        if article.user_id not in (None, ruling.actor_id):
-            event = Event(kind=_NOTICES[ruling.action], at=now, news_id=article.id, reason=ruling.reason)
-            add_notice(session, article.user_id, event)
+            if move is Move.RESTORE and not _was_taken_down(session, article):
+                raise StateConflict("No reviewer took this article down.")
+            rule_on_article(session, article, move, ruling, now=now)
+            if article.user_id not in (None, ruling.actor_id):
+                event = Event(kind=_NOTICES[ruling.action], at=now, news_id=article.id, reason=ruling.reason)
+                add_notice(session, article.user_id, event)
+        return Outcome(article.status, article.version)
 
 
-def _lock_article(session: Session, article_id: int) -> Row[*tuple[Any, ...]]:
-    columns = (_news.id, _news.user_id, _news.status, _news.version, _news.published_at, _news.clicks)
-    query = select(*columns).where(_news.id == article_id, _news.status != DRAFT)
-    row = session.execute(query.with_for_update(key_share=True)).one_or_none() if article_id <= HIGHEST_ID else None
-    if row is None:
-        raise NotFound
-    return row
+def rule_on_article(session: Session, article: InfoNews, move: Move, ruling: Ruling, *, now: datetime) -> None:
+    """Move a locked article and write the decision; the reason stays with an article that is not public.
+
+    Raises:
+        StateConflict: the move is not possible in the article's state.
+    """
+    before = article.status
+    move_article(session, article, move, now=now)
+    article.update_time = now
+    article.reason = ruling.reason if article.status in (REJECTED, WITHDRAWN) else None
+    add_decision(session, ruling, Subject(news_id=article.id, before=before, after=article.status), now=now)
 
 
-def _was_taken_down(session: Session, article: Row[*tuple[Any, ...]]) -> bool:
+def _was_taken_down(session: Session, article: InfoNews) -> bool:
     """Say whether reviewers took a withdrawn article down, and not its author."""
     last = last_decisions(session, "news_id", [article.id]).get(article.id)
-    return last is not None and last.status_after == WITHDRAWN
-
-
-def _was_public(session: Session, article: Row[*tuple[Any, ...]]) -> bool:
-    """Say whether people may have read an article before: it was approved here, or came with its clicks."""
-    approved = select(NewsDecision.id).where(NewsDecision.news_id == article.id, NewsDecision.status_after == APPROVED)
-    return article.clicks > 0 or session.scalar(approved.limit(1)) is not None
+    return last is not None and last.status_after == article.status

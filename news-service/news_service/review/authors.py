@@ -5,18 +5,20 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any  # Rows of differing columns.
 
-from sqlalchemy import Row, Select, bindparam, select, update
+from sqlalchemy import Row, Select, bindparam, select
 from sqlalchemy.orm import Session
 
 from chassis.database import Database, utc_now
 from chassis.errors import Forbidden, NotFound
 from news_service.articles.articles import HIGHEST_ID
-from news_service.articles.tables import APPROVED, IN_REVIEW, WITHDRAWN, InfoNews
+from news_service.articles.tables import APPROVED, IN_REVIEW, REJECTED, WITHDRAWN, InfoNews
 from news_service.articles.views import Views
 from news_service.comments.standing import change_status
 from news_service.comments.tables import HELD, HIDDEN, VISIBLE, InfoComment
+from news_service.review.articles import rule_on_article
 from news_service.review.decisions import Action, Ruling, Subject, add_decision, last_decisions
 from news_service.review.tables import NewsDecision
+from news_service.writing.states import Move, locked_article
 
 Rows = Sequence[Row[*tuple[Any, ...]]]
 
@@ -46,8 +48,9 @@ class AuthorReview:
     def decide(self, user_id: int, ruling: Ruling) -> Progress:
         """Hide what a user wrote (`HIDE_AUTHOR`), bring it back (`RESTORE_AUTHOR`), or ask for a ban (`ASK_BAN`).
 
-        Articles are withdrawn, those that wait for a review too. Only what `HIDE_AUTHOR` hid comes back, to the state
-        that it had; an article that was edited meanwhile waits for a review. The user gets no notices.
+        Public articles are withdrawn, and those that wait for a review rejected. Only what `HIDE_AUTHOR` hid comes
+        back, to the state that it had; an article that was edited meanwhile waits for a review. The user gets no
+        notices.
 
         Raises:
             NotFound: no user can have this id.
@@ -83,23 +86,23 @@ class AuthorReview:
 
 def _hide_articles(session: Session, rows: Rows, ruling: Ruling, now: datetime) -> list[int]:
     for row in rows:
-        _move_article(session, row, WITHDRAWN, ruling, now)
+        article = locked_article(session, row.id)
+        if article.status in (APPROVED, IN_REVIEW):
+            move = Move.WITHDRAW if article.status == APPROVED else Move.REJECT
+            rule_on_article(session, article, move, ruling, now=now)
     return [row.id for row in rows]
 
 
 def _restore_articles(session: Session, rows: Rows, ruling: Ruling, now: datetime) -> list[int]:
     hidden = _hidden_by_author(session, "news_id", rows)
-    for row in (row for row in rows if row.id in hidden):
-        decision = hidden[row.id]
-        is_as_it_was = row.update_time == decision.decided_at and decision.status_before == APPROVED
-        _move_article(session, row, APPROVED if is_as_it_was else IN_REVIEW, ruling, now)
-    return list(hidden)
-
-
-def _move_article(session: Session, row: Row[*tuple[Any, ...]], status: int, ruling: Ruling, now: datetime) -> None:
-    values = {"status": status, "update_time": now, "reason": ruling.reason if status == WITHDRAWN else None}
-    session.execute(update(InfoNews).where(InfoNews.id == row.id).values(values))
-    add_decision(session, ruling, Subject(news_id=row.id, before=row.status, after=status), now=now)
+    restored = []
+    for article_id in sorted(hidden):
+        article, decision = locked_article(session, article_id), hidden[article_id]
+        if article.status == decision.status_after:
+            was_public = article.status == WITHDRAWN and article.update_time == decision.decided_at
+            rule_on_article(session, article, Move.RESTORE if was_public else Move.SUBMIT, ruling, now=now)
+            restored.append(article_id)
+    return restored
 
 
 def _hide_comments(session: Session, rows: Rows, ruling: Ruling, now: datetime) -> list[int]:
@@ -140,8 +143,7 @@ class _Step:
 
 
 def _articles(*states: int) -> Select[*tuple[Any, ...]]:
-    query = select(InfoNews.id, InfoNews.status, InfoNews.update_time).where(InfoNews.status.in_(states))
-    return _page(query, InfoNews).with_for_update(key_share=True)
+    return _page(select(InfoNews.id).where(InfoNews.status.in_(states)), InfoNews)
 
 
 def _comments(*states: int) -> Select[*tuple[Any, ...]]:
@@ -159,7 +161,7 @@ _STEPS = {
         _Step(_comments(VISIBLE, HELD), _hide_comments),
     ),
     Action.RESTORE_AUTHOR: (
-        _Step(_articles(WITHDRAWN), _restore_articles),
+        _Step(_articles(WITHDRAWN, REJECTED), _restore_articles),
         _Step(_comments(HIDDEN), _restore_comments),
     ),
     Action.ASK_BAN: (),

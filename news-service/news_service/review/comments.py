@@ -7,7 +7,7 @@ from datetime import datetime
 from sqlalchemy import select
 
 from chassis.database import Database, utc_now
-from chassis.errors import DecisionRefused, Forbidden, NotFound
+from chassis.errors import Forbidden, NotFound, StateConflict
 from news_service.articles.articles import HIGHEST_ID
 from news_service.articles.views import Views
 from news_service.comments.standing import change_status, lock_article
@@ -41,7 +41,7 @@ class CommentReview:
         Raises:
             NotFound: there is no such comment.
             Forbidden: an editor decides on a comment of their own.
-            DecisionRefused: the comment's state does not allow the action; its author may have deleted it.
+            StateConflict: the comment's state does not allow the action; its author may have deleted it.
         """
         allowed, made = _MOVES[ruling.action]
         now = self.clock()
@@ -58,7 +58,7 @@ class CommentReview:
             if status == made:
                 return made
             if status not in allowed:
-                raise DecisionRefused
+                raise StateConflict
             change = change_status(session, comment_id, made, now=now, reason=_shown_reason(ruling))
             subject = Subject(comment_id=comment_id, before=change.before, after=change.after)
             add_decision(session, ruling, subject, now=now)

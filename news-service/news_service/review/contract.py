@@ -9,7 +9,6 @@ from sqlalchemy import Row
 
 from chassis.texts import free_text
 from news_service.articles.contract import Author, Id, PageQuery, author_of, rfc3339
-from news_service.articles.tables import APPROVED, DRAFT, IN_REVIEW, REJECTED, WITHDRAWN
 from news_service.clients.user_service import UserName
 from news_service.comments.tables import DELETED, HELD, HIDDEN, VISIBLE
 from news_service.cursors import KeysetPage
@@ -17,14 +16,8 @@ from news_service.review.articles import Outcome, ReviewedArticle
 from news_service.review.authors import Progress
 from news_service.review.decisions import Action, DecisionFilter
 from news_service.review.queue import Waiting
+from news_service.writing.states import STATE_NAMES
 
-ARTICLE_STATES = {
-    APPROVED: "approved",
-    IN_REVIEW: "in_review",
-    REJECTED: "rejected",
-    DRAFT: "draft",
-    WITHDRAWN: "withdrawn",
-}
 COMMENT_STATES = {VISIBLE: "visible", HELD: "held", HIDDEN: "hidden", DELETED: "deleted"}
 
 
@@ -236,7 +229,7 @@ def reviewed_article(article: ReviewedArticle, names: dict[int, UserName]) -> di
     row = article.row
     return {
         "id": row.id,
-        "status": ARTICLE_STATES[row.status],
+        "status": STATE_NAMES[row.status],
         "version": row.version,
         "title": row.title,
         "source": row.source,
@@ -257,7 +250,7 @@ def reviewed_article(article: ReviewedArticle, names: dict[int, UserName]) -> di
 
 def article_outcome(article_id: int, outcome: Outcome) -> dict[str, Any]:
     """Build the answer of a decision on an article."""
-    return {"id": article_id, "status": ARTICLE_STATES[outcome.status], "version": outcome.version}
+    return {"id": article_id, "status": STATE_NAMES[outcome.status], "version": outcome.version}
 
 
 def comment_outcome(comment_id: int, status: int) -> dict[str, Any]:
@@ -271,7 +264,7 @@ def user_outcome(progress: Progress) -> dict[str, Any]:
 
 
 def _decision(row: Row[*tuple[Any, ...]], names: dict[int, UserName]) -> dict[str, Any]:
-    states = COMMENT_STATES if row.comment_id is not None else ARTICLE_STATES
+    states = COMMENT_STATES if row.comment_id is not None else STATE_NAMES
     return {
         "id": row.id,
         "decided_at": rfc3339(row.decided_at),

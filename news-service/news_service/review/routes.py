@@ -79,7 +79,7 @@ def read_reviewed_article(path: SubjectPath) -> Response:
     f"{_REVIEW}/articles/<int:id>/decision",
     access=Access.EDITOR,
     answers={200: ArticleOutcome},
-    failures=[*_REFUSED, errors.ArticleChanged, errors.DecisionRefused],
+    failures=[*_REFUSED, errors.EditConflict, errors.StateConflict],
 )
 def decide_on_article(path: SubjectPath, body: ArticleDecision) -> dict[str, Any]:
     """Approve, reject, withdraw or restore an article."""
@@ -94,7 +94,7 @@ def decide_on_article(path: SubjectPath, body: ArticleDecision) -> dict[str, Any
     f"{_REVIEW}/comments/<int:id>/decision",
     access=Access.EDITOR,
     answers={200: CommentOutcome},
-    failures=[*_REFUSED, errors.DecisionRefused],
+    failures=[*_REFUSED, errors.StateConflict],
 )
 def decide_on_comment(path: SubjectPath, body: CommentDecision) -> dict[str, Any]:
     """Approve, hide or restore a comment."""

@@ -51,7 +51,7 @@ def test_all_is_hidden_and_comes_back_as_it_was(call, written, states, database:
     before = states()
     assert decide(call, "hide").json == {"changed": 4, "is_complete": True}
     articles, comments = states()
-    assert articles == {1: WITHDRAWN, 2: WITHDRAWN, 3: REJECTED, 4: DRAFT, 5: WITHDRAWN, 6: APPROVED}
+    assert articles == {1: WITHDRAWN, 2: REJECTED, 3: REJECTED, 4: DRAFT, 5: WITHDRAWN, 6: APPROVED}
     assert comments == {1: HIDDEN, 2: HIDDEN, 3: HIDDEN, 4: DELETED, 5: VISIBLE}
     assert decide(call, "hide").json == {"changed": 0, "is_complete": True}
     assert decide(call, "restore").json == {"changed": 4, "is_complete": True}

@@ -68,7 +68,7 @@ def test_a_state_that_does_not_allow_the_action_stays(
 ) -> None:
     comment_id = add_comment(add_article(), status=status)
     answer = decide(call, comment_id, action)
-    assert (answer.status_code, answer.json["code"]) == (409, "decision_refused")
+    assert (answer.status_code, answer.json["code"]) == (409, "state_conflict")
     assert stored(comment_id).status == status
 
 
