@@ -15,6 +15,7 @@ from chassis.tracing import export_spans
 from chassis.web import create_api
 from news_service.articles import routes
 from news_service.articles.articles import Articles
+from news_service.articles.categories import Categories
 from news_service.articles.view_flush import FlushThread, ViewFlush
 from news_service.articles.views import Views
 from news_service.clients.user_service import Users
@@ -75,6 +76,7 @@ def _register_services(app: OpenAPI, settings: Settings, user_service: ServiceCl
     svcs.flask.register_value(app, Database, database, ping=Database.is_up, on_registry_close=database.close)
     svcs.flask.register_value(app, Redis, redis, ping=Redis.ping, on_registry_close=redis.close)
     svcs.flask.register_value(app, Articles, Articles(database))
+    svcs.flask.register_value(app, Categories, Categories(database))
     views = Views(redis=redis, once_per_seconds=settings.view_counts_once_per_seconds)
     users = Users(user_service)
     svcs.flask.register_value(app, Views, views)

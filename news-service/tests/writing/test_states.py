@@ -53,7 +53,8 @@ def test_only_the_moves_of_the_table_are_possible(move: Callable[..., InfoNews],
 
 
 def test_only_approval_and_restoring_make_an_article_public() -> None:
-    assert {kind for kind, moves in MOVES.items() if APPROVED in set(moves.values())} == {Move.APPROVE, Move.CORRECT, Move.RESTORE}
+    publishing = {kind for kind, moves in MOVES.items() if APPROVED in set(moves.values())}
+    assert publishing == {Move.APPROVE, Move.CORRECT, Move.RESTORE}
     assert [before for before, after in MOVES[Move.CORRECT].items() if after == APPROVED] == [APPROVED]
 
 
