@@ -11,13 +11,15 @@ from sqlalchemy import Row
 from chassis.database import Database, utc_now
 from chassis.errors import NotFound
 from news_service.articles.articles import HIGHEST_ID
+from news_service.articles.listings import Rows
 from news_service.comments.listings import (
     ARTICLE,
-    FIRST_REPLIES_OF,
     LIKED_OF,
     OWN_ONE,
     ROOT,
     ListName,
+    first_replies_parameters,
+    first_replies_query,
     page_parameters,
     page_query,
     position_of,
@@ -76,9 +78,8 @@ class Comments:
             RequestInvalid: the cursor is broken or belongs to another list.
         """
         self._need(ARTICLE, article_id=article_id)
-        page = self._page(ListName(order, article_id), cursor, limit)
-        roots = [row.id for row in page.items if row.reply_count]
-        replies = self.database.read_rows(FIRST_REPLIES_OF, {"root_ids": roots}) if roots else []
+        page = self._page(ListName(order, article_id), cursor, limit, news_id=article_id, root_id=0)
+        replies = self._first_replies(article_id, [row.id for row in page.items if row.reply_count])
         liked = self._liked([*page.items, *replies], reader_id)
         below: dict[int, list[Comment]] = {}
         for row in replies:
@@ -94,8 +95,8 @@ class Comments:
             NotFound: there is no such root, or the public may not read its article.
             RequestInvalid: as in `list_roots`.
         """
-        self._need(ROOT, comment_id=root_id)
-        page = self._page(ListName("replies", root_id), cursor, limit)
+        news_id = self._need(ROOT, comment_id=root_id)
+        page = self._page(ListName("replies", root_id), cursor, limit, news_id=news_id, root_id=root_id)
         liked = self._liked(page.items, reader_id)
         return KeysetPage([_comment(row, liked) for row in page.items], page.next_cursor)
 
@@ -105,7 +106,7 @@ class Comments:
         Raises:
             RequestInvalid: as in `list_roots`.
         """
-        page = self._page(ListName("own", user_id), cursor, limit)
+        page = self._page(ListName("own", user_id), cursor, limit, user_id=user_id)
         liked = self._liked(page.items, user_id)
         return KeysetPage([_comment(row, liked, title=row.title) for row in page.items], page.next_cursor)
 
@@ -114,18 +115,27 @@ class Comments:
         (row,) = self.database.read_rows(OWN_ONE, {"comment_id": comment_id})
         return _comment(row, set())
 
-    def _need(self, query: Any, **ids: int) -> None:
+    def _need(self, query: Rows, **ids: int) -> int:
+        """Return the id of the article, which the public may read."""
         if not all(0 < number <= HIGHEST_ID for number in ids.values()):
             raise NotFound
-        if not self.database.read_rows(query, {"now": self.clock(), **ids}):
+        rows = self.database.read_rows(query, {"now": self.clock(), **ids})
+        if not rows:
             raise NotFound
+        return int(rows[0][0])
 
-    def _page(self, name: ListName, cursor: str | None, limit: int) -> KeysetPage[Row[*tuple[Any, ...]]]:
+    def _page(self, name: ListName, cursor: str | None, limit: int, **ids: int) -> KeysetPage[Row[*tuple[Any, ...]]]:
         position = None if cursor is None else read_cursor(cursor, name)
         # One row more than the page shows whether there is a next page.
-        parameters = page_parameters(name, position, limit=limit + 1) | {"now": self.clock()}
+        parameters = {"now": self.clock(), **page_parameters(position, limit=limit + 1, **ids)}
         rows = self.database.read_rows(page_query(name.order, is_continued=position is not None), parameters)
         return cut_page(rows, limit, name, partial(position_of, name))
+
+    def _first_replies(self, article_id: int, root_ids: list[int]) -> Sequence[Row[*tuple[Any, ...]]]:
+        if not root_ids:
+            return []
+        values = first_replies_parameters(article_id, root_ids)
+        return self.database.read_rows(first_replies_query(len(root_ids)), values)
 
     def _liked(self, rows: Sequence[Row[*tuple[Any, ...]]], reader_id: int | None) -> set[int]:
         if reader_id is None or not rows:

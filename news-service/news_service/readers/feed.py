@@ -78,9 +78,9 @@ def _newest(table: FromClause, author: Any, is_continued: bool) -> Select[*tuple
 def _newest_authors(is_continued: bool) -> Rows:
     newest = _newest(InfoNews.__table__.alias("own"), _follow.followed_id, is_continued).limit(1)
     of_author = newest.with_only_columns(newest.selected_columns.id).scalar_subquery()
-    of_each = (
-        select(of_author.label("id")).where(_follow.follower_id == bindparam("user_id")).limit(MOST_FOLLOWS).subquery()
-    )
+    own_follows = select(of_author.label("id")).where(_follow.follower_id == bindparam("user_id"))
+    # An import may bring more follows than people can make here; then the feed has the same authors on every page.
+    of_each = own_follows.order_by(_follow.followed_id).limit(MOST_FOLLOWS).subquery()
     query = select(_news.user_id).join_from(of_each, InfoNews.__table__, _news.id == of_each.c.id)
     return query.order_by(_news.published_at.desc(), _news.id.desc()).limit(bindparam("limit"))
 

@@ -9,11 +9,11 @@ from redis import Redis
 
 from chassis.database import Database
 from chassis.errors import DependencyUnavailable
-from news_service.articles.ranking import hot_score
+from news_service.articles.ranking import hot_score, recount_engagement
 from news_service.articles.tables import InfoNews, NewsViewFlush
 from news_service.articles.view_flush import FLUSHING, FlushThread, ViewFlush
 from news_service.articles.views import COUNTED
-from news_service.comments.tables import InfoComment
+from news_service.comments.tables import DELETED, HELD, HIDDEN, VISIBLE, InfoComment
 from news_service.readers.tables import InfoUserCollection
 
 
@@ -52,6 +52,18 @@ def test_a_flush_scores_views_favourites_and_other_peoples_comments(
     flushes.flush()
     article = _article(database, 1)
     assert article.hot_score == hot_score(views=20, likes=2, commenters=2, published_at=article.published_at)
+
+
+def test_comments_that_nobody_sees_count_for_nothing(database: Database, add_article: Callable[..., int]) -> None:
+    add_article(user_id=1, comment_count=9)
+    with database.write() as session:
+        for user_id, status in ((2, VISIBLE), (2, VISIBLE), (3, HELD), (4, HIDDEN), (5, DELETED)):
+            session.add(InfoComment(user_id=user_id, news_id=1, content="好", status=status))
+        session.flush()
+        recount_engagement(session, [1])
+    article = _article(database, 1)
+    assert article.comment_count == 2
+    assert article.hot_score == hot_score(views=0, likes=0, commenters=1, published_at=article.published_at)
 
 
 def test_nothing_counted_writes_nothing(database: Database, flushes: ViewFlush) -> None:

@@ -213,7 +213,10 @@ def test_an_answer_and_a_comment_tell_their_authors_once(
 
 @pytest.fixture
 def under_review(
-    make_app: Callable[[Settings], OpenAPI], settings: Settings, sign_in: SignIn, called_by
+    make_app: Callable[[Settings], OpenAPI],
+    settings: Settings,
+    sign_in: SignIn,
+    called_by: Callable[..., dict[str, str]],
 ) -> Callable[[ReviewPolicy, int], FlaskClient]:
     def client_of(policy: ReviewPolicy, user_id: int) -> FlaskClient:
         sign_in(user_id)
@@ -316,6 +319,26 @@ def test_nobody_writes_while_the_age_of_accounts_is_unknown(
 
 
 @pytest.mark.any_database
+def test_nobody_takes_part_while_redis_is_away(
+    make_app: Callable[[Settings], OpenAPI],
+    settings: Settings,
+    sign_in: SignIn,
+    called_by: Callable[..., dict[str, str]],
+    add_article: Callable[..., int],
+    database: Database,
+) -> None:
+    add_article()
+    sign_in(7)
+    client = make_app(settings.model_copy(update={"redis_url": "redis://127.0.0.1:1/0"})).test_client()
+    headers = called_by("news-service", user_id=7)
+    for method, address in (("POST", ADDRESS), ("PUT", "/api/v1/news/1/favourite")):
+        answer = client.open(address, method=method, json={"content": "好"}, headers=headers)
+        assert (answer.status_code, answer.json["code"]) == (503, "service_unavailable")
+    assert client.get(ADDRESS, headers=headers).status_code == 200
+    assert _stored(database) == {}
+
+
+@pytest.mark.any_database
 def test_the_same_text_twice_in_a_minute_is_refused(sign_in: SignIn, add_article: Callable[..., int]) -> None:
     add_article()
     _post(sign_in(7), "顶")
@@ -342,3 +365,33 @@ def test_users_and_networks_have_a_limit(
     assert [answer.status_code for answer in answers] == [201, 201, 429]
     assert answers[2].json["code"] == "too_many_requests"
     assert 0 < int(answers[2].headers["Retry-After"]) <= 120
+
+
+@pytest.mark.any_database
+@pytest.mark.parametrize(
+    "text",
+    [
+        "<script>alert(1)</script>",
+        '"><img src=x onerror=alert(1)>',
+        "[x](javascript:alert(1))",
+        "{{ 7 * 7 }}",
+        "&lt;b&gt;",
+    ],
+)
+def test_what_people_write_stays_text_wherever_it_is_read(
+    sign_in: SignIn, client: FlaskClient, add_article: Callable[..., int], text: str
+) -> None:
+    add_article(user_id=5)
+    root = _post(sign_in(7), text)
+    _post(sign_in(8), "好", parent_id=root)
+    readings = [
+        (client.get(ADDRESS), lambda items: items[0]["content"]),
+        (client.get(ADDRESS), lambda items: items[0]["replies"][0]["parent"]["content"]),
+        (client.get(f"/api/v1/comments/{root}/replies"), lambda items: items[0]["parent"]["content"]),
+        (sign_in(7).get("/api/v1/users/me/comments"), lambda items: items[0]["content"]),
+        (sign_in(5).get("/api/v1/users/me/notices"), lambda items: items[1]["comment"]["content"]),
+    ]
+    for answer, find in readings:
+        assert find(answer.json["items"]) == text
+        assert answer.content_type == "application/json"
+        assert answer.headers["X-Content-Type-Options"] == "nosniff"

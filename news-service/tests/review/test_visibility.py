@@ -72,10 +72,7 @@ def secrets(add_article, add_comment, database: Database, user_service) -> None:
             InfoUserFans(follower_id=STRANGER, followed_id=each, create_time=OLD) for each in (AUTHOR, THIRD)
         )
         session.add_all(
-            NewsNotice(
-                user_id=STRANGER, kind="reply", news_id=news_id, comment_id=comment_id, actor_id=AUTHOR, created_at=OLD
-            )
-            for news_id, comment_id in comments
+            NewsNotice(news_id=news_id, comment_id=comment_id, **notice) for news_id, comment_id in comments
         )
         session.add_all(
             NewsDecision(actor_id=90, action="reject", news_id=each, decided_at=OLD, status_before=1, status_after=-1)
