@@ -16,7 +16,7 @@ from chassis.web import create_api
 from news_service.articles import routes
 from news_service.articles.articles import Articles
 from news_service.articles.categories import Categories
-from news_service.articles.view_flush import FlushThread, ViewFlush
+from news_service.articles.view_flush import ViewFlush
 from news_service.articles.views import Views
 from news_service.clients.user_service import Users
 from news_service.commands import install_commands
@@ -32,6 +32,7 @@ from news_service.readers.favourites import Favourites
 from news_service.readers.feed import Feed
 from news_service.readers.follows import Follows
 from news_service.readers.notices import Notices
+from news_service.repeating import RepeatingThread, RepeatingThreads
 from news_service.review import routes as review_routes
 from news_service.review.articles import ArticleReview
 from news_service.review.authors import AuthorReview
@@ -42,6 +43,7 @@ from news_service.review.word_list import WordList, WordListRefused
 from news_service.settings import Settings
 
 SERVICE = "news-service"
+QUEUE_MEASURED_SECONDS = 60.0
 
 
 def create_app(settings: Settings | None = None) -> OpenAPI:
@@ -95,11 +97,18 @@ def _register_services(app: OpenAPI, settings: Settings, user_service: ServiceCl
     parts.append(ReactionLimit(RateLimits(redis), settings.reactions_per_user_per_minute))
     for part in parts:
         svcs.flask.register_value(app, type(part), part)
-    _flush_views(app, FlushThread(ViewFlush(database, redis), every_seconds=settings.view_flush_seconds))
+    flush, queue = ViewFlush(database, redis).flush, ReviewQueue(database)
+    svcs.flask.register_value(app, ReviewQueue, queue)
+    threads = RepeatingThreads(
+        RepeatingThread(flush, name="view-flusher", every_seconds=settings.view_flush_seconds),
+        RepeatingThread(queue.measure, name="queue-measurer", every_seconds=QUEUE_MEASURED_SECONDS),
+    )
+    svcs.flask.register_value(app, RepeatingThreads, threads, on_registry_close=threads.stop)
+    # The first request starts the threads: a command has none, and every worker has its own after the fork.
+    app.before_request(threads.start)
 
 
 def _register_review(app: OpenAPI, database: Database, views: Views) -> None:
-    svcs.flask.register_value(app, ReviewQueue, ReviewQueue(database))
     svcs.flask.register_value(app, ArticleReview, ArticleReview(database))
     svcs.flask.register_value(app, CommentReview, CommentReview(database, views))
     svcs.flask.register_value(app, AuthorReview, AuthorReview(database, views))
@@ -119,9 +128,3 @@ def _spam_bounds(settings: Settings) -> SpamBounds:
         per_ip_per_minute=settings.comments_per_ip_per_minute,
         new_accounts_wait_seconds=settings.new_accounts_wait_seconds,
     )
-
-
-def _flush_views(app: OpenAPI, thread: FlushThread) -> None:
-    svcs.flask.register_value(app, FlushThread, thread, on_registry_close=thread.stop)
-    # The first request starts the thread: a command has none, and every worker has its own after the fork.
-    app.before_request(thread.start)

@@ -23,6 +23,7 @@ from ahocorasick import Automaton
 from structlog import get_logger
 
 from chassis.texts import drop_ignorable
+from news_service.review.metrics import WORD_LIST_REFUSED
 
 log = get_logger(__name__)
 LARGEST_FILE_BYTES = 4 * 1024 * 1024
@@ -102,8 +103,10 @@ class WordList:
         try:
             self._seen = _signature(self._path)
             self._automaton = read_words(self._path)
+            WORD_LIST_REFUSED.set(0)
             log.info("word_list_read")
         except WordListRefused as refused:
+            WORD_LIST_REFUSED.set(1)
             log.warning("word_list_refused", problems=refused.problems)
         finally:
             self._reloading.release()

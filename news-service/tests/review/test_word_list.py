@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from flask_openapi3 import OpenAPI
+from prometheus_client import REGISTRY
 
 from news_service.review.word_list import LARGEST_FILE_BYTES, Verdict, WordList, WordListRefused
 from news_service.settings import Settings
@@ -133,10 +134,12 @@ def test_a_file_that_becomes_wrong_leaves_the_old_words_until_it_is_mended(path:
     word_list = WordList(path)
     path.write_bytes(b"\xff\xfe\n")
     assert word_list.check("微信") is HOLD
+    assert REGISTRY.get_sample_value("news_word_list_refused") == 1
     path.unlink()
     assert word_list.check("微信") is HOLD
     path.write_text("天气\n", encoding="utf-8")
     assert (word_list.check("微信"), word_list.check("天气")) == (PASS, HOLD)
+    assert REGISTRY.get_sample_value("news_word_list_refused") == 0
 
 
 def test_threads_share_a_list_while_its_file_changes(path: Path) -> None:
