@@ -235,6 +235,13 @@ class StateConflict(XinjingError):
     text = "This is not possible in the present state."
 
 
+class SlugTaken(XinjingError):
+    """Another thing of the same kind has the slug."""
+
+    status, code, errno, errmsg = 409, "slug_taken", "4003", "别名已存在"
+    text = "This slug is taken."
+
+
 class EditConflict(XinjingError):
     """Somebody changed the thing since the caller read it; read it again."""
 

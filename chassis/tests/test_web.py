@@ -119,6 +119,28 @@ def test_no_request_makes_the_schema_of_its_query(api: OpenAPI, called_by: Heade
     assert (answer.json, len(made)) == ({"ids": [1, 2]}, at_start)
 
 
+def test_a_query_that_is_made_from_another_one_is_read_by_its_own_schema(api: OpenAPI, called_by: Headers) -> None:
+    class Page(BaseModel):
+        limit: int = 10
+
+    class NamedPage(Page):
+        name: str
+
+    @endpoint(api, "GET", "/pages", access=Access.PUBLIC)
+    def pages(query: Page) -> dict[str, Any]:
+        """Answer the query."""
+        return query.model_dump()
+
+    @endpoint(api, "GET", "/named-pages", access=Access.PUBLIC)
+    def named_pages(query: NamedPage) -> dict[str, Any]:
+        """Answer the query."""
+        return query.model_dump()
+
+    client, headers = api.test_client(), called_by(SERVICE)
+    assert client.get("/pages?limit=2", headers=headers).json == {"limit": 2}
+    assert client.get("/named-pages?name=x", headers=headers).json == {"limit": 10, "name": "x"}
+
+
 @pytest.mark.parametrize(
     "token",
     [

@@ -11,12 +11,13 @@ from chassis.pictures import Pictures
 from chassis.redis_client import connect_redis
 from chassis.self_test import check_start
 from chassis.service_client import ServiceClient
-from chassis.settings import load_settings
+from chassis.settings import fail_to_boot, load_settings
 from chassis.tracing import export_spans
 from chassis.web import create_api
 from news_service.articles import routes
 from news_service.articles.articles import Articles
-from news_service.articles.view_flush import FlushThread, ViewFlush
+from news_service.articles.categories import Categories
+from news_service.articles.view_flush import ViewFlush
 from news_service.articles.views import Views
 from news_service.clients.user_service import Users
 from news_service.commands import install_commands
@@ -34,7 +35,14 @@ from news_service.readers.favourites import Favourites
 from news_service.readers.feed import Feed
 from news_service.readers.follows import Follows
 from news_service.readers.notices import Notices
-from news_service.review.word_list import WordList
+from news_service.repeating import RepeatingThread, RepeatingThreads
+from news_service.review import routes as review_routes
+from news_service.review.articles import ArticleReview
+from news_service.review.authors import AuthorReview
+from news_service.review.comments import CommentReview
+from news_service.review.decisions import Decisions
+from news_service.review.queue import ReviewQueue
+from news_service.review.word_list import WordList, WordListRefused
 from news_service.settings import Settings
 from news_service.site import Site
 from news_service.writing import image_routes
@@ -44,6 +52,7 @@ from news_service.writing.own_articles import OwnArticles
 from news_service.writing.revisions import Revisions
 
 SERVICE = "news-service"
+QUEUE_MEASURED_SECONDS = 60.0
 
 
 def create_app(settings: Settings | None = None) -> OpenAPI:
@@ -53,6 +62,7 @@ def create_app(settings: Settings | None = None) -> OpenAPI:
         configure_logs(SERVICE, settings.log_level, client_addresses=settings.log_client_addresses)
         export_spans(SERVICE, settings.otlp_endpoint)
         check_start(settings, redis_url=settings.redis_url)
+    word_list = _read_word_list(settings)
     tokens = InternalTokens(settings.internal_token_key.get_secret_value())
     app = create_api(
         __name__,
@@ -63,21 +73,22 @@ def create_app(settings: Settings | None = None) -> OpenAPI:
         static_folder=None,  # The pages serve their static files themselves, under names with a content hash.
     )
     user_service = ServiceClient(settings.user_service_url, name="user-service", own_name=SERVICE, tokens=tokens)
-    _register_services(app, settings, user_service)
-    apis = (routes.api, comment_routes.api, reader_routes.api, writing_routes.api, image_routes.api, feed_routes.api)
-    for api in apis:
+    _register_services(app, settings, user_service, word_list)
+    apis = (routes.api, comment_routes.api, reader_routes.api, writing_routes.api, image_routes.api)
+    for api in (*apis, review_routes.api, feed_routes.api):
         app.register_api(api)
     install_pages(app)
     install_commands(app, settings, user_service)
     return app
 
 
-def _register_services(app: OpenAPI, settings: Settings, user_service: ServiceClient) -> None:
+def _register_services(app: OpenAPI, settings: Settings, user_service: ServiceClient, word_list: WordList) -> None:
     database = Database(settings.database_url.get_secret_value())
     redis = connect_redis(settings.redis_url)
     svcs.flask.register_value(app, Database, database, ping=Database.is_up, on_registry_close=database.close)
     svcs.flask.register_value(app, Redis, redis, ping=Redis.ping, on_registry_close=redis.close)
     svcs.flask.register_value(app, Articles, Articles(database))
+    svcs.flask.register_value(app, Categories, Categories(database))
     site = Site(settings.site_url)
     svcs.flask.register_value(app, Site, site)
     svcs.flask.register_value(app, Sitemap, Sitemap(database=database, site_url=site.url))
@@ -93,17 +104,43 @@ def _register_services(app: OpenAPI, settings: Settings, user_service: ServiceCl
     users = Users(user_service)
     for value in (own_articles, images, Revisions(database), views):
         svcs.flask.register_value(app, type(value), value)
+    _register_review(app, database, views)
     # No ping: the service answers pages without user-service, too.
     svcs.flask.register_value(app, Users, users)
-    spam_guard = SpamGuard(redis, users, bounds=_spam_bounds(settings))
     posting = Posting(
-        database=database, guard=spam_guard, words=WordList(), policy=settings.comment_review, views=views
+        database=database,
+        guard=SpamGuard(redis, users, bounds=_spam_bounds(settings)),
+        words=word_list,
+        policy=settings.comment_review,
+        views=views,
     )
     reaction_limit = ReactionLimit(RateLimits(redis), settings.reactions_per_user_per_minute)
     readers = (Favourites(database, views), Follows(database, users), Feed(database), Notices(database))
     for part in (posting, Comments(database), Likes(database), reaction_limit, *readers):
         svcs.flask.register_value(app, type(part), part)
-    _flush_views(app, FlushThread(ViewFlush(database, redis), every_seconds=settings.view_flush_seconds))
+    flush, queue = ViewFlush(database, redis).flush, ReviewQueue(database)
+    svcs.flask.register_value(app, ReviewQueue, queue)
+    threads = RepeatingThreads(
+        RepeatingThread(flush, name="view-flusher", every_seconds=settings.view_flush_seconds),
+        RepeatingThread(queue.measure, name="queue-measurer", every_seconds=QUEUE_MEASURED_SECONDS),
+    )
+    svcs.flask.register_value(app, RepeatingThreads, threads, on_registry_close=threads.stop)
+    # The first request starts the threads: a command has none, and every worker has its own after the fork.
+    app.before_request(threads.start)
+
+
+def _register_review(app: OpenAPI, database: Database, views: Views) -> None:
+    svcs.flask.register_value(app, ArticleReview, ArticleReview(database))
+    svcs.flask.register_value(app, CommentReview, CommentReview(database, views))
+    svcs.flask.register_value(app, AuthorReview, AuthorReview(database, views))
+    svcs.flask.register_value(app, Decisions, Decisions(database))
+
+
+def _read_word_list(settings: Settings) -> WordList:
+    try:
+        return WordList(settings.word_list_file)
+    except WordListRefused as refused:
+        fail_to_boot("The word list is wrong:", refused.problems)
 
 
 def _spam_bounds(settings: Settings) -> SpamBounds:
@@ -112,9 +149,3 @@ def _spam_bounds(settings: Settings) -> SpamBounds:
         per_ip_per_minute=settings.comments_per_ip_per_minute,
         new_accounts_wait_seconds=settings.new_accounts_wait_seconds,
     )
-
-
-def _flush_views(app: OpenAPI, thread: FlushThread) -> None:
-    svcs.flask.register_value(app, FlushThread, thread, on_registry_close=thread.stop)
-    # The first request starts the thread: a command has none, and every worker has its own after the fork.
-    app.before_request(thread.start)

@@ -26,6 +26,7 @@ class Settings(BaseSettings):
     site_url: SiteUrl = "http://127.0.0.1:8000"
     view_counts_once_per_seconds: int = Field(default=1800, ge=1)
     view_flush_seconds: float = Field(default=10.0, gt=0)
+    word_list_file: Path | None = None
     comment_review: ReviewPolicy = ReviewPolicy.FIRST
     comments_per_user_per_minute: int = Field(default=5, ge=1, le=100_000)
     comments_per_ip_per_minute: int = Field(default=30, ge=1, le=100_000)

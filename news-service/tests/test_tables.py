@@ -7,6 +7,7 @@ from alembic.migration import MigrationContext
 from sqlalchemy import column, create_engine, func, insert, inspect, select, table
 
 from chassis.migrations import migrate
+from news_service.articles.tables import InfoNews
 from news_service.comments.tables import InfoComment
 from news_service.readers.tables import InfoUserCollection, InfoUserFans
 from news_service.tables import Base
@@ -29,7 +30,7 @@ def test_the_migrations_can_be_undone(empty_database_url: str) -> None:
     engine.dispose()
 
 
-def test_answers_of_a_migrated_database_stand_below_their_roots(empty_database_url: str) -> None:
+def test_a_migrated_database_has_roots_above_answers_and_a_queue(empty_database_url: str) -> None:
     migrate(empty_database_url, scripts="news_service:migrations", revision="0001")
     news = table(
         "info_news", *(column(name) for name in ("title", "source", "digest", "content", "status", "published_at"))
@@ -43,12 +44,13 @@ def test_answers_of_a_migrated_database_stand_below_their_roots(empty_database_u
         "status": 0,
         "published_at": "2026-01-01 00:00:00",
     }
+    waiting = article | {"status": 1}
     favourite = table("info_user_collection", column("user_id"), column("news_id"))
     follow = table("info_user_fans", column("follower_id"), column("followed_id"))
     parents = {1: None, 2: 1, 3: 2, 4: None, 5: 4, 6: 3}
     engine = create_engine(empty_database_url)
     with engine.begin() as connection:
-        connection.execute(insert(news), article)
+        connection.execute(insert(news), [article, waiting])
         of_all = {"user_id": 7, "news_id": 1, "content": "c"}
         connection.execute(
             insert(comment), [{"id": id_, "parent_id": parent, **of_all} for id_, parent in parents.items()]
@@ -60,6 +62,8 @@ def test_answers_of_a_migrated_database_stand_below_their_roots(empty_database_u
         times = [connection.scalar(select(model.create_time)) for model in (InfoUserCollection, InfoUserFans)]
         rows = connection.execute(select(InfoComment.id, InfoComment.root_id, InfoComment.reply_count)).all()
         assert connection.scalar(select(func.count()).where(InfoComment.is_listed)) == len(parents)
+        submitted = connection.execute(select(InfoNews.status, InfoNews.submitted_at).order_by(InfoNews.status)).all()
     engine.dispose()
+    assert [tuple(row) for row in submitted] == [(0, None), (1, datetime(2026, 1, 1, tzinfo=UTC))]
     assert times == [datetime(1970, 1, 1, tzinfo=UTC)] * 2
     assert {tuple(row) for row in rows} == {(1, 0, 3), (2, 1, 0), (3, 1, 0), (4, 0, 1), (5, 4, 0), (6, 1, 0)}

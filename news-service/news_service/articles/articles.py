@@ -6,26 +6,17 @@ from datetime import datetime
 from functools import partial
 from typing import Any  # Rows of differing columns.
 
-from sqlalchemy import Row, select
+from sqlalchemy import Row
 
 from chassis.database import Database, utc_now
 from chassis.errors import NotFound
+from news_service.articles.categories import ALL_CATEGORIES, Category, category_of
 from news_service.articles.listings import CONTENTS, PUBLIC_ARTICLE, ListName, page_parameters, page_query, position_of
-from news_service.articles.tables import NEWEST_CATEGORY_ID, InfoCategory
+from news_service.articles.tables import NEWEST_CATEGORY_ID
 from news_service.cursors import KeysetPage, cut_page, read_cursor
 from news_service.readers.tables import InfoUserCollection, InfoUserFans
 
 HIGHEST_ID = 2**31 - 1
-_categories = InfoCategory.__table__.c
-_CATEGORIES = select(_categories.id, _categories.name).order_by(_categories.id)
-
-
-@dataclass(frozen=True)
-class Category:
-    """A category; id 1 (最新) means all articles."""
-
-    id: int
-    name: str
 
 
 @dataclass(frozen=True)
@@ -63,8 +54,8 @@ class Articles:
     clock: Callable[[], datetime] = utc_now
 
     def categories(self) -> list[Category]:
-        """Return all categories, 最新 first."""
-        return [Category(row.id, row.name) for row in self.database.read_rows(_CATEGORIES)]
+        """Return all categories by their positions; ids break ties."""
+        return [category_of(row) for row in self.database.read_rows(ALL_CATEGORIES)]
 
     def list_newest(
         self, *, category_id: int | None, cursor: str | None, limit: int, author_id: int | None = None

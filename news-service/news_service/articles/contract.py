@@ -1,17 +1,31 @@
 """The shapes of requests and answers of the API, each answer built in one place."""
 
+import re
 from datetime import datetime
 from typing import Annotated, Any, Literal  # Any: JSON objects.
 
-from pydantic import BaseModel, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-from news_service.articles.articles import HIGHEST_ID, Article, Category, ReaderState
+from chassis.texts import free_text
+from news_service.articles.articles import HIGHEST_ID, Article, ReaderState
+from news_service.articles.categories import Category, Removal
 from news_service.clients.user_service import UserName
 from news_service.cursors import KeysetPage
 
 Id = Annotated[int, Field(ge=1, le=HIGHEST_ID)]
 
 
+def _shown(name: str) -> str:
+    if re.search(r"[\x00-\x1f\x7f-\x9f]", name):
+        raise ValueError("control characters are not allowed")
+    if not (shown := free_text(name).strip()):
+        raise ValueError("nothing of it can be seen")
+    return shown
+
+
+CategoryName = Annotated[str, Field(min_length=1, max_length=64), AfterValidator(_shown)]
+Slug = Annotated[str, Field(max_length=64, pattern="^[a-z][a-z0-9]*(-[a-z0-9]+)*$")]
+PositionNumber = Annotated[int, Field(ge=0, le=10_000)]
 Cursor = Annotated[str, Field(max_length=200)]
 
 
@@ -39,10 +53,49 @@ class ArticlePath(BaseModel):
 
 
 class CategoryItem(BaseModel):
-    """A category."""
+    """A category; ``position`` orders the list."""
 
     id: int
     name: str
+    slug: str | None
+    position: int
+
+
+class CategoryPath(BaseModel):
+    """Which category."""
+
+    id: int
+
+
+class CategoryBody(BaseModel):
+    """A new category."""
+
+    model_config = ConfigDict(extra="forbid")
+    name: CategoryName
+    slug: Slug | None = None
+    position: PositionNumber = 0
+
+
+class CategoryChange(BaseModel):
+    """What changes of a category; members that are left out stay as they are."""
+
+    model_config = ConfigDict(extra="forbid")
+    name: CategoryName = ""
+    slug: Slug | None = None
+    position: PositionNumber = 0
+
+
+class RemovalQuery(BaseModel):
+    """Where the articles of a removed category go; without it, it must be empty."""
+
+    move_to: Id | None = None
+
+
+class CategoryRemoval(BaseModel):
+    """How many articles moved; if the removal is not complete, the same call goes on."""
+
+    moved: int
+    is_complete: bool
 
 
 class CategoryList(BaseModel):
@@ -91,7 +144,22 @@ class ArticleDetail(ArticleItem):
 
 def category_list(categories: list[Category]) -> dict[str, Any]:
     """Build the answer of the categories."""
-    return {"items": [{"id": category.id, "name": category.name} for category in categories]}
+    return {"items": [category_item(category) for category in categories]}
+
+
+def category_item(category: Category) -> dict[str, Any]:
+    """Build the answer of one category."""
+    return {
+        "id": category.id,
+        "name": category.name,
+        "slug": category.slug,
+        "position": category.position,
+    }
+
+
+def category_removal(removal: Removal) -> dict[str, Any]:
+    """Build the answer of the removal of a category."""
+    return {"moved": removal.moved, "is_complete": removal.is_complete}
 
 
 def article_list(page: KeysetPage[Article], names: dict[int, UserName]) -> dict[str, Any]:

@@ -1,22 +1,33 @@
 """The public API of the news."""
 
+from typing import Any  # JSON objects.
+
 import svcs
 from flask import Response, jsonify, request
 from flask_openapi3 import APIBlueprint
 
-from chassis.errors import NotFound
+from chassis.errors import Forbidden, NotFound, SlugTaken, StateConflict
 from chassis.identity import client_ip, current_caller
 from chassis.web import Access, endpoint
 from news_service.articles.articles import Articles
+from news_service.articles.categories import Categories
 from news_service.articles.contract import (
     ArticleDetail,
     ArticleList,
     ArticlePath,
+    CategoryBody,
+    CategoryChange,
+    CategoryItem,
     CategoryList,
+    CategoryPath,
+    CategoryRemoval,
     ListQuery,
+    RemovalQuery,
     article_detail,
     article_list,
+    category_item,
     category_list,
+    category_removal,
 )
 from news_service.articles.views import Views
 from news_service.caching import let_caches_keep, revalidated
@@ -29,6 +40,45 @@ api = APIBlueprint("news", __name__)
 def list_categories() -> Response:
     """List the categories; 1 (最新) stands for all articles."""
     return revalidated(let_caches_keep(jsonify(category_list(svcs.flask.get(Articles).categories()))))
+
+
+@endpoint(
+    api,
+    "POST",
+    "/api/v1/categories",
+    access=Access.ADMIN,
+    answers={201: CategoryItem},
+    failures=[Forbidden, SlugTaken],
+)
+def add_category(body: CategoryBody) -> tuple[dict[str, Any], int]:
+    """Add a category."""
+    return category_item(svcs.flask.get(Categories).add(body.model_dump())), 201
+
+
+@endpoint(
+    api,
+    "PATCH",
+    "/api/v1/categories/<int:id>",
+    access=Access.ADMIN,
+    answers={200: CategoryItem},
+    failures=[Forbidden, NotFound, SlugTaken, StateConflict],
+)
+def change_category(path: CategoryPath, body: CategoryChange) -> dict[str, Any]:
+    """Change the name, the slug or the position of a category; 最新 keeps its name."""
+    return category_item(svcs.flask.get(Categories).change(path.id, body.model_dump(exclude_unset=True)))
+
+
+@endpoint(
+    api,
+    "DELETE",
+    "/api/v1/categories/<int:id>",
+    access=Access.ADMIN,
+    answers={200: CategoryRemoval},
+    failures=[Forbidden, NotFound, StateConflict],
+)
+def remove_category(path: CategoryPath, query: RemovalQuery) -> dict[str, Any]:
+    """Remove a category that is empty, or whose articles move to another one."""
+    return category_removal(svcs.flask.get(Categories).remove(path.id, move_to=query.move_to))
 
 
 @endpoint(api, "GET", "/api/v1/news", access=Access.PUBLIC, answers={200: ArticleList, 304: None})

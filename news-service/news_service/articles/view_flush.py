@@ -7,7 +7,6 @@
 3. A script deletes the renamed hash, if it still has this id.
 """
 
-import threading
 import uuid
 from collections.abc import Callable
 from datetime import datetime, timedelta
@@ -66,38 +65,3 @@ class ViewFlush:
         except IntegrityError:
             log.info("views_added_by_another_worker", flush_id=flush_id)
             return 0
-
-
-class FlushThread:
-    """Flushes every few seconds until it is stopped. The first flush also finishes one that a crash interrupted."""
-
-    def __init__(self, flush: ViewFlush, *, every_seconds: float) -> None:
-        self._view_flush = flush
-        self._every_seconds = every_seconds
-        self._starting = threading.Lock()
-        self._stopped = threading.Event()
-        self._thread: threading.Thread | None = None
-
-    def start(self) -> None:
-        """Start the thread, unless it runs. Called after the fork, by a worker's first request."""
-        if self._thread is not None:
-            return
-        with self._starting:
-            if self._thread is None and not self._stopped.is_set():
-                # A daemon: views that are not flushed at the end of a worker stay in Redis.
-                self._thread = threading.Thread(target=self._run, name="view-flusher", daemon=True)
-                self._thread.start()
-
-    def stop(self) -> None:
-        """Stop the thread and wait for a running flush."""
-        self._stopped.set()
-        if self._thread is not None:
-            self._thread.join(timeout=5)
-
-    def _run(self) -> None:
-        while not self._stopped.wait(self._every_seconds):
-            try:
-                self._view_flush.flush()
-            except Exception as error:
-                # The last handler of a loop: the next round tries again.
-                log.warning("views_not_flushed", exc_info=error)

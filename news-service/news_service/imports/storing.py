@@ -7,7 +7,7 @@ from sqlalchemy.orm import Session
 
 from chassis.dumps.report import TableReport
 from chassis.dumps.values import RowRefused, Values, is_newer_here
-from news_service.articles.tables import InfoNews
+from news_service.articles.tables import IN_REVIEW, InfoNews
 from news_service.comments.tables import InfoComment
 from news_service.imports.layouts import KnownIds, Layout
 from news_service.readers.tables import InfoUserCollection, InfoUserFans
@@ -68,6 +68,7 @@ class RowStore:
         row = self._layout.model(**values)
         if isinstance(row, InfoNews):
             row.published_at = _published(row)
+            _queue(row)
         elif isinstance(row, InfoUserCollection | InfoUserFans) and row.create_time is None:
             row.create_time = _EPOCH  # Lists are in the order of these times.
         self._session.add(row)
@@ -93,6 +94,7 @@ class RowStore:
         if isinstance(row, InfoNews):
             row.version += 1
             row.published_at = _published(row) if follows else row.published_at
+            _queue(row)
         self._report.changed += 1
         self._touch(row)
 
@@ -108,6 +110,12 @@ class RowStore:
             self.touched_articles.add(row.id)
         elif isinstance(row, InfoComment | InfoUserCollection):
             self.touched_articles.add(row.news_id)
+
+
+def _queue(article: InfoNews) -> None:
+    """Give an article that waits for its review its place in the queue, among those that were written as early."""
+    if article.status == IN_REVIEW and article.submitted_at is None:
+        article.submitted_at = _published(article)
 
 
 def _published(article: InfoNews) -> datetime:

@@ -16,6 +16,7 @@ from news_service.articles.tables import APPROVED, InfoCategory, InfoNews
 from news_service.writing.texts import render_markdown
 
 CATEGORIES = {1: "最新", 2: "股市", 3: "债市", 4: "商品", 5: "外汇", 6: "公司"}
+SLUGS = {1: "latest", 2: "stocks", 3: "bonds", 4: "commodities", 5: "forex", 6: "companies"}
 # Far above the ids of course dumps, so that a dump that is imported later keeps its ids.
 FIRST_ID = 100_001
 
@@ -63,7 +64,7 @@ def _categories(session: Session) -> dict[str, int]:
     existing = {row.name: row.id for row in session.scalars(select(InfoCategory))}
     if not existing:
         # Without times, so that a dump's categories count as newer than these.
-        session.add_all(InfoCategory(id=number, name=name) for number, name in CATEGORIES.items())
+        session.add_all(InfoCategory(id=number, name=name, slug=SLUGS[number]) for number, name in CATEGORIES.items())
         session.flush()
         return {name: number for number, name in CATEGORIES.items()}
     # A site with other categories shows the samples under 最新, the pseudo category.

@@ -32,6 +32,7 @@ class Move(enum.StrEnum):
     APPROVE = "approve"  # An editor lets it out.
     REJECT = "reject"  # An editor does not.
     WITHDRAW = "withdraw"  # The author, or an editor, takes it down.
+    RESTORE = "restore"  # An editor brings back what an editor took down.
 
 
 # From which state to which. An author's move that leads nowhere new is a repetition, and harmless; a second decision
@@ -50,6 +51,7 @@ MOVES: dict[Move, dict[int, int]] = {
     Move.APPROVE: {IN_REVIEW: APPROVED},
     Move.REJECT: {IN_REVIEW: REJECTED},
     Move.WITHDRAW: {APPROVED: WITHDRAWN, WITHDRAWN: WITHDRAWN},
+    Move.RESTORE: {WITHDRAWN: APPROVED},
 }
 
 

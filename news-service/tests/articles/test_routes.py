@@ -11,7 +11,7 @@ def test_categories_are_listed_in_order(client: FlaskClient, categories: None) -
     answer = client.get("/api/v1/categories")
     assert answer.status_code == 200
     assert [item["name"] for item in answer.json["items"]] == ["最新", "股市", "债市", "商品", "外汇", "公司"]
-    assert answer.json["items"][0] == {"id": 1, "name": "最新"}
+    assert answer.json["items"][0] == {"id": 1, "name": "最新", "slug": None, "position": 0}
 
 
 def test_an_article_is_listed_with_its_author(

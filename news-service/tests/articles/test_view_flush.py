@@ -1,6 +1,5 @@
 """Flushing counted views: each is added to its article exactly once, and the thread of a worker goes on."""
 
-import threading
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
@@ -11,7 +10,7 @@ from chassis.database import Database
 from chassis.errors import DependencyUnavailable
 from news_service.articles.ranking import hot_score, recount_engagement
 from news_service.articles.tables import InfoNews, NewsViewFlush
-from news_service.articles.view_flush import FLUSHING, FlushThread, ViewFlush
+from news_service.articles.view_flush import FLUSHING, ViewFlush
 from news_service.articles.views import COUNTED
 from news_service.comments.tables import DELETED, HELD, HIDDEN, VISIBLE, InfoComment
 from news_service.readers.tables import InfoUserCollection
@@ -113,37 +112,3 @@ def test_old_flushes_are_forgotten(
     flushes.flush()
     with database.read() as session:
         assert [row.flushed_at for row in session.query(NewsViewFlush)] == [now]
-
-
-class CountingFlushes:
-    """Stands for the flushes: fails first, then reports that it was called again."""
-
-    def __init__(self) -> None:
-        self.calls = 0
-        self.called_twice = threading.Event()
-
-    def flush(self) -> int:
-        self.calls += 1
-        if self.calls == 1:
-            raise DependencyUnavailable
-        self.called_twice.set()
-        return 0
-
-
-def test_a_failed_flush_does_not_end_the_thread() -> None:
-    before = threading.active_count()
-    flushes = CountingFlushes()
-    thread = FlushThread(flushes, every_seconds=0.001)
-    thread.start()
-    thread.start()
-    assert flushes.called_twice.wait(5)
-    thread.stop()
-    assert threading.active_count() == before
-
-
-def test_a_stopped_thread_does_not_start_again() -> None:
-    before = threading.active_count()
-    thread = FlushThread(CountingFlushes(), every_seconds=3600)
-    thread.stop()
-    thread.start()
-    assert threading.active_count() == before

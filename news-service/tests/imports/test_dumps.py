@@ -261,6 +261,7 @@ def test_no_status_makes_an_article_public_by_accident(run: Import, database: Da
     row = ARTICLE.format(id=1, category="null").replace(",null,0,null)", f",null,{status},null)")
     run(f"INSERT INTO info_news VALUES {row};")
     assert stored(database, InfoNews)[0]["status"] == 1
+    assert stored(database, InfoNews)[0]["submitted_at"] == stored(database, InfoNews)[0]["published_at"]
 
 
 def test_a_zero_time_is_no_time(run: Import, database: Database) -> None:

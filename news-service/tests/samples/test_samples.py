@@ -9,7 +9,7 @@ from sqlalchemy import select
 from chassis.database import Database
 from news_service.articles.articles import Articles
 from news_service.articles.tables import InfoCategory, InfoNews
-from news_service.samples.samples import CATEGORIES, FIRST_ID, read_samples, seed
+from news_service.samples.samples import CATEGORIES, FIRST_ID, SLUGS, read_samples, seed
 from news_service.writing.sanitising import clean_html
 
 
@@ -24,6 +24,7 @@ def test_every_category_has_its_samples() -> None:
 def test_an_empty_site_gets_the_samples_once(database: Database, articles: Articles, now: datetime) -> None:
     assert [seed(database, now), seed(database, now)] == [30, 0]
     assert [(category.id, category.name) for category in articles.categories()] == list(CATEGORIES.items())
+    assert [category.slug for category in articles.categories()] == list(SLUGS.values())
     page = articles.list_newest(category_id=1, cursor=None, limit=50)
     assert len(page.items) == 30
     assert all(now - timedelta(days=10) < article.published_at < now for article in page.items)

@@ -21,6 +21,7 @@ ALLOWED = {
     (Move.REJECT, IN_REVIEW): REJECTED,
     (Move.WITHDRAW, APPROVED): WITHDRAWN,
     (Move.WITHDRAW, WITHDRAWN): WITHDRAWN,
+    (Move.RESTORE, WITHDRAWN): APPROVED,
     **{(Move.EDIT, state): state for state in (DRAFT, IN_REVIEW, REJECTED, WITHDRAWN)},
     **{(Move.CORRECT, state): state for state in STATE_NAMES},
 }
@@ -51,8 +52,9 @@ def test_only_the_moves_of_the_table_are_possible(move: Callable[..., InfoNews],
             move(kind, status=state)
 
 
-def test_only_an_approval_makes_an_article_public() -> None:
-    assert {kind for kind, moves in MOVES.items() if APPROVED in set(moves.values())} == {Move.APPROVE, Move.CORRECT}
+def test_only_approval_and_restoring_make_an_article_public() -> None:
+    publishing = {kind for kind, moves in MOVES.items() if APPROVED in set(moves.values())}
+    assert publishing == {Move.APPROVE, Move.CORRECT, Move.RESTORE}
     assert [before for before, after in MOVES[Move.CORRECT].items() if after == APPROVED] == [APPROVED]
 
 

@@ -47,6 +47,9 @@ INDEXES = {
     "news_decision": {
         "ix_news_decision_news": ["news_id", "id"],
         "ix_news_decision_comment": ["comment_id", "id"],
+        "ix_news_decision_user": ["user_id", "id"],
+        "ix_news_decision_actor": ["actor_id", "id"],
+        "ix_news_decision_action": ["action", "id"],
     },
     "news_image": {"ix_news_image_own": ["user_id", "uploaded_at"]},
 }
@@ -87,6 +90,7 @@ def upgrade() -> None:
         for name, names in indexes.items():
             op.create_index(name, table, names)
     _name_categories()
+    _queue_what_waits()
     _find_roots()
     _fill_times()
 
@@ -128,9 +132,10 @@ def _create_news_tables() -> None:
         sa.Column("actor_id", sa.Integer()),
         sa.Column("action", sa.String(32), nullable=False),
         *_subjects("news_decision"),
+        sa.Column("user_id", sa.Integer()),
         sa.Column("reason", sa.String(256)),
-        sa.Column("status_before", sa.Integer(), nullable=False),
-        sa.Column("status_after", sa.Integer(), nullable=False),
+        sa.Column("status_before", sa.Integer()),
+        sa.Column("status_after", sa.Integer()),
         **OPTIONS,
     )
     op.create_table(
@@ -162,6 +167,11 @@ def _name_categories() -> None:
     for name, slug in SLUGS.items():
         first = op.get_bind().scalar(sa.select(sa.func.min(category.c.id)).where(category.c.name == name))
         op.execute(sa.update(category).where(category.c.id == first).values(slug=slug))
+
+
+def _queue_what_waits() -> None:
+    news = sa.table("info_news", *(sa.column(name) for name in ("status", "published_at", "submitted_at")))
+    op.execute(sa.update(news).where(news.c.status == 1).values(submitted_at=news.c.published_at))
 
 
 def _find_roots() -> None:
