@@ -16,6 +16,7 @@ from news_service.articles.tables import NEWEST_CATEGORY_ID, InfoCategory
 from news_service.imports.authors import ACCOUNTS_TABLE, Authors, find_authors
 from news_service.imports.layouts import LAYOUTS, KnownIds, Preparation
 from news_service.imports.loading import TableLoader
+from news_service.search.index import index_articles
 
 
 def import_files(
@@ -62,6 +63,7 @@ class _Run:
                     loader.add(row)
                 touched |= loader.finish()
             recount_engagement(session, touched)
+            index_articles(session, touched)
         if not self.options.is_dry_run:  # PostgreSQL does not take a moved sequence back.
             move_sequences(session, *(LAYOUTS[name].model.__table__ for name in tables))
         first = session.get(InfoCategory, NEWEST_CATEGORY_ID)
