@@ -20,6 +20,8 @@ from news_service.articles.views import Views
 from news_service.clients.user_service import Users
 from news_service.commands import install_commands
 from news_service.pages.routes import install_pages
+from news_service.search import routes as search_routes
+from news_service.search.searching import Search
 from news_service.settings import Settings
 
 SERVICE = "news-service"
@@ -44,6 +46,7 @@ def create_app(settings: Settings | None = None) -> OpenAPI:
     user_service = ServiceClient(settings.user_service_url, name="user-service", own_name=SERVICE, tokens=tokens)
     _register_services(app, settings, user_service)
     app.register_api(routes.api)
+    app.register_api(search_routes.api)
     install_pages(app)
     install_commands(app, settings, user_service)
     return app
@@ -54,7 +57,9 @@ def _register_services(app: OpenAPI, settings: Settings, user_service: ServiceCl
     redis = connect_redis(settings.redis_url)
     svcs.flask.register_value(app, Database, database, ping=Database.is_up, on_registry_close=database.close)
     svcs.flask.register_value(app, Redis, redis, ping=Redis.ping, on_registry_close=redis.close)
-    svcs.flask.register_value(app, Articles, Articles(database))
+    articles = Articles(database)
+    svcs.flask.register_value(app, Articles, articles)
+    svcs.flask.register_value(app, Search, Search(database, articles))
     svcs.flask.register_value(app, Views, Views(redis=redis, once_per_seconds=settings.view_counts_once_per_seconds))
     # No ping: the service answers pages without user-service, too.
     svcs.flask.register_value(app, Users, Users(user_service))

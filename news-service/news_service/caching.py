@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from flask import Response
+from flask import Response, request
 
 from chassis.identity import current_caller
 
@@ -20,4 +20,11 @@ def let_caches_keep(response: Response, *, varies_by: Iterable[str] = ()) -> Res
         return response
     response.headers["Cache-Control"] = "public, max-age=30, stale-while-revalidate=300"
     response.headers["CDN-Cache-Control"] = "max-age=5, stale-while-revalidate=10, stale-if-error=600"
+    return response
+
+
+def revalidated(response: Response) -> Response:
+    """Give an answer a validator, and answer 304 to a client that has it."""
+    response.add_etag(weak=True)
+    response.make_conditional(request)
     return response

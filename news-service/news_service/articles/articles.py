@@ -1,6 +1,6 @@
 """The articles that the public may read: lists, ranking, one article."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -10,7 +10,14 @@ from sqlalchemy import Row, select
 
 from chassis.database import Database, utc_now
 from chassis.errors import NotFound
-from news_service.articles.listings import PUBLIC_ARTICLE, ListName, page_parameters, page_query, position_of
+from news_service.articles.listings import (
+    PUBLIC_ARTICLE,
+    PUBLIC_ARTICLES,
+    ListName,
+    page_parameters,
+    page_query,
+    position_of,
+)
 from news_service.articles.tables import NEWEST_CATEGORY_ID, InfoCategory
 from news_service.cursors import KeysetPage, cut_page, read_cursor
 from news_service.readers.tables import InfoUserCollection, InfoUserFans
@@ -97,6 +104,14 @@ class Articles:
         if not rows:
             raise NotFound
         return _article(rows[0], rows[0].content)
+
+    def articles_by_ids(self, ids: Sequence[int]) -> list[Article]:
+        """Return those of these articles that are public, with their contents, in the order of the ids given."""
+        if not ids:
+            return []
+        rows = self.database.read_rows(PUBLIC_ARTICLES, {"now": self.clock(), "article_ids": list(ids)})
+        found = {row.id: _article(row, row.content) for row in rows}
+        return [found[article_id] for article_id in ids if article_id in found]
 
     def load_reader_state(self, user_id: int | None, article: Article) -> ReaderState:
         """Return a reader's relation to an article; ``user_id`` is None if nobody is signed in."""

@@ -46,6 +46,11 @@ def only_public(query: Rows) -> Rows:
 PUBLIC_ARTICLE = only_public(select(*LIST_COLUMNS, _news.content)).where(_news.id == bindparam("article_id"))
 """The query of one article; its parameters are ``now`` and ``article_id``."""
 
+PUBLIC_ARTICLES = only_public(select(*LIST_COLUMNS, _news.content)).where(
+    _news.id.in_(bindparam("article_ids", expanding=True))
+)
+"""The query of several articles; its parameters are ``now`` and ``article_ids``."""
+
 
 def page_query(name: ListName, position: Position | None) -> Rows:
     """Select the articles of a list after a position, or from its start; `page_parameters` belong to it."""

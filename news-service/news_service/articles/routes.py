@@ -19,7 +19,7 @@ from news_service.articles.contract import (
     category_list,
 )
 from news_service.articles.views import Views
-from news_service.caching import let_caches_keep
+from news_service.caching import let_caches_keep, revalidated
 from news_service.clients.user_service import Users
 
 api = APIBlueprint("news", __name__)
@@ -28,7 +28,7 @@ api = APIBlueprint("news", __name__)
 @endpoint(api, "GET", "/api/v1/categories", access=Access.PUBLIC, answers={200: CategoryList, 304: None})
 def list_categories() -> Response:
     """List the categories; 1 (最新) stands for all articles."""
-    return _revalidated(let_caches_keep(jsonify(category_list(svcs.flask.get(Articles).categories()))))
+    return revalidated(let_caches_keep(jsonify(category_list(svcs.flask.get(Articles).categories()))))
 
 
 @endpoint(api, "GET", "/api/v1/news", access=Access.PUBLIC, answers={200: ArticleList, 304: None})
@@ -38,7 +38,7 @@ def list_news(query: ListQuery) -> Response:
     list_articles = articles.list_hot if query.order == "hot" else articles.list_newest
     page = list_articles(category_id=query.category, author_id=query.author, cursor=query.cursor, limit=query.limit)
     authors = {article.author_id for article in page.items if article.author_id is not None}
-    return _revalidated(let_caches_keep(jsonify(article_list(page, svcs.flask.get(Users).names(authors)))))
+    return revalidated(let_caches_keep(jsonify(article_list(page, svcs.flask.get(Users).names(authors)))))
 
 
 @endpoint(
@@ -56,7 +56,7 @@ def read_news(path: ArticlePath) -> Response:
     reader = articles.load_reader_state(current_caller().user_id, article)
     names = svcs.flask.get(Users).names({article.author_id} if article.author_id is not None else set())
     answer = jsonify(article_detail(article, names, reader))
-    return _revalidated(let_caches_keep(answer, varies_by=["Cookie", "Authorization"]))
+    return revalidated(let_caches_keep(answer, varies_by=["Cookie", "Authorization"]))
 
 
 @endpoint(api, "POST", "/api/v1/news/<int:id>/views", access=Access.PUBLIC, answers={204: None}, failures=[NotFound])
@@ -65,10 +65,3 @@ def count_view(path: ArticlePath) -> tuple[str, int]:
     article = svcs.flask.get(Articles).article_by_id(path.id)
     svcs.flask.get(Views).count_view(article.id, ip=client_ip(), user_agent=request.user_agent.string)
     return "", 204
-
-
-def _revalidated(response: Response) -> Response:
-    """Give an answer a validator, and answer 304 to a client that has it."""
-    response.add_etag(weak=True)
-    response.make_conditional(request)
-    return response

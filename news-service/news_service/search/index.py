@@ -1,12 +1,13 @@
 """Keeps the index of the search: one row per approved article, written in the transaction that changes the article."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
-from typing import Any  # Rows of differing columns.
+from typing import Any, Protocol  # Any: rows of differing columns.
 
 from sqlalchemy import delete, insert, select, text
 from sqlalchemy.orm import Session
 
+from chassis.database import Database
 from news_service.articles.tables import APPROVED, InfoNews
 from news_service.search.tables import NewsSearch
 from news_service.search.terms import index_terms, index_text, text_of_html
@@ -24,6 +25,13 @@ _INSERTS = {
 }
 # A table of FTS5 that holds no text takes a row out when it is told the row's terms again.
 _FORGET = text("INSERT INTO news_search_terms (news_search_terms, rowid, terms) VALUES ('delete', :position, :terms)")
+
+
+class NextIds(Protocol):
+    """Gives the next ids, at most one batch, in order."""
+
+    def __call__(self, session: Session, *, after_id: int) -> Sequence[int]:
+        """Return none at the end."""
 
 
 def index_articles(session: Session, ids: Iterable[int]) -> None:
@@ -56,9 +64,36 @@ def missing_ids(session: Session, *, after_id: int) -> Sequence[int]:
     ).all()
 
 
+def all_ids(session: Session, *, after_id: int) -> Sequence[int]:
+    """Return the next ids of articles, and of rows of the index whose article is gone, at most one batch."""
+    batches = (
+        session.scalars(select(column).where(column > after_id).order_by(column).limit(BATCH)).all()
+        for column in (InfoNews.id, NewsSearch.news_id)
+    )
+    return sorted({article_id for batch in batches for article_id in batch})[:BATCH]
+
+
+def index_everything(database: Database, next_ids: NextIds) -> Iterator[int]:
+    """Index the articles of `missing_ids` or `all_ids`, one transaction per batch; yield the last id of each batch."""
+    last_id = 0
+    while True:
+        with database.write() as session:
+            ids = next_ids(session, after_id=last_id)
+            index_articles(session, ids)
+        if not ids:
+            return
+        last_id = ids[-1]
+        yield last_id
+
+
 def position_of(published_at: datetime, article_id: int) -> int:
     """Return the place of an article among all hits: whole seconds since 1970 (until 2106), then the id."""
-    return min(max(int(published_at.timestamp()), 0), _LATEST_SECOND) * _IDS + article_id
+    return join_position(min(max(int(published_at.timestamp()), 0), _LATEST_SECOND), article_id)
+
+
+def join_position(seconds: int, article_id: int) -> int:
+    """Return the position that `split_position` takes apart."""
+    return min(seconds, _LATEST_SECOND) * _IDS + min(article_id, _IDS - 1)
 
 
 def split_position(position: int) -> tuple[int, int]:
