@@ -50,7 +50,7 @@ _BEFORE = {
     ],
 }
 _AFTER = {
-    "sqlite": ["PRAGMA optimize=0x10002"],
+    "sqlite": [],
     "postgresql": [
         "SET maintenance_work_mem = '512MB'",
         "CREATE INDEX ix_news_search_terms ON news_search USING gin (terms)",

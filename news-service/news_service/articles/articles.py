@@ -11,14 +11,14 @@ from sqlalchemy import Row, select
 from chassis.database import Database, utc_now
 from chassis.errors import NotFound
 from news_service.articles.listings import (
+    ARTICLES_BY_IDS,
     PUBLIC_ARTICLE,
-    PUBLIC_ARTICLES,
     ListName,
     page_parameters,
     page_query,
     position_of,
 )
-from news_service.articles.tables import NEWEST_CATEGORY_ID, InfoCategory
+from news_service.articles.tables import APPROVED, NEWEST_CATEGORY_ID, InfoCategory
 from news_service.cursors import KeysetPage, cut_page, read_cursor
 from news_service.readers.tables import InfoUserCollection, InfoUserFans
 
@@ -109,8 +109,10 @@ class Articles:
         """Return those of these articles that are public, with their contents, in the order of the ids given."""
         if not ids:
             return []
-        rows = self.database.read_rows(PUBLIC_ARTICLES, {"now": self.clock(), "article_ids": list(ids)})
-        found = {row.id: _article(row, row.content) for row in rows}
+        now = self.clock()
+        rows = self.database.read_rows(ARTICLES_BY_IDS, {"article_ids": list(ids)})
+        public = (row for row in rows if row.status == APPROVED and row.published_at <= now)
+        found = {row.id: _article(row, row.content) for row in public}
         return [found[article_id] for article_id in ids if article_id in found]
 
     def load_reader_state(self, user_id: int | None, article: Article) -> ReaderState:

@@ -48,10 +48,13 @@ def only_public(query: Rows) -> Rows:
 PUBLIC_ARTICLE = only_public(select(*LIST_COLUMNS, _news.content)).where(_news.id == bindparam("article_id"))
 """The query of one article; its parameters are ``now`` and ``article_id``."""
 
-PUBLIC_ARTICLES = only_public(select(*LIST_COLUMNS, _news.content)).where(
+ARTICLES_BY_IDS = select(*LIST_COLUMNS, _news.content, _news.status).where(
     _news.id.in_(bindparam("article_ids", expanding=True))
 )
-"""The query of several articles; its parameters are ``now`` and ``article_ids``."""
+"""The query of several articles; its parameter is ``article_ids``.
+
+Its caller tells which are public: with conditions on the state, SQLite reads all public articles by their index.
+"""
 
 
 def page_query(name: ListName, position: Position | None) -> Rows:

@@ -1,12 +1,8 @@
 """Finds articles by words, the newest first.
 
-A database finds a page without collecting and sorting all hits of a frequent word:
-
-- SQLite's index gives the hits by falling position, so that a full page ends the search.
-- MariaDB and PostgreSQL sort what their index finds. So the `NEWEST` articles are read first: a frequent word fills the
-  page there. Only for a word that does not is the index asked.
-
-The index tells which articles have all terms, and LIKE on the stored text which of these have the words themselves.
+The `NEWEST` articles are read first: a frequent word fills a page there, while an index would collect all its hits.
+Only for a word that does not is the index asked; SQLite's gives the hits by falling position, the others' are sorted.
+The index tells which articles have all terms, and LIKE on the stored text which of these have the words.
 """
 
 from collections.abc import Callable, Sequence
@@ -24,10 +20,18 @@ from news_service.search.index import join_position, position_of, split_position
 from news_service.search.terms import Query
 
 NEWEST = 1000
-_NEWEST_FIRST = (
+_SUBQUERY = (
     "SELECT position, news_id FROM (SELECT position, news_id, plain FROM news_search WHERE position <= :until"
     " ORDER BY position DESC LIMIT :newest) newest WHERE {words} ORDER BY position DESC LIMIT :limit"
 )
+_NEWEST_FIRST = {
+    # SQLite would read all rows of the subquery and sort them; here it ends with a full page.
+    "sqlite": "SELECT position, news_id FROM news_search WHERE position <= :until AND position >= (SELECT min(position)"
+    " FROM (SELECT position FROM news_search WHERE position <= :until ORDER BY position DESC LIMIT :newest))"
+    " AND {words} ORDER BY position DESC LIMIT :limit",
+    "mysql": _SUBQUERY,
+    "postgresql": _SUBQUERY,
+}
 _BY_INDEX = {
     "sqlite": "SELECT position, news_id FROM news_search_terms CROSS JOIN news_search"
     " ON news_search.position = news_search_terms.rowid WHERE news_search_terms MATCH :terms"
@@ -71,15 +75,14 @@ class Search:
         kind, count = self.database.kind, len(query.words)
         values: dict[str, Any] = {f"word{number}": word.pattern for number, word in enumerate(query.words)}
         values |= {"until": until, "limit": limit}
-        if kind != "sqlite":
-            newest = self.database.read_rows(_statement(_NEWEST_FIRST, count), values | {"newest": NEWEST})
-            if len(newest) == limit:
-                return newest
+        newest = self.database.read_rows(_statement(_NEWEST_FIRST[kind], count), values | {"newest": NEWEST})
+        if len(newest) == limit:
+            return newest
         terms = _ALL_TERMS[kind].join(map(_TERM[kind].format, query.terms))
         return self.database.read_rows(_statement(_BY_INDEX[kind], count), values | {"terms": terms})
 
 
-@cache  # Of 16 forms.
+@cache  # Of 32 forms at most.
 def _statement(form: str, count: int) -> TextClause:
     return text(form.format(words=" AND ".join(f"plain LIKE :word{number}" for number in range(count))))
 
