@@ -9,7 +9,19 @@ from datetime import UTC, datetime
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, SecretStr
-from sqlalchemy import Connection, DateTime, Dialect, Engine, Select, TypeDecorator, create_engine, event, exc, text
+from sqlalchemy import (
+    Connection,
+    DateTime,
+    Dialect,
+    Engine,
+    Select,
+    TextClause,
+    TypeDecorator,
+    create_engine,
+    event,
+    exc,
+    text,
+)
 from sqlalchemy.dialects.mysql import DATETIME
 from sqlalchemy.engine import ExceptionContext, Row, make_url
 from sqlalchemy.engine.interfaces import DBAPIConnection
@@ -142,7 +154,14 @@ class Database:
         with _our_errors(), Session(self._engine, expire_on_commit=False) as session:
             yield session
 
-    def read_rows(self, query: Select[*tuple[Any, ...]], values: dict[str, Any] | None = None) -> Sequence[Row[Any]]:
+    @property
+    def kind(self) -> str:
+        """The kind of the database: ``sqlite``, ``mysql`` (MariaDB, too) or ``postgresql``."""
+        return self._engine.dialect.name
+
+    def read_rows(
+        self, query: Select[*tuple[Any, ...]] | TextClause, values: dict[str, Any] | None = None
+    ) -> Sequence[Row[Any]]:
         """Run one query of plain columns, and return all its rows; a session would cost as much once more.
 
         Raises:

@@ -245,7 +245,7 @@ FLOORS: dict[str, list[set[str]]] = {
         {"caching", "clients", "cursors", "rate_limits", "repeating", "review.word_list", "settings", "site"},
         {"review.metrics", "writing.sanitising"},
         {"migrations"},
-        {"articles.tables", "comments.tables", "readers.tables", "review.tables", "writing.tables"},
+        {"articles.tables", "comments.tables", "readers.tables", "review.tables", "search.tables", "writing.tables"},
         {"tables"},
     ],
 }

@@ -43,6 +43,8 @@ from news_service.review.comments import CommentReview
 from news_service.review.decisions import Decisions
 from news_service.review.queue import ReviewQueue
 from news_service.review.word_list import WordList, WordListRefused
+from news_service.search import routes as search_routes
+from news_service.search.searching import Search
 from news_service.settings import Settings
 from news_service.site import Site
 from news_service.writing import image_routes
@@ -75,7 +77,7 @@ def create_app(settings: Settings | None = None) -> OpenAPI:
     user_service = ServiceClient(settings.user_service_url, name="user-service", own_name=SERVICE, tokens=tokens)
     _register_services(app, settings, user_service, word_list)
     apis = (routes.api, comment_routes.api, reader_routes.api, writing_routes.api, image_routes.api)
-    for api in (*apis, review_routes.api, feed_routes.api):
+    for api in (*apis, review_routes.api, search_routes.api, feed_routes.api):
         app.register_api(api)
     install_pages(app)
     install_commands(app, settings, user_service)
@@ -87,12 +89,8 @@ def _register_services(app: OpenAPI, settings: Settings, user_service: ServiceCl
     redis = connect_redis(settings.redis_url)
     svcs.flask.register_value(app, Database, database, ping=Database.is_up, on_registry_close=database.close)
     svcs.flask.register_value(app, Redis, redis, ping=Redis.ping, on_registry_close=redis.close)
-    svcs.flask.register_value(app, Articles, Articles(database))
-    svcs.flask.register_value(app, Categories, Categories(database))
+    articles = Articles(database)
     site = Site(settings.site_url)
-    svcs.flask.register_value(app, Site, site)
-    svcs.flask.register_value(app, Sitemap, Sitemap(database=database, site_url=site.url))
-    own_articles = OwnArticles(database=database, most_per_day=settings.articles_per_user_per_day)
     images = Images(
         database=database,
         redis=redis,
@@ -102,7 +100,9 @@ def _register_services(app: OpenAPI, settings: Settings, user_service: ServiceCl
     )
     views = Views(redis=redis, once_per_seconds=settings.view_counts_once_per_seconds)
     users = Users(user_service)
-    for value in (own_articles, images, Revisions(database), views):
+    own_articles = OwnArticles(database=database, words=word_list, most_per_day=settings.articles_per_user_per_day)
+    reading = (articles, Categories(database), Search(database, articles), site, Sitemap(database=database, site=site))
+    for value in (*reading, own_articles, images, Revisions(database), views):
         svcs.flask.register_value(app, type(value), value)
     _register_review(app, database, views)
     # No ping: the service answers pages without user-service, too.

@@ -6,8 +6,12 @@ from pathlib import Path
 import pytest
 from flask.testing import FlaskCliRunner
 from flask_openapi3 import OpenAPI
-from sqlalchemy import create_engine, text
+from sqlalchemy import create_engine, delete, select, text, update
 
+from chassis.database import Database
+from news_service.articles.tables import InfoNews
+from news_service.search.index import BATCH
+from news_service.search.tables import NewsSearch
 from news_service.settings import Settings
 
 DATA = Path(__file__).parent / "data"
@@ -41,6 +45,27 @@ def test_migrate_brings_an_empty_database_to_the_newest_revision(
 def test_seed_says_what_it_did(runner: FlaskCliRunner) -> None:
     assert runner.invoke(args=["seed"]).stdout == "30 sample articles added.\n"
     assert runner.invoke(args=["seed"]).stdout == "There are articles already; nothing added.\n"
+
+
+def test_migrate_indexes_what_is_missing_and_reindex_everything(
+    runner: FlaskCliRunner, database: Database, add_article: Callable[..., int]
+) -> None:
+    for _ in range(BATCH + 1):
+        add_article(title="上海")
+    assert runner.invoke(args=["migrate"]).stdout == "The news database is at the newest revision.\n"
+    assert _indexed(database) == dict.fromkeys(range(1, BATCH + 2), " 上海 ")
+    with database.write() as session:
+        session.execute(update(InfoNews).where(InfoNews.id <= 2).values(title="北京"))
+        session.execute(update(InfoNews).where(InfoNews.id == 2).values(status=3))
+        session.execute(delete(NewsSearch).where(NewsSearch.news_id == 3))
+    assert runner.invoke(args=["reindex"]).stdout == "The index of the search is complete.\n"
+    assert _indexed(database) == {1: " 北京 "} | dict.fromkeys(range(3, BATCH + 2), " 上海 ")
+
+
+def _indexed(database: Database) -> dict[int, str]:
+    with database.read() as session:
+        rows = session.execute(select(NewsSearch.news_id, NewsSearch.plain)).all()
+    return {row.news_id: row.plain.partition("|")[0] for row in rows}
 
 
 def test_import_prints_a_report(runner: FlaskCliRunner) -> None:

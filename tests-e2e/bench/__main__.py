@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from bench import accounts, captchas, enumeration, gateway, log_lines, revocation, routes, services, sms
+from bench import accounts, captchas, enumeration, gateway, log_lines, news, revocation, routes, services, sms
 from bench.effort import LONG, QUICK, Effort, NotMeasured, Tell
 from bench.progress import Progress
 from bench.table import Measured, Row, table
@@ -41,6 +41,7 @@ PARTS = {
     "enumeration": Part(enumeration.measure, 240, 9),
     "gateway": Part(gateway.measure, 85, 12),
     "routes": Part(routes.measure, 100, 20),
+    "news": Part(news.measure, 2400, 20),
     "log-lines": Part(log_lines.measure, 8, 3),
     "revocation": Part(revocation.measure, 60, 7),
 }

@@ -26,6 +26,7 @@ class Effort:
     warm_up_pairs: int
     pairs: int  # Of logins with and without an account; even.
     trials: int  # Of an ended session.
+    articles: tuple[int, int]  # Few and many.
 
 
 LONG = Effort(
@@ -41,6 +42,7 @@ LONG = Effort(
     warm_up_pairs=50,
     pairs=2000,
     trials=1000,
+    articles=(10_000, 1_000_000),
 )
 QUICK = Effort(
     rounds=1,
@@ -55,4 +57,5 @@ QUICK = Effort(
     warm_up_pairs=2,
     pairs=40,
     trials=12,
+    articles=(300, 1_000),
 )

@@ -1,7 +1,7 @@
 """The articles that the public may read: lists, ranking, one article."""
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 from typing import Any  # Rows of differing columns.
@@ -11,8 +11,15 @@ from sqlalchemy import Row
 from chassis.database import Database, utc_now
 from chassis.errors import NotFound
 from news_service.articles.categories import ALL_CATEGORIES, Category, category_of
-from news_service.articles.listings import CONTENTS, PUBLIC_ARTICLE, ListName, page_parameters, page_query, position_of
-from news_service.articles.tables import NEWEST_CATEGORY_ID
+from news_service.articles.listings import (
+    ARTICLES_BY_IDS,
+    PUBLIC_ARTICLE,
+    ListName,
+    page_parameters,
+    page_query,
+    position_of,
+)
+from news_service.articles.tables import APPROVED, NEWEST_CATEGORY_ID
 from news_service.cursors import KeysetPage, cut_page, read_cursor
 from news_service.readers.tables import InfoUserCollection, InfoUserFans
 
@@ -80,9 +87,7 @@ class Articles:
     def newest_with_content(self, *, category_id: int | None, author_id: int | None, limit: int) -> list[Article]:
         """Return the newest articles of a list with their content."""
         listed = self.list_newest(category_id=category_id, author_id=author_id, cursor=None, limit=limit).items
-        rows = self.database.read_rows(CONTENTS, {"ids": [article.id for article in listed]})
-        contents: dict[int, str] = {row.id: row.content for row in rows}
-        return [replace(article, content=contents.get(article.id, "")) for article in listed]
+        return self.articles_by_ids([article.id for article in listed])
 
     def article_by_id(self, article_id: int) -> Article:
         """Return one public article with its content.
@@ -96,6 +101,16 @@ class Articles:
         if not rows:
             raise NotFound
         return article_of(rows[0], rows[0].content)
+
+    def articles_by_ids(self, ids: Sequence[int]) -> list[Article]:
+        """Return those of these articles that are public, with their contents, in the order of the ids given."""
+        if not ids:
+            return []
+        now = self.clock()
+        rows = self.database.read_rows(ARTICLES_BY_IDS, {"article_ids": list(ids)})
+        public = (row for row in rows if row.status == APPROVED and row.published_at <= now)
+        found = {row.id: article_of(row, row.content) for row in public}
+        return [found[article_id] for article_id in ids if article_id in found]
 
     def load_reader_state(self, user_id: int | None, article: Article) -> ReaderState:
         """Return a reader's relation to an article; ``user_id`` is None if nobody is signed in."""

@@ -164,19 +164,20 @@ def category_removal(removal: Removal) -> dict[str, Any]:
 
 def article_list(page: KeysetPage[Article], names: dict[int, UserName]) -> dict[str, Any]:
     """Build the answer of a page of articles."""
-    return {"items": [_item(article, names) for article in page.items], "next_cursor": page.next_cursor}
+    return {"items": [article_item(article, names) for article in page.items], "next_cursor": page.next_cursor}
 
 
 def article_detail(article: Article, names: dict[int, UserName], reader: ReaderState) -> dict[str, Any]:
     """Build the answer of one article."""
-    return _item(article, names) | {
+    return article_item(article, names) | {
         "content": article.content,
         "is_favourite": reader.is_favourite,
         "is_following_author": reader.is_following_author,
     }
 
 
-def _item(article: Article, names: dict[int, UserName]) -> dict[str, Any]:
+def article_item(article: Article, names: dict[int, UserName]) -> dict[str, Any]:
+    """Build an article in a list."""
     return {
         "id": article.id,
         "title": article.title,

@@ -4,13 +4,15 @@ from datetime import datetime
 from functools import cache
 from typing import Any, NamedTuple  # Selects and rows of differing columns, parameters of differing types.
 
-from sqlalchemy import BindParameter, ColumnElement, Row, Select, and_, bindparam, or_, select
+from sqlalchemy import BindParameter, ColumnElement, Row, Select, and_, bindparam, func, or_, select
 
+from chassis.database import UtcDateTime
 from news_service.articles.tables import APPROVED, InfoNews
 from news_service.cursors import Position, moment_at, sort_key
 
 Rows = Select[*tuple[Any, ...]]
 _LIMIT: BindParameter[int] = bindparam("limit")
+_NOW: BindParameter[datetime] = bindparam("now", type_=UtcDateTime())
 # Columns of the table, not of the class: SQLAlchemy's ORM has no part in what is only read.
 _news = InfoNews.__table__.c
 LIST_COLUMNS = (
@@ -42,11 +44,16 @@ def only_public(query: Rows) -> Rows:
     return query.where(_news.status == APPROVED, _news.published_at <= bindparam("now"))
 
 
-CONTENTS: Rows = select(_news.id, _news.content).where(_news.id.in_(bindparam("ids", expanding=True)))
-"""The contents of articles; its parameter is ``ids``."""
-
 PUBLIC_ARTICLE = only_public(select(*LIST_COLUMNS, _news.content)).where(_news.id == bindparam("article_id"))
 """The query of one article; its parameters are ``now`` and ``article_id``."""
+
+ARTICLES_BY_IDS = select(*LIST_COLUMNS, _news.content, _news.status).where(
+    _news.id.in_(bindparam("article_ids", expanding=True))
+)
+"""The query of several articles; its parameter is ``article_ids``.
+
+Its caller tells which are public: with conditions on the state, SQLite reads all public articles by their index.
+"""
 
 
 def page_query(name: ListName, position: Position | None) -> Rows:
@@ -73,8 +80,11 @@ def page_parameters(name: ListName, position: Position | None, *, now: datetime,
 def _page_form(order: str, *, is_of_category: bool, is_of_author: bool, is_continued: bool) -> Rows:
     key = _news.hot_score if order == "hot" else _news.published_at
     query = select(*LIST_COLUMNS, _news.hot_score).where(_news.status == APPROVED)
-    if order == "hot" or not is_continued:
-        query = only_public(select(*LIST_COLUMNS, _news.hot_score))
+    if order == "hot":
+        # No index has this expression. By the bare column a planner would take the index of the newest, and sort.
+        query = query.where(func.coalesce(_news.published_at, _NOW) <= _NOW)
+    elif not is_continued:
+        query = query.where(_news.published_at <= _NOW)
     if is_of_category:
         query = query.where(_news.category_id == bindparam("category_id"))
     if is_of_author:
@@ -86,10 +96,8 @@ def _page_form(order: str, *, is_of_category: bool, is_of_author: bool, is_conti
 
 
 def _read_by(index: str, query: Rows) -> Rows:
-    """Name the index whose order is the list's. SQLite and MariaDB may else take one that they must sort by."""
-    table = InfoNews.__table__
-    query = query.with_hint(table, f"INDEXED BY {index}", dialect_name="sqlite")
-    return query.with_hint(table, f"FORCE INDEX ({index})", dialect_name="mysql")
+    """Name the index whose order is the list's. MariaDB may else take one that it must sort by."""
+    return query.with_hint(InfoNews.__table__, f"FORCE INDEX ({index})", dialect_name="mysql")
 
 
 def position_of(name: ListName, row: Row[*tuple[Any, ...]]) -> Position:

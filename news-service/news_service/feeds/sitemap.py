@@ -15,6 +15,7 @@ from chassis.database import Database, utc_now
 from news_service.articles.articles import HIGHEST_ID, updated_at
 from news_service.articles.listings import Rows, only_public
 from news_service.articles.tables import InfoNews
+from news_service.site import Site
 
 MEDIA_TYPE = "application/xml; charset=utf-8"
 IDS_PER_PART = 10_000
@@ -36,21 +37,21 @@ _PART = _by_id(select(_news.id, _news.published_at, _news.update_time, _news.ver
 
 @dataclass(frozen=True, kw_only=True)
 class Sitemap:
-    """Writes the parts of the sitemap of a site with this address."""
+    """Writes the parts of the sitemap of a site."""
 
     database: Database
-    site_url: str
+    site: Site
     clock: Callable[[], datetime] = utc_now
 
     def write_index(self) -> bytes:
         """Write the index: the part of the lists, and each part that has a public article."""
         names = ["lists", *(f"{number}/articles" for number in self._numbers())]
-        return _document("sitemapindex", "sitemap", ((f"{self.site_url}/sitemaps/{name}.xml", None) for name in names))
+        return _document("sitemapindex", "sitemap", ((f"{self.site.url}/sitemaps/{name}.xml", None) for name in names))
 
     def write_lists(self, category_ids: Iterable[int]) -> bytes:
         """Write the part with the home page and the pages of categories."""
         paths = ["/", *(f"/?category={category_id}" for category_id in category_ids)]
-        return _document("urlset", "url", ((f"{self.site_url}{path}", None) for path in paths))
+        return _document("urlset", "url", ((f"{self.site.url}{path}", None) for path in paths))
 
     def write_part(self, number: int) -> bytes | None:
         """Write the part with the articles of one range of ids; None if it has none."""
@@ -61,7 +62,7 @@ class Sitemap:
         rows = self.database.read_rows(_PART, values)
         if not rows:
             return None
-        return _document("urlset", "url", ((f"{self.site_url}/news/{row.id}", updated_at(row)) for row in rows))
+        return _document("urlset", "url", ((f"{self.site.url}/news/{row.id}", updated_at(row)) for row in rows))
 
     def _numbers(self) -> Iterator[int]:
         after, now = 0, self.clock()

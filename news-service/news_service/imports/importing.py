@@ -17,6 +17,7 @@ from news_service.comments.threads import thread_answers
 from news_service.imports.authors import ACCOUNTS_TABLE, Authors, find_authors
 from news_service.imports.layouts import LAYOUTS, KnownIds, Preparation
 from news_service.imports.loading import TableLoader
+from news_service.search.index import index_articles
 
 
 def import_files(
@@ -64,6 +65,7 @@ class _Run:
                 touched |= loader.finish()
             thread_answers(session, touched)
             recount_engagement(session, touched)
+            index_articles(session, touched)
         if not self.options.is_dry_run:  # PostgreSQL does not take a moved sequence back.
             move_sequences(session, *(LAYOUTS[name].model.__table__ for name in tables))
         first = session.get(InfoCategory, NEWEST_CATEGORY_ID)

@@ -14,7 +14,7 @@ from news_service.articles.articles import Article, Articles
 from news_service.articles.tables import NEWEST_CATEGORY_ID
 from news_service.clients.user_service import Users
 from news_service.pages.assets import Assets
-from news_service.pages.covers import draw_cover
+from news_service.pages.covers import cover_shapes
 from news_service.pages.metadata import news_article
 from news_service.pages.responses import install_page_responses, page_response
 from news_service.pages.template_filters import beijing_day, beijing_time, own_picture, query_text, short_count
@@ -49,7 +49,7 @@ def install_pages(app: OpenAPI) -> None:
         "query_text": query_text,
         "short_count": short_count,
     }
-    app.jinja_env.globals |= {"asset": assets.url, "draw_cover": draw_cover, "theme": _theme, "today": beijing_day}
+    app.jinja_env.globals |= {"asset": assets.url, "cover_shapes": cover_shapes, "theme": _theme, "today": beijing_day}
     app.jinja_env.globals |= {"news_article": news_article, "site": _site}
     install_page_responses(app)
     app.register_api(api)

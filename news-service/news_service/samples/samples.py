@@ -13,6 +13,7 @@ from chassis.database import Database
 from chassis.dumps.importing import move_sequences
 from news_service.articles.ranking import hot_score
 from news_service.articles.tables import APPROVED, InfoCategory, InfoNews
+from news_service.search.index import index_articles
 from news_service.writing.texts import render_markdown
 
 CATEGORIES = {1: "最新", 2: "股市", 3: "债市", 4: "商品", 5: "外汇", 6: "公司"}
@@ -50,14 +51,14 @@ def seed(database: Database, now: datetime, *, force: bool = False) -> int:
         if not force and session.scalar(select(func.count()).select_from(InfoNews)):
             return 0
         category_ids = _categories(session)
-        added = 0
+        added = []
         for article_id, sample in enumerate(samples, start=FIRST_ID):
             if session.get(InfoNews, article_id) is None:
                 session.add(_article(article_id, sample, category_ids[sample.category], now))
-                added += 1
-        session.flush()
+                added.append(article_id)
+        index_articles(session, added)
         move_sequences(session, InfoCategory.__table__, InfoNews.__table__)
-    return added
+    return len(added)
 
 
 def _categories(session: Session) -> dict[str, int]:

@@ -15,8 +15,10 @@ from chassis.database import Database, utc_now
 from chassis.errors import EditConflict, FieldError, NotFound, RequestInvalid, TooManyRequests
 from chassis.identity import Caller, has_role
 from news_service.articles.articles import HIGHEST_ID
-from news_service.articles.tables import DRAFT, NEWEST_CATEGORY_ID, InfoCategory, InfoNews
+from news_service.articles.tables import DRAFT, IN_REVIEW, NEWEST_CATEGORY_ID, InfoCategory, InfoNews
 from news_service.cursors import KeysetPage, Position, cut_page, read_cursor
+from news_service.review.word_list import Verdict, WordList
+from news_service.search.terms import text_of_html
 from news_service.writing.revisions import keep_revision
 from news_service.writing.sanitising import OWN_IMAGES, clean_html
 from news_service.writing.states import STATE_NAMES, UNPUBLISHED, Move, locked_article, move_article
@@ -52,6 +54,7 @@ class OwnArticles:
     """
 
     database: Database
+    words: WordList
     most_per_day: int
     clock: Callable[[], datetime] = utc_now
 
@@ -116,7 +119,7 @@ class OwnArticles:
         Raises:
             NotFound: the caller is neither its author nor an editor.
             EditConflict: the article has another version now.
-            RequestInvalid: as in `create`.
+            RequestInvalid: as in `create`, or what waits for a review has words that the site does not publish.
         """
         now, texts = self.clock(), _prepared(fields)
         with self.database.write() as session:
@@ -136,6 +139,7 @@ class OwnArticles:
                 keep_revision(session, article, editor_id=caller.user_id, now=now)
                 is_editor = has_role(caller.roles, "editor")
                 move_article(session, article, Move.CORRECT if is_editor else Move.EDIT, now=now)
+                self._check_words(article)
         return article
 
     def move(self, user_id: int, article_id: int, move: Move) -> InfoNews:
@@ -144,7 +148,7 @@ class OwnArticles:
         Raises:
             NotFound: the user is not its author.
             StateConflict: it is in a state that does not allow this.
-            RequestInvalid: what is submitted has no text or no category.
+            RequestInvalid: what is submitted has no text or no category, or words that the site does not publish.
         """
         with self.database.write() as session:
             article = locked_article(session, article_id)
@@ -154,7 +158,15 @@ class OwnArticles:
                 _check_complete(article)
             if move_article(session, article, move, now=self.clock()):
                 article.update_time = self.clock()
+            self._check_words(article)
         return article
+
+    def _check_words(self, article: InfoNews) -> None:
+        """Refuse what waits for a review and would be refused there; what the list only holds waits anyway."""
+        texts = (article.title, article.digest, article.source, text_of_html(article.content))
+        if article.status == IN_REVIEW and self.words.check("\n".join(texts)) is Verdict.REFUSE:
+            text = "This article has words that this site does not publish."
+            raise RequestInvalid(errors=[FieldError("content", "content_refused", text)])
 
     def _check_quota(self, session: Session, user_id: int, now: datetime) -> None:
         latest = session.scalars(_LATEST.limit(self.most_per_day), {"user_id": user_id}).all()

@@ -8,6 +8,7 @@ from sqlalchemy.orm import Session
 from chassis.errors import NotFound, StateConflict
 from news_service.articles.ranking import add_views
 from news_service.articles.tables import APPROVED, DRAFT, IN_REVIEW, REJECTED, WITHDRAWN, InfoNews
+from news_service.search.index import index_articles
 
 STATE_NAMES = {
     APPROVED: "approved",
@@ -70,7 +71,8 @@ def locked_article(session: Session, article_id: int) -> InfoNews:
 def move_article(session: Session, article: InfoNews, move: Move, *, now: datetime) -> bool:
     """Move a locked article to its next state, and say whether that is another one.
 
-    A first approval publishes it now, unless its author chose a later moment.
+    A first approval publishes it now, unless its author chose a later moment. The search follows in the same
+    transaction, also when only the texts of a public article changed.
 
     Raises:
         StateConflict: the move is not possible in the article's state.
@@ -78,14 +80,14 @@ def move_article(session: Session, article: InfoNews, move: Move, *, now: dateti
     before, after = article.status, MOVES[move].get(article.status)
     if after is None:
         raise StateConflict(f"This is not possible while the article is {STATE_NAMES[before].replace('_', ' ')}.")
-    if after == before:
-        return False
     article.status = after
-    if after == IN_REVIEW:
+    if after == IN_REVIEW and before != IN_REVIEW:
         article.submitted_at = now
     if move is Move.APPROVE:
         if article.published_at == UNPUBLISHED:
             article.published_at = now
         session.flush()
         add_views(session, {article.id: 0})  # Its place in the hot list depends on that moment.
-    return True
+    if APPROVED in (before, after):
+        index_articles(session, [article.id])
+    return after != before

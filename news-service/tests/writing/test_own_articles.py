@@ -13,6 +13,7 @@ from chassis.database import Database
 from chassis.errors import EditConflict
 from chassis.identity import Caller
 from news_service.articles.tables import APPROVED, IN_REVIEW, REJECTED, InfoNews, NewsRevision
+from news_service.review.word_list import WordList
 from news_service.settings import Settings
 from news_service.writing.own_articles import OwnArticles
 from news_service.writing.states import STATE_NAMES, Move, locked_article, move_article
@@ -317,7 +318,7 @@ def in_threads(*tasks: Callable[[], object]) -> list[object]:
 
 @pytest.fixture
 def own_articles(database: Database) -> OwnArticles:
-    return OwnArticles(database=database, most_per_day=50)
+    return OwnArticles(database=database, words=WordList(), most_per_day=50)
 
 
 def test_of_two_edits_at_once_one_is_told(database: Database, own_articles: OwnArticles, categories: None) -> None:
