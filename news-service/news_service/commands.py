@@ -8,6 +8,7 @@ from flask import Flask
 from chassis.database import Database, utc_now
 from chassis.dumps.command import install_import
 from chassis.service_client import ServiceClient
+from news_service.imports.authors import ask_user_service
 from news_service.imports.importing import import_files
 from news_service.samples.samples import seed
 from news_service.settings import Settings
@@ -19,7 +20,7 @@ def install_commands(app: Flask, settings: Settings, user_service: ServiceClient
     """Add the commands to the app."""
     url = settings.database_url.get_secret_value()
     _install_setup(app, url)
-    install_import(app, url, partial(import_files, user_service=user_service))
+    install_import(app, url, partial(import_files, find_same=partial(ask_user_service, user_service)))
 
 
 def _install_setup(app: Flask, url: str) -> None:

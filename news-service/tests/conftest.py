@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,7 @@ from chassis.service_client import ServiceClient
 from news_service.app import create_app
 from news_service.articles.articles import Articles
 from news_service.articles.tables import APPROVED, InfoCategory, InfoNews
+from news_service.imports.authors import ask_user_service
 from news_service.imports.importing import import_files
 from news_service.settings import Settings
 
@@ -175,7 +177,8 @@ def run(database: Database, tmp_path: Path, client_of_users: ServiceClient) -> C
         options = ImportOptions(
             zone=ZoneInfo(zone), is_dry_run=is_dry_run, progress=lambda *_: contextlib.nullcontext(lambda _: None)
         )
-        return [report for _, report in import_files(database, files, options, user_service=client_of_users)]
+        find_same = partial(ask_user_service, client_of_users)
+        return [report for _, report in import_files(database, files, options, find_same=find_same)]
 
     return run
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from chassis.dumps.id_sets import IdSet
 from chassis.dumps.report import TableReport
 from chassis.dumps.values import RowRefused, Values
 from chassis.texts import free_text
@@ -16,6 +17,8 @@ from news_service.readers.tables import InfoUserCollection, InfoUserFans
 from news_service.tables import Base
 from news_service.writing.sanitising import OWN_IMAGES, clean_html
 
+_IDS_AT_ONCE = 10_000
+
 
 class ParentMissing(Exception):
     """The comment that a comment answers is not there, or not yet."""
@@ -25,12 +28,14 @@ class ParentMissing(Exception):
 class KnownIds:
     """The ids that rows may point to: what the database holds, and what the import adds."""
 
-    by_table: dict[str, set[int]] = field(default_factory=dict)
+    by_table: dict[str, IdSet] = field(default_factory=dict)
 
-    def ids_of(self, session: Session, model: type[InfoCategory] | type[InfoNews] | type[InfoComment]) -> set[int]:
+    def ids_of(self, session: Session, model: type[InfoCategory] | type[InfoNews] | type[InfoComment]) -> IdSet:
         """Return the ids of a table, read once."""
         if model.__tablename__ not in self.by_table:
-            self.by_table[model.__tablename__] = set(session.scalars(select(model.id)))
+            ids = self.by_table[model.__tablename__] = IdSet()
+            for number in session.scalars(select(model.id).execution_options(yield_per=_IDS_AT_ONCE)):
+                ids.add(number)
         return self.by_table[model.__tablename__]
 
     def add(self, row: Base) -> None:
