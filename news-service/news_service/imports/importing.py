@@ -13,10 +13,11 @@ from chassis.dumps.importing import ImportOptions, move_sequences, write_files
 from chassis.dumps.report import ImportReport, TableReport
 from chassis.dumps.values import ValueReader
 from news_service.articles.ranking import recount_engagement
-from news_service.articles.tables import NEWEST_CATEGORY_ID, InfoCategory
+from news_service.articles.tables import NEWEST_CATEGORY_ID, InfoCategory, InfoNews
 from news_service.imports.authors import ACCOUNTS_TABLE, Authors, SameAccounts, find_authors
 from news_service.imports.layouts import LAYOUTS, KnownIds, Preparation
 from news_service.imports.loading import TableLoader
+from news_service.samples.removal import remove_samples_from_unused_site
 
 _RECOUNTED_AT_ONCE = 1000
 
@@ -65,6 +66,8 @@ class _Run:
         with self.options.progress(file, file.path.stat().st_size * len(tables)) as on_bytes:
             for name in tables:
                 report.tables[name] = TableReport()
+                if name == InfoNews.__tablename__ and (removed := remove_samples_from_unused_site(session)):
+                    report.tables[name].notes["sample article removed, because nothing else was here"] = removed
                 preparation = Preparation(session, self.known, self.authors, report.tables[name])
                 loader = TableLoader(LAYOUTS[name], preparation, ValueReader(self.options.zone))
                 for row in file.read_table(name, on_bytes):

@@ -21,8 +21,7 @@ from chassis.texts import free_text
 from user_service.accounts.nick_names import checked_nick_name, draw_nick_name
 from user_service.audit.log import AuditEntry, write_audit_entry
 from user_service.models import Gender, User, UserSession
-from user_service.passwords.hashing import is_keyed
-from user_service.passwords.legacy_hashes import foreign_check
+from user_service.passwords.hashing import is_keyed, is_storable
 
 _TABLE: Table = User.__table__  # type: ignore[assignment]
 _NO_PASSWORD = "!"  # No form of any hash, so that nothing matches it.
@@ -120,7 +119,7 @@ def prepare(values: Values, report: TableReport, *, with_roles: bool) -> Values:
         fit["gender"] = Gender.MAN
     _prepare_role(fit, report, with_roles=with_roles)
     _prepare_texts(fit, report)
-    if foreign_check(str(fit.get("password_hash"))) is None:
+    if not is_storable(str(fit.get("password_hash"))):
         fit.pop("password_hash", None)
         report.notes["the password hash has no known form or costs too much, the owner signs in by SMS code"] += 1
     return fit
