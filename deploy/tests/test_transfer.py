@@ -11,7 +11,9 @@ import pymysql
 import pytest
 from sqlalchemy.engine import make_url
 
+PICTURE = ",'http://img.example.com/1.jpg',NULL,1,0"
 DAY = "'2019-01-01 08:00:00'"
+NO_SETTINGS: dict[str, str] = {}
 Command = Callable[..., subprocess.CompletedProcess[str]]
 # Runs the command, and prints the most memory that it held, in KiB.
 MEASURED = (
@@ -26,8 +28,13 @@ def transfer(root: Path, tmp_path: Path) -> Command:
     folders = [path.parent for path in root.glob("*/pyproject.toml")] + [root / "deploy"]
     path = os.pathsep.join(map(str, folders))
 
-    def run(*arguments: str, data: str = "data", code: str = "from local.transfer import main; main()"):
-        given = {"PATH": os.environ["PATH"], "PYTHONPATH": path, "DATA_DIR": str(tmp_path / data)}
+    def run(
+        *arguments: str,
+        data: str = "data",
+        code: str = "from local.transfer import main; main()",
+        settings: dict[str, str] = NO_SETTINGS,
+    ) -> subprocess.CompletedProcess[str]:
+        given = {"PATH": os.environ["PATH"], "PYTHONPATH": path, "DATA_DIR": str(tmp_path / data), **settings}
         command = [sys.executable, "-c", code, *arguments]
         return subprocess.run(
             command, env=given, cwd=tmp_path, capture_output=True, text=True, timeout=500, check=False
@@ -77,6 +84,16 @@ def test_options_reach_the_imports(transfer: Command, tmp_path: Path) -> None:
     done = transfer("import", "--with-roles", "--time-zone", "UTC", "a.sql")
     assert "is an administrator as soon as" in done.stdout
     assert "not a time zone" in transfer("import", "--time-zone", "Mars", "a.sql").stderr
+
+
+def test_a_host_is_kept_only_where_the_content_policy_names_it(transfer: Command, tmp_path: Path) -> None:
+    (tmp_path / "a.sql").write_text("".join(dump(1)).replace(",NULL,NULL,1,0", PICTURE))
+    refused = transfer("import", "--keep-host", "img.example.com", "a.sql")
+    assert (refused.returncode, "Set NEWS_IMAGE_HOSTS=img.example.com" in refused.stderr) == (2, True)
+    hosts = {"NEWS_IMAGE_HOSTS": "img.example.com"}
+    kept = transfer("import", "--keep-host", "img.example.com", "a.sql", settings=hosts)
+    assert rows(kept.stdout)["info_news"] == [1, 1, 0, 0, 0]
+    assert "'https://img.example.com/1.jpg'" in transfer("export").stdout
 
 
 def test_a_wrong_file_stops_both_imports(transfer: Command, tmp_path: Path) -> None:

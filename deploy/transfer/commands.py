@@ -32,6 +32,7 @@ from chassis.logs import configure_logs
 from chassis.settings import load_settings
 from news_service.imports import exporting as news_export
 from news_service.imports import importing as news_import
+from news_service.imports.pictures import Pictures
 from news_service.samples.removal import REMOVE_ALL_HELP, remove_samples
 from transfer.settings import TransferSettings
 from user_service.accounts import export_sql as user_export
@@ -47,8 +48,7 @@ class Databases:
 
 
 @contextmanager
-def _databases() -> Iterator[Databases]:
-    settings = load_settings(TransferSettings)
+def _databases(settings: TransferSettings) -> Iterator[Databases]:
     with ExitStack() as stack, errors_for_operators():
         databases = [
             Database(url.get_secret_value()) for url in (settings.user_database_url, settings.news_database_url)
@@ -69,18 +69,25 @@ def transfer() -> None:
 @DRY_RUN
 @TIME_ZONE
 @click.option("--with-roles", is_flag=True, help=user_import.ROLES_HELP)
-def import_dumps(files: tuple[Path, ...], *, dry_run: bool, time_zone: ZoneInfo, with_roles: bool) -> None:
+@click.option("--keep-host", "keep_hosts", multiple=True, help="A host whose pictures stay where they are, by HTTPS.")
+def import_dumps(
+    files: tuple[Path, ...], *, dry_run: bool, time_zone: ZoneInfo, with_roles: bool, keep_hosts: tuple[str, ...]
+) -> None:
     """Import dumps of the course's MySQL database: accounts, then news; a second run changes nothing."""
+    settings = load_settings(TransferSettings)
+    if unknown := set(keep_hosts) - set(settings.news_image_hosts):
+        hosts = ",".join(sorted({*settings.news_image_hosts, *unknown}))
+        raise click.UsageError(f"No page would show these pictures. Set NEWS_IMAGE_HOSTS={hosts} for all, and repeat.")
     examined = examine_files(files)
     switches = frozenset({user_import.WITH_ROLES} if with_roles else ())
     options = ImportOptions(zone=time_zone, is_dry_run=dry_run, progress=show_progress, switches=switches)
-    with _databases() as databases:
-        for file, report in import_all(databases, examined, options):
+    with _databases(settings) as databases:
+        for file, report in import_all(databases, examined, options, Pictures(frozenset(keep_hosts))):
             print_report(file, report, is_dry_run=dry_run)
 
 
 def import_all(
-    databases: Databases, files: list[DumpFile], options: ImportOptions
+    databases: Databases, files: list[DumpFile], options: ImportOptions, pictures: Pictures
 ) -> Iterator[tuple[DumpFile, ImportReport]]:
     """Import the accounts of all files, then the rest, and report on each file.
 
@@ -93,7 +100,8 @@ def import_all(
         file.path: report
         for file, report in user_import.import_files(databases.user, with_accounts, options, people=people)
     }
-    for file, report in news_import.import_files(databases.news, files, options, find_same=people.same):
+    news = news_import.import_files(databases.news, files, options, find_same=people.same, pictures=pictures)
+    for file, report in news:
         yield file, _joined(accounts.get(file.path, ImportReport()), report)
 
 
@@ -111,7 +119,7 @@ def export(*, time_zone: ZoneInfo, output: Path | None, without_hashes: bool) ->
     """Write all classic tables as SQL that MySQL and MariaDB load, and that `import` reads."""
     notes, now = Counter[str](), utc_now()
     switches = frozenset({user_export.WITHOUT_HASHES} if without_hashes else ())
-    with _databases() as databases:
+    with _databases(load_settings(TransferSettings)) as databases:
         tables = [
             *news_export.classic_tables(databases.news, now, notes),  # Before whom they name.
             *user_export.exported_tables(databases.user, now, notes, switches),
@@ -124,5 +132,5 @@ def export(*, time_zone: ZoneInfo, output: Path | None, without_hashes: bool) ->
 @click.option("--all", "is_all", is_flag=True, help=REMOVE_ALL_HELP)
 def remove_sample_articles(*, is_all: bool) -> None:
     """Remove the sample articles that nobody has edited, commented on or kept."""
-    with _databases() as databases:
+    with _databases(load_settings(TransferSettings)) as databases:
         click.echo(remove_samples(databases.news, also_used=is_all))

@@ -1,12 +1,10 @@
-"""What an import and an export need: the two databases, and the folders of the pictures."""
+"""What an import and an export need: the two databases, and the hosts whose pictures the pages show."""
 
-from pathlib import Path
-
-from pydantic import Field
 from pydantic_settings import BaseSettings
 
 from chassis.database import DatabaseUrl
-from chassis.settings import settings_config
+from chassis.settings import Commas, settings_config
+from news_service.settings import ImageHost
 
 
 class TransferSettings(BaseSettings):
@@ -16,4 +14,4 @@ class TransferSettings(BaseSettings):
 
     user_database_url: DatabaseUrl
     news_database_url: DatabaseUrl
-    user_media_dir: Path | None = Field(default=None)
+    news_image_hosts: Commas[ImageHost] = ()

@@ -44,7 +44,7 @@ def create_app(settings: Settings | None = None) -> OpenAPI:
     user_service = ServiceClient(settings.user_service_url, name="user-service", own_name=SERVICE, tokens=tokens)
     _register_services(app, settings, user_service)
     app.register_api(routes.api)
-    install_pages(app)
+    install_pages(app, settings.image_hosts)
     install_commands(app, settings, user_service)
     return app
 

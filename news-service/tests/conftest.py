@@ -31,7 +31,8 @@ from news_service.app import create_app
 from news_service.articles.articles import Articles
 from news_service.articles.tables import APPROVED, InfoCategory, InfoNews
 from news_service.imports.authors import ask_user_service
-from news_service.imports.importing import import_files
+from news_service.imports.importing import NO_PICTURES, import_files
+from news_service.imports.pictures import Pictures
 from news_service.settings import Settings
 
 NOW = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
@@ -167,7 +168,9 @@ def client_of_users(user_service: UserService, internal_tokens: InternalTokens) 
 def run(database: Database, tmp_path: Path, client_of_users: ServiceClient) -> Callable[..., list[ImportReport]]:
     """Import files, or texts of SQL, and return a report per file."""
 
-    def run(*sources: Path | str, zone: str = "Asia/Shanghai", is_dry_run: bool = False) -> list[ImportReport]:
+    def run(
+        *sources: Path | str, zone: str = "Asia/Shanghai", is_dry_run: bool = False, pictures: Pictures = NO_PICTURES
+    ) -> list[ImportReport]:
         files = []
         for number, source in enumerate(sources):
             path = source if isinstance(source, Path) else tmp_path / f"{number}.sql"
@@ -178,7 +181,7 @@ def run(database: Database, tmp_path: Path, client_of_users: ServiceClient) -> C
             zone=ZoneInfo(zone), is_dry_run=is_dry_run, progress=lambda *_: contextlib.nullcontext(lambda _: None)
         )
         find_same = partial(ask_user_service, client_of_users)
-        return [report for _, report in import_files(database, files, options, find_same=find_same)]
+        return [report for _, report in import_files(database, files, options, find_same=find_same, pictures=pictures)]
 
     return run
 

@@ -17,13 +17,20 @@ from news_service.articles.tables import NEWEST_CATEGORY_ID, InfoCategory, InfoN
 from news_service.imports.authors import ACCOUNTS_TABLE, Authors, SameAccounts, find_authors
 from news_service.imports.layouts import LAYOUTS, KnownIds, Preparation
 from news_service.imports.loading import TableLoader
+from news_service.imports.pictures import Pictures
 from news_service.samples.removal import remove_samples_from_unused_site
 
 _RECOUNTED_AT_ONCE = 1000
+NO_PICTURES = Pictures()
 
 
 def import_files(
-    database: Database, files: list[DumpFile], options: ImportOptions, *, find_same: SameAccounts
+    database: Database,
+    files: list[DumpFile],
+    options: ImportOptions,
+    *,
+    find_same: SameAccounts,
+    pictures: Pictures = NO_PICTURES,
 ) -> Iterator[tuple[DumpFile, ImportReport]]:
     """Import the files of one dump and report on each.
 
@@ -35,7 +42,7 @@ def import_files(
     """
     order = list(LAYOUTS)
     ordered = sorted(files, key=lambda file: min(map(order.index, _tables(file)), default=len(order)))
-    run = _Run(options, find_authors(files, options, find_same), KnownIds())
+    run = _Run(options, find_authors(files, options, find_same), pictures, KnownIds())
     return write_files(database, ordered, run.import_file, is_dry_run=options.is_dry_run)
 
 
@@ -56,6 +63,7 @@ class _Run:
 
     options: ImportOptions
     authors: Authors
+    pictures: Pictures
     known: KnownIds
 
     def import_file(self, session: Session, file: DumpFile) -> ImportReport:
@@ -68,7 +76,7 @@ class _Run:
                 report.tables[name] = TableReport()
                 if name == InfoNews.__tablename__ and (removed := remove_samples_from_unused_site(session)):
                     report.tables[name].notes["sample article removed, because nothing else was here"] = removed
-                preparation = Preparation(session, self.known, self.authors, report.tables[name])
+                preparation = Preparation(session, self.known, self.authors, self.pictures, report.tables[name])
                 loader = TableLoader(LAYOUTS[name], preparation, ValueReader(self.options.zone))
                 for row in file.read_table(name, on_bytes):
                     loader.add(row)
