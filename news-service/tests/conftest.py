@@ -23,7 +23,7 @@ from redis import Redis
 
 from chassis.database import Database
 from chassis.dumps.files import examine_file
-from chassis.dumps.importing import ImportOptions
+from chassis.dumps.importing import ANSWER_SECONDS, ImportOptions
 from chassis.dumps.report import ImportReport
 from chassis.identity import InternalTokens
 from chassis.service_client import ServiceClient
@@ -165,8 +165,11 @@ def client_of_users(user_service: UserService, internal_tokens: InternalTokens) 
 
 
 @pytest.fixture
-def run(database: Database, tmp_path: Path, client_of_users: ServiceClient) -> Callable[..., list[ImportReport]]:
+def run(
+    database_url: str, tmp_path: Path, client_of_users: ServiceClient
+) -> Iterator[Callable[..., list[ImportReport]]]:
     """Import files, or texts of SQL, and return a report per file."""
+    database = Database(database_url, answer_seconds=ANSWER_SECONDS)
 
     def run(
         *sources: Path | str, zone: str = "Asia/Shanghai", is_dry_run: bool = False, pictures: Pictures = NO_PICTURES
@@ -183,7 +186,8 @@ def run(database: Database, tmp_path: Path, client_of_users: ServiceClient) -> C
         find_same = partial(ask_user_service, client_of_users)
         return [report for _, report in import_files(database, files, options, find_same=find_same, pictures=pictures)]
 
-    return run
+    yield run
+    database.close()
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from flask import Flask
 
 from chassis.database import Database
 from chassis.dumps.files import DumpFile, Progress, examine_file
-from chassis.dumps.importing import Importer, ImportImpossible, ImportOptions
+from chassis.dumps.importing import ANSWER_SECONDS, Importer, ImportImpossible, ImportOptions
 from chassis.dumps.report import ImportReport
 from chassis.dumps.tokens import DumpBroken
 from chassis.errors import DependencyUnavailable
@@ -53,7 +53,7 @@ def install_import(
     def import_sql(files: tuple[Path, ...], *, dry_run: bool, time_zone: ZoneInfo, **given: bool) -> None:
         """Import dumps of the course's MySQL database; a second run changes nothing."""
         examined = examine_files(files)
-        database = Database(database_url)
+        database = Database(database_url, answer_seconds=ANSWER_SECONDS)
         chosen = frozenset(name for name, is_on in given.items() if is_on)
         options = ImportOptions(zone=time_zone, is_dry_run=dry_run, progress=show_progress, switches=chosen)
         try:

@@ -14,6 +14,7 @@ from flask import Flask
 
 from chassis.database import Database, utc_now
 from chassis.dumps.command import TIME_ZONE
+from chassis.dumps.importing import ANSWER_SECONDS
 from chassis.dumps.writing import ClassicTable, write_tables
 from chassis.errors import DependencyUnavailable
 
@@ -29,7 +30,7 @@ def install_export(
     @TIME_ZONE
     def export_sql(*, time_zone: ZoneInfo, **given: bool) -> None:
         """Write the classic tables as SQL to the standard output."""
-        database, notes = Database(database_url), Counter[str]()
+        database, notes = Database(database_url, answer_seconds=ANSWER_SECONDS), Counter[str]()
         chosen = frozenset(name for name, is_on in given.items() if is_on)
         try:
             write_export(write_tables(tables(database, utc_now(), notes, chosen), time_zone), None, warning=warning)

@@ -141,7 +141,7 @@ def test_missing_values_get_what_the_classic_shows(run: Import, database: Databa
         "status None became 1 (in review)": 1,
         "its author is unknown, because no file has info_user; name the file with the accounts, too, "
         "kept without an author": 3,
-        "the picture lies on another host and is left out": 8,
+        "the picture is on no host that is kept, a drawn cover takes its place": 8,
     }
 
 

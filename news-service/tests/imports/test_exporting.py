@@ -7,7 +7,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
-from sqlalchemy import delete, select
+from sqlalchemy import delete, select, update
 
 from chassis.database import Database
 from chassis.dumps.report import ImportReport
@@ -56,6 +56,7 @@ def empty(database: Database) -> Callable[[], None]:
 
     def empty() -> None:
         with database.write() as session:
+            session.execute(update(InfoComment).values(parent_id=None))
             for model in TABLES:
                 session.execute(delete(model))
 
