@@ -2,14 +2,16 @@
 
 import sys
 
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from chassis.dumps.id_sets import IdSet
 
+UNHURRIED = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 IDS = st.integers(min_value=-(2**31), max_value=2**31 - 1) | st.integers(min_value=-9000, max_value=9000)
 
 
+@UNHURRIED
 @given(st.lists(st.tuples(st.booleans(), IDS)))
 def test_it_holds_what_was_added_and_not_removed(changes: list[tuple[bool, int]]) -> None:
     ours, theirs = IdSet(), set[int]()

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import column, select, table
 
@@ -14,6 +14,7 @@ from chassis.dumps.statements import read_rows
 from chassis.dumps.values import ValueReader
 from chassis.dumps.writing import ClassicTable, read_in_batches, write_tables
 
+UNHURRIED = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 ZONE = ZoneInfo("Asia/Shanghai")
 TEXTS = st.text(st.characters(exclude_categories=["Cs"])) | st.sampled_from(
     ["\\", "'", "a\\'b", '\0\n\r\x1a"', "%_", "`;--"]
@@ -21,6 +22,7 @@ TEXTS = st.text(st.characters(exclude_categories=["Cs"])) | st.sampled_from(
 ROWS = st.lists(st.tuples(TEXTS, st.none() | st.integers(-(2**31), 2**31 - 1), st.booleans()))
 
 
+@UNHURRIED
 @given(ROWS)
 def test_values_survive(rows: list[tuple[Any, ...]]) -> None:
     sql = write_tables([ClassicTable("info_news", "  `a` int(11)", lambda: iter(rows))], ZONE)
@@ -28,6 +30,7 @@ def test_values_survive(rows: list[tuple[Any, ...]]) -> None:
     assert read == [(text, None if number is None else str(number), str(int(flag))) for text, number, flag in rows]
 
 
+@UNHURRIED
 @given(st.integers(10**9, 10**10), st.integers(0, 999_999))
 def test_moments_survive(seconds: int, microsecond: int) -> None:
     moment = datetime.fromtimestamp(seconds, UTC).replace(microsecond=microsecond)
