@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PROJECTS := chassis gateway captcha-service sms-service user-service news-service
 PACKAGES := chassis/chassis gateway/gateway captcha-service/captcha_service sms-service/sms_service \
-	user-service/user_service news-service/news_service deploy/local deploy/serving
+	user-service/user_service news-service/news_service deploy/local deploy/serving deploy/transfer
 LOCK := $(BIN)/pip-compile --quiet --generate-hashes --strip-extras --allow-unsafe --no-emit-index-url \
 	--no-emit-trusted-host --no-emit-find-links --no-emit-options
 STRENGTH := .venv-strength
@@ -20,6 +20,16 @@ run: $(VENV)/.runtime ## start everything on this machine: http://127.0.0.1:8000
 
 token: $(VENV)/.runtime ## an access token of your own account at `make run` (MOBILE=13900139000, OPTIONS=--admin)
 	@$(BIN)/python -m local.token $(OPTIONS)
+
+import: $(VENV)/.runtime ## import dumps into the data of `make run` (FILES="a.sql b.sql" OPTIONS=--dry-run)
+	@$(BIN)/python -m local.transfer import $(OPTIONS) $(FILES)
+
+export: FILE = xinjing.sql
+export: $(VENV)/.runtime ## write the classic tables of that data as SQL (FILE=xinjing.sql OPTIONS=--without-hashes)
+	@$(BIN)/python -m local.transfer export --output $(FILE) $(OPTIONS)
+
+remove-samples: $(VENV)/.runtime ## remove the sample articles from that data (OPTIONS=--all)
+	@$(BIN)/python -m local.transfer remove-samples $(OPTIONS)
 
 test: $(VENV)/.development ## lint, types, and every test that needs no outside server
 	$(BIN)/ruff check .
@@ -96,4 +106,4 @@ $(STRENGTH)/.ready: deploy/requirements.txt tools/captcha-strength/requirements.
 		-r tools/captcha-strength/requirements.txt
 	@touch $@
 
-.PHONY: help run token test test-all bench walk mutants upgrade-trial captcha-strength pumping-replay check-deploy openapi common-passwords look-alikes captcha-clips secrets lock clean
+.PHONY: help run token import export remove-samples test test-all bench walk mutants upgrade-trial captcha-strength pumping-replay check-deploy openapi common-passwords look-alikes captcha-clips secrets lock clean

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from functools import partial
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, SecretStr
@@ -128,7 +129,8 @@ class ConnectionBreaker:
 class Database:
     """Sessions on one database. Make it after a fork; threads may share it.
 
-    A server that is away costs the first caller two seconds and the others nothing (`ConnectionBreaker`).
+    A server that is away costs the first caller two seconds and the others nothing (`ConnectionBreaker`). A statement
+    may take ``answer_seconds``; an import, whose statements write hundreds of rows, needs more than a request.
     """
 
     def __init__(
@@ -137,9 +139,10 @@ class Database:
         *,
         pool_size: int = 8,
         lock_seconds: float = _LOCK_SECONDS,
+        answer_seconds: int = _SERVER_SECONDS,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._engine = _engine(url, pool_size=pool_size, lock_seconds=lock_seconds)
+        self._engine = _engine(url, pool_size=pool_size, lock_seconds=lock_seconds, answer_seconds=answer_seconds)
         if self._engine.dialect.name != "sqlite":
             _install_breaker(self._engine, ConnectionBreaker(clock=clock))
         self._writing = self._engine.execution_options(sqlite_begin="IMMEDIATE")
@@ -204,7 +207,14 @@ def _our_errors() -> Iterator[None]:
         raise
 
 
-def _engine(url: str, *, pool_size: int, lock_seconds: float = _LOCK_SECONDS, migrating: bool = False) -> Engine:
+def _engine(
+    url: str,
+    *,
+    pool_size: int,
+    lock_seconds: float = _LOCK_SECONDS,
+    answer_seconds: int = _SERVER_SECONDS,
+    migrating: bool = False,
+) -> Engine:
     kind = make_url(checked_url(url)).get_backend_name()
     if kind == "sqlite":
         engine = create_engine(url, connect_args={"timeout": lock_seconds}, hide_parameters=True)
@@ -213,7 +223,7 @@ def _engine(url: str, *, pool_size: int, lock_seconds: float = _LOCK_SECONDS, mi
         if migrating:
             event.listen(engine, "connect", _ignore_foreign_keys)
         return engine
-    statement_seconds = _MIGRATION_SECONDS if migrating else _SERVER_SECONDS
+    statement_seconds = _MIGRATION_SECONDS if migrating else answer_seconds
     arguments: dict[str, object] = {"connect_timeout": _SERVER_SECONDS}
     if kind == "mysql":
         arguments |= {"read_timeout": statement_seconds, "write_timeout": statement_seconds, "charset": "utf8mb4"}
@@ -226,7 +236,7 @@ def _engine(url: str, *, pool_size: int, lock_seconds: float = _LOCK_SECONDS, mi
         url, isolation_level=isolation, pool_pre_ping=True, connect_args=arguments, hide_parameters=True, **pool
     )
     if kind == "postgresql" and not migrating:
-        event.listen(engine, "connect", _bound_waiting)
+        event.listen(engine, "connect", partial(_bound_waiting, seconds=answer_seconds))
     return engine
 
 
@@ -247,13 +257,13 @@ def _is_time_out(error: BaseException | None) -> bool:
     return error is not None
 
 
-def _bound_waiting(connection: Any, _entry: ConnectionPoolEntry) -> None:
+def _bound_waiting(connection: Any, _entry: ConnectionPoolEntry, *, seconds: int) -> None:
     # psycopg has no setting for a server that stays silent, but its `wait` takes a time-out (3.3).
     wait = connection.wait
 
     def wait_within(*arguments: Any) -> Any:
         try:
-            return wait(*arguments, timeout=_SERVER_SECONDS)
+            return wait(*arguments, timeout=seconds)
         except connection.OperationalError as error:
             if connection.info.transaction_status.name != "ACTIVE":
                 raise  # The server answered.

@@ -334,6 +334,16 @@ def test_a_statement_without_an_answer_ends_after_two_seconds(empty_database_url
     database.close()
 
 
+@pytest.mark.database_server
+def test_a_statement_of_an_import_may_take_longer(dialect: str, empty_database_url: str) -> None:
+    database = Database(empty_database_url, answer_seconds=60)
+    wait = "SELECT pg_sleep(2.5)" if dialect == "postgresql" else "SELECT SLEEP(2.5)"
+    with database.read() as session:
+        session.execute(text(wait))
+        assert session.scalar(text("SELECT 3")) == 3
+    database.close()
+
+
 def test_after_a_failure_one_caller_a_second_tries_to_connect(clock: Clock) -> None:
     breaker, tried = ConnectionBreaker(clock=clock), []
 

@@ -76,11 +76,7 @@ def environment(settings: LocalSettings, redis_url: str, given: Mapping[str, str
         "USER_CAPTCHA_SERVICE_URL": chosen["GATEWAY_CAPTCHA_SERVICE_URL"],
         "NEWS_USER_SERVICE_URL": chosen["GATEWAY_USER_SERVICE_URL"],
         "NEWS_SITE_URL": f"http://127.0.0.1:{settings.port}",
-        "USER_DATABASE_URL": f"sqlite:///{data / 'user.db'}",
-        "NEWS_DATABASE_URL": f"sqlite:///{data / 'news.db'}",
         "USER_SIGNING_KEY_FILE": str(data / "secrets" / "user_signing_keys.json"),
-        "USER_MEDIA_DIR": str(data / "media"),
-        "NEWS_IMAGES_DIR": str(data / "images"),
         "USER_REFRESH_TOKEN_KEY": secret(data / "secrets", "user_refresh_token_key"),
         "USER_PASSWORD_KEYS": f"1:{secret(data / 'secrets', 'user_password_key')}",
         "SMS_CODE_KEY": secret(data / "secrets", "sms_code_key"),
@@ -94,4 +90,14 @@ def environment(settings: LocalSettings, redis_url: str, given: Mapping[str, str
     for prefix in PREFIXES:
         chosen[f"{prefix}_REDIS_URL"] = redis_url
         chosen[f"{prefix}_INTERNAL_TOKEN_KEY"] = secret(data / "secrets", "internal_token_key")
-    return chosen | dict(given)
+    return chosen | data_environment(data) | dict(given)
+
+
+def data_environment(data: Path) -> dict[str, str]:
+    """Name where the databases and pictures lie in the folder of all data; an import needs nothing else."""
+    return {
+        "USER_DATABASE_URL": f"sqlite:///{data / 'user.db'}",
+        "NEWS_DATABASE_URL": f"sqlite:///{data / 'news.db'}",
+        "USER_MEDIA_DIR": str(data / "media"),
+        "NEWS_IMAGES_DIR": str(data / "images"),
+    }

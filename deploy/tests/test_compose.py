@@ -92,12 +92,15 @@ def test_a_restarted_server_restarts_nobody(containers: dict[str, Container]) ->
 
 
 def _pairs(compose: dict[str, Any]) -> set[frozenset[str]]:
-    """The pairs of services that share a network; a job counts as the first service that waits for it."""
+    """The pairs of services that share a network; a job counts as the first service that waits for it.
+
+    Containers that run on request alone offer nothing; see the test below.
+    """
     containers = compose["services"]
     waiting = {job: name for name, each in reversed(_long_running(containers).items()) for job in each["depends_on"]}
     members: dict[str, set[str]] = {name: set() for name in compose["networks"]}
     for name, each in containers.items():
-        for network in each.get("networks", ()):
+        for network in each.get("networks", ()) if "profiles" not in each else ():
             members[network].add(waiting.get(name, name))
     return {frozenset(pair) for there in members.values() for pair in combinations(there, 2)}
 
@@ -105,6 +108,22 @@ def _pairs(compose: dict[str, Any]) -> set[frozenset[str]]:
 def test_those_share_a_network_who_call_each_other(compose: dict[str, Any]) -> None:
     called = {frozenset((caller, one)) for caller, those in CALLS.items() for one in those}
     assert _pairs(compose) == called
+
+
+def test_an_import_and_an_export_run_on_request_and_reach_the_databases_alone(
+    containers: dict[str, Container],
+) -> None:
+    on_request = {name: each for name, each in containers.items() if "profiles" in each}
+    assert set(on_request) == {"import", "export"}
+    for name, each in on_request.items():
+        assert (each["networks"], each["user"], each["read_only"]) == (["databases"], "10001:10001", True), name
+        assert (each["restart"], each["entrypoint"][-1]) == ("no", name)
+        secrets = [volume for volume in each["volumes"] if volume.startswith("./deploy/secrets")]
+        assert [volume.split(":")[1] for volume in secrets] == [
+            "/run/secrets/user_database_url",
+            "/run/secrets/news_database_url",
+        ], "it sees no other secret"
+        assert "${PWD:-.}:/current:ro" in each["volumes"], name
 
 
 def test_every_container_names_its_networks(containers: dict[str, Container]) -> None:

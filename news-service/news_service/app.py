@@ -79,7 +79,7 @@ def create_app(settings: Settings | None = None) -> OpenAPI:
     apis = (routes.api, comment_routes.api, reader_routes.api, writing_routes.api, image_routes.api)
     for api in (*apis, review_routes.api, search_routes.api, feed_routes.api):
         app.register_api(api)
-    install_pages(app)
+    install_pages(app, settings.image_hosts)
     install_commands(app, settings, user_service)
     return app
 

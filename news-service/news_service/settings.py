@@ -1,17 +1,30 @@
 """The settings of the news service; variables begin with NEWS_."""
 
+import re
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import Field, StringConstraints
+from pydantic import AfterValidator, Field, StringConstraints
 from pydantic_settings import BaseSettings
 
 from chassis.database import DatabaseUrl
-from chassis.settings import ClientAddresses, Key, LogLevel, OtlpEndpoint, settings_config
+from chassis.settings import ClientAddresses, Commas, Key, LogLevel, OtlpEndpoint, settings_config
 from news_service.comments.tables import ReviewPolicy
 
 SiteUrl = Annotated[str, StringConstraints(pattern=r"^https?://[a-z0-9.\-\[\]:]+$")]
 """The public address of the site, without a path: ``https://news.example``."""
+
+_HOST = re.compile(r"(?!.{254})(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z][a-z0-9-]{0,61}[a-z0-9]")
+
+
+def _check_host(name: str) -> str:
+    if not _HOST.fullmatch(name):
+        raise ValueError(f"{name[:64]!r} is not the bare name of a host such as img.example.com")
+    return name
+
+
+ImageHost = Annotated[str, AfterValidator(_check_host)]
+"""The bare name of a host, such as ``img.example.com``: it stands in the content policy of the pages."""
 
 
 class Settings(BaseSettings):
@@ -35,6 +48,8 @@ class Settings(BaseSettings):
     images_dir: Path  # All replicas share it.
     images_per_user_per_day: int = Field(default=100, ge=1, le=10_000)
     articles_per_user_per_day: int = Field(default=50, ge=1, le=1000)
+    # Beside ours: whose pictures the pages show, and an import may keep.
+    image_hosts: Commas[ImageHost] = ()
     log_level: LogLevel = "INFO"
     log_client_addresses: ClientAddresses = "masked"
     otlp_endpoint: OtlpEndpoint = None

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -24,7 +25,7 @@ from sqlalchemy import Engine, event
 
 from chassis.database import Database
 from chassis.dumps.files import examine_file
-from chassis.dumps.importing import ImportOptions
+from chassis.dumps.importing import ANSWER_SECONDS, ImportOptions
 from chassis.dumps.report import ImportReport
 from chassis.identity import InternalTokens
 from chassis.service_client import ServiceClient
@@ -32,7 +33,9 @@ from news_service.app import create_app
 from news_service.articles.articles import Articles
 from news_service.articles.tables import APPROVED, InfoCategory, InfoNews
 from news_service.comments.tables import ReviewPolicy
-from news_service.imports.importing import import_files
+from news_service.imports.authors import ask_user_service
+from news_service.imports.importing import NO_PICTURES, import_files
+from news_service.imports.pictures import Pictures
 from news_service.settings import Settings
 
 NOW = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
@@ -171,10 +174,15 @@ def client_of_users(user_service: UserService, internal_tokens: InternalTokens) 
 
 
 @pytest.fixture
-def run(database: Database, tmp_path: Path, client_of_users: ServiceClient) -> Callable[..., list[ImportReport]]:
+def run(
+    database_url: str, tmp_path: Path, client_of_users: ServiceClient
+) -> Iterator[Callable[..., list[ImportReport]]]:
     """Import files, or texts of SQL, and return a report per file."""
+    database = Database(database_url, answer_seconds=ANSWER_SECONDS)
 
-    def run(*sources: Path | str, zone: str = "Asia/Shanghai", is_dry_run: bool = False) -> list[ImportReport]:
+    def run(
+        *sources: Path | str, zone: str = "Asia/Shanghai", is_dry_run: bool = False, pictures: Pictures = NO_PICTURES
+    ) -> list[ImportReport]:
         files = []
         for number, source in enumerate(sources):
             path = source if isinstance(source, Path) else tmp_path / f"{number}.sql"
@@ -184,9 +192,11 @@ def run(database: Database, tmp_path: Path, client_of_users: ServiceClient) -> C
         options = ImportOptions(
             zone=ZoneInfo(zone), is_dry_run=is_dry_run, progress=lambda *_: contextlib.nullcontext(lambda _: None)
         )
-        return [report for _, report in import_files(database, files, options, user_service=client_of_users)]
+        find_same = partial(ask_user_service, client_of_users)
+        return [report for _, report in import_files(database, files, options, find_same=find_same, pictures=pictures)]
 
-    return run
+    yield run
+    database.close()
 
 
 @pytest.fixture

@@ -15,6 +15,7 @@ from redis import Redis
 
 from chassis.database import Database, utc_now
 from chassis.dumps.command import install_import
+from chassis.dumps.exporting import install_export
 from chassis.identity import InternalTokens
 from chassis.logs import configure_logs
 from chassis.redis_client import connect_redis
@@ -27,6 +28,7 @@ from user_service.accounts import routes as account_routes
 from user_service.accounts.accounts import Accounts
 from user_service.accounts.avatars import Avatars, avatar_pictures
 from user_service.accounts.deletion import Deletion
+from user_service.accounts.export_sql import EXPORT_WARNING, WITHOUT_HASHES, WITHOUT_HASHES_HELP, exported_tables
 from user_service.accounts.import_sql import ROLES_HELP, WITH_ROLES, import_files
 from user_service.accounts.mobile_changes import MobileChanges
 from user_service.accounts.registration import NewAccounts, Registration
@@ -313,6 +315,7 @@ def _add_commands(app: OpenAPI, shared: _Shared) -> None:
     )
     url = shared.settings.database_url.get_secret_value()
     install_import(app, url, import_files, switches={WITH_ROLES: ROLES_HELP})
+    install_export(app, url, exported_tables, warning=EXPORT_WARNING, switches={WITHOUT_HASHES: WITHOUT_HASHES_HELP})
     app.cli.add_command(_migrate_command(url))
     app.cli.add_command(session_commands(sessions, clock=clock))
     app.cli.add_command(key_commands(rotation))

@@ -13,6 +13,9 @@ from chassis.database import Database
 from chassis.dumps.files import DumpFile, Progress
 from chassis.dumps.report import ImportReport
 
+ANSWER_SECONDS = 120
+"""How long a statement of an import or an export may take: it has hundreds of rows."""
+
 
 class ImportImpossible(Exception):
     """What an import needs is missing, and nothing was written. The text is a sentence for the operator."""

@@ -2,39 +2,59 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 
 from sqlalchemy.orm import Session
 
 from chassis.database import Database
 from chassis.dumps.files import DumpFile
+from chassis.dumps.id_sets import IdSet
 from chassis.dumps.importing import ImportOptions, move_sequences, write_files
 from chassis.dumps.report import ImportReport, TableReport
 from chassis.dumps.values import ValueReader
-from chassis.service_client import ServiceClient
 from news_service.articles.ranking import recount_engagement
-from news_service.articles.tables import NEWEST_CATEGORY_ID, InfoCategory
+from news_service.articles.tables import NEWEST_CATEGORY_ID, InfoCategory, InfoNews
 from news_service.comments.threads import thread_answers
-from news_service.imports.authors import ACCOUNTS_TABLE, Authors, find_authors
+from news_service.imports.authors import ACCOUNTS_TABLE, Authors, SameAccounts, find_authors
 from news_service.imports.layouts import LAYOUTS, KnownIds, Preparation
 from news_service.imports.loading import TableLoader
+from news_service.imports.pictures import Pictures
+from news_service.samples.removal import remove_samples_from_unused_site
 from news_service.search.index import index_articles
+
+_FOLLOWED_AT_ONCE = 1000
+NO_PICTURES = Pictures()
 
 
 def import_files(
-    database: Database, files: list[DumpFile], options: ImportOptions, *, user_service: ServiceClient
+    database: Database,
+    files: list[DumpFile],
+    options: ImportOptions,
+    *,
+    find_same: SameAccounts,
+    pictures: Pictures = NO_PICTURES,
 ) -> Iterator[tuple[DumpFile, ImportReport]]:
     """Import the files of one dump and report on each.
 
-    Files come first whose tables others point to, however they were named. Before anything is written user-service is
-    asked which of the dump's accounts are the same people here.
+    Files come first whose tables others point to, however they were named. Before anything is written ``find_same``
+    says which of the dump's accounts are the same people here.
 
     Raises:
-        ImportImpossible: user-service gives no answer.
+        ImportImpossible: ``find_same`` gives no answer.
     """
     order = list(LAYOUTS)
     ordered = sorted(files, key=lambda file: min(map(order.index, _tables(file)), default=len(order)))
-    run = _Run(options, find_authors(files, options, user_service), KnownIds())
+    run = _Run(options, find_authors(files, options, find_same), pictures, KnownIds())
     return write_files(database, ordered, run.import_file, is_dry_run=options.is_dry_run)
+
+
+def _follow(session: Session, articles: IdSet) -> None:
+    """Bring what is derived from articles and comments up to date: threads, counts and scores, the search."""
+    ids = iter(articles)
+    while some := list(islice(ids, _FOLLOWED_AT_ONCE)):
+        thread_answers(session, some)
+        recount_engagement(session, some)
+        index_articles(session, some)
 
 
 def _tables(file: DumpFile) -> list[str]:
@@ -48,24 +68,26 @@ class _Run:
 
     options: ImportOptions
     authors: Authors
+    pictures: Pictures
     known: KnownIds
 
     def import_file(self, session: Session, file: DumpFile) -> ImportReport:
         skipped = {ACCOUNTS_TABLE: self.authors.summary()}
         report = ImportReport.begin(file.rows, imported=LAYOUTS, skipped=skipped, otherwise="not a table of the news")
-        touched, tables = set[int](), _tables(file)
+        touched, tables = IdSet(), _tables(file)
         # The file is read once per table, because a dump's own order is the alphabet's.
         with self.options.progress(file, file.path.stat().st_size * len(tables)) as on_bytes:
             for name in tables:
                 report.tables[name] = TableReport()
-                preparation = Preparation(session, self.known, self.authors, report.tables[name])
+                if name == InfoNews.__tablename__ and (removed := remove_samples_from_unused_site(session)):
+                    report.tables[name].notes["sample article removed, because nothing else was here"] = removed
+                preparation = Preparation(session, self.known, self.authors, self.pictures, report.tables[name])
                 loader = TableLoader(LAYOUTS[name], preparation, ValueReader(self.options.zone))
                 for row in file.read_table(name, on_bytes):
                     loader.add(row)
-                touched |= loader.finish()
-            thread_answers(session, touched)
-            recount_engagement(session, touched)
-            index_articles(session, touched)
+                for article_id in loader.finish():
+                    touched.add(article_id)
+            _follow(session, touched)
         if not self.options.is_dry_run:  # PostgreSQL does not take a moved sequence back.
             move_sequences(session, *(LAYOUTS[name].model.__table__ for name in tables))
         first = session.get(InfoCategory, NEWEST_CATEGORY_ID)

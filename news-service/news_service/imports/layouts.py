@@ -6,15 +6,19 @@ from dataclasses import dataclass, field
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from chassis.dumps.id_sets import IdSet
 from chassis.dumps.report import TableReport
 from chassis.dumps.values import RowRefused, Values
 from chassis.texts import free_text
 from news_service.articles.tables import APPROVED, IN_REVIEW, REJECTED, InfoCategory, InfoNews
 from news_service.comments.tables import InfoComment, InfoCommentLike
 from news_service.imports.authors import Authors
+from news_service.imports.pictures import Pictures
 from news_service.readers.tables import InfoUserCollection, InfoUserFans
 from news_service.tables import Base
-from news_service.writing.sanitising import OWN_IMAGES, clean_html
+from news_service.writing.sanitising import clean_html
+
+_IDS_AT_ONCE = 10_000
 
 
 class ParentMissing(Exception):
@@ -25,12 +29,14 @@ class ParentMissing(Exception):
 class KnownIds:
     """The ids that rows may point to: what the database holds, and what the import adds."""
 
-    by_table: dict[str, set[int]] = field(default_factory=dict)
+    by_table: dict[str, IdSet] = field(default_factory=dict)
 
-    def ids_of(self, session: Session, model: type[InfoCategory] | type[InfoNews] | type[InfoComment]) -> set[int]:
+    def ids_of(self, session: Session, model: type[InfoCategory] | type[InfoNews] | type[InfoComment]) -> IdSet:
         """Return the ids of a table, read once."""
         if model.__tablename__ not in self.by_table:
-            self.by_table[model.__tablename__] = set(session.scalars(select(model.id)))
+            ids = self.by_table[model.__tablename__] = IdSet()
+            for number in session.scalars(select(model.id).execution_options(yield_per=_IDS_AT_ONCE)):
+                ids.add(number)
         return self.by_table[model.__tablename__]
 
     def add(self, row: Base) -> None:
@@ -51,6 +57,7 @@ class Preparation:
     session: Session
     known: KnownIds
     authors: Authors
+    pictures: Pictures
     report: TableReport
 
     def need_same_person(self, values: Values, *names: str) -> None:
@@ -109,13 +116,14 @@ def _prepare_article(values: Values, preparation: Preparation) -> None:
     if values.get("user_id") is not None and not preparation.authors.are_same(values["user_id"]):
         notes[f"its author {preparation.authors.why_unknown()}, kept without an author"] += 1
         del values["user_id"]  # Not None: an author who is here from an earlier import stays.
-    image = values.get("index_image_url")
-    if image is not None and not OWN_IMAGES.fullmatch(str(image)):
-        if image:
-            notes["the picture lies on another host and is left out"] += 1
-        values["index_image_url"] = None
+    shown_address = preparation.pictures.shown_address
+    if "index_image_url" in values:
+        image = values["index_image_url"]
+        values["index_image_url"] = shown_address(str(image)) if image else None
+        if image and values["index_image_url"] is None:
+            notes["the picture is on no host that is kept, a drawn cover takes its place"] += 1
     if values.get("content") is not None:
-        values["content"] = clean_html(str(values["content"]))
+        values["content"] = clean_html(str(values["content"]), shown_address)
 
 
 def _prepare_comment(values: Values, preparation: Preparation) -> None:

@@ -1,5 +1,7 @@
 """Responses with pages: the content policy, who may cache them, and a readable page for an error."""
 
+from collections.abc import Collection
+
 from flask import Flask, Response, g, render_template, request
 
 from chassis.identity import current_caller
@@ -16,15 +18,20 @@ CONTENT_SECURITY_POLICY = (
 _NOT_PAGES = ("/api/", "/internal/", "/static/", "/healthz", "/readyz", "/metrics")
 
 
-def install_page_responses(app: Flask) -> None:
-    """Give pages their headers, and browsers an HTML page in place of a problem."""
+def install_page_responses(app: Flask, image_hosts: Collection[str]) -> None:
+    """Give pages their headers, and browsers an HTML page in place of a problem.
+
+    Pictures may come from ``image_hosts``, too.
+    """
+    sources = " ".join(["img-src 'self'", *(f"https://{host}" for host in image_hosts)])
+    policy = CONTENT_SECURITY_POLICY.replace("img-src 'self'", sources)
 
     @app.after_request
     def finish(response: Response) -> Response:
         if response.mimetype == MEDIA_TYPE and _wants_html():
             response = _error_page(response)
         if response.mimetype == "text/html":
-            response.headers["Content-Security-Policy"] = CONTENT_SECURITY_POLICY
+            response.headers["Content-Security-Policy"] = policy
             response.headers["Referrer-Policy"] = "strict-origin-when-cross-origin"
             response.headers["Cross-Origin-Opener-Policy"] = "same-origin"
         return response

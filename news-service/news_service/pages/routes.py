@@ -1,5 +1,7 @@
 """The web pages: home with its list, one article, the icon and the static files. They read without JavaScript."""
 
+from collections.abc import Collection
+from functools import partial
 from typing import Any
 
 import svcs
@@ -39,19 +41,22 @@ class AssetPath(BaseModel):
     name: str
 
 
-def install_pages(app: OpenAPI) -> None:
-    """Add the pages to the app, with the names that templates use and the pages' headers."""
+def install_pages(app: OpenAPI, image_hosts: Collection[str]) -> None:
+    """Add the pages to the app, with the names that templates use and the pages' headers.
+
+    Pictures may come from ``image_hosts``, too.
+    """
     assets = Assets()
     svcs.flask.register_value(app, Assets, assets)
     app.jinja_env.filters |= {
         "beijing_time": beijing_time,
-        "own_picture": own_picture,
+        "own_picture": partial(own_picture, image_hosts=image_hosts),
         "query_text": query_text,
         "short_count": short_count,
     }
     app.jinja_env.globals |= {"asset": assets.url, "cover_shapes": cover_shapes, "theme": _theme, "today": beijing_day}
     app.jinja_env.globals |= {"news_article": news_article, "site": _site}
-    install_page_responses(app)
+    install_page_responses(app, image_hosts)
     app.register_api(api)
 
 

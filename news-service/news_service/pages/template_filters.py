@@ -1,7 +1,8 @@
 """The filters of the templates: times, numbers and picture addresses as the pages show them."""
 
+from collections.abc import Collection
 from datetime import UTC, datetime, timedelta, timezone
-from urllib.parse import urlencode
+from urllib.parse import urlencode, urlsplit
 
 # A fixed offset, because small images carry no time zone data and China has had no summer time since 1991.
 _BEIJING = timezone(timedelta(hours=8), "北京时间")
@@ -31,8 +32,10 @@ def short_count(number: int) -> str:
     return f"{number / _TEN_THOUSAND:.1f}".removesuffix(".0") + "万"
 
 
-def own_picture(address: str | None) -> str | None:
-    """Return the address of a picture on this site; None for any other, because the content policy blocks it."""
+def own_picture(address: str | None, image_hosts: Collection[str] = ()) -> str | None:
+    """Return the address of a picture on this site or on one of some hosts; None for what the content policy blocks."""
+    if address and address.startswith("https://") and urlsplit(address).netloc in image_hosts:
+        return address
     if address and address.startswith("/") and not address.startswith(("//", "/\\")):
         return address
     return None

@@ -7,6 +7,7 @@ paths, because the policy blocks all others; another image becomes its alternati
 
 import html
 import re
+from collections.abc import Callable
 
 import nh3
 
@@ -37,7 +38,16 @@ _IMAGE = re.compile(r'<img((?: [a-z]+="[^"]*")*)>')
 _ALTERNATIVE = re.compile(r' alt="([^"]*)"')
 
 
-def clean_html(untrusted: str) -> str:
+ImageSource = Callable[[str], str | None]
+"""Says under which address the picture of an address is shown, or None: it is not. An address that it gives stays."""
+
+
+def own_image(address: str) -> str | None:
+    """Return an address of our own paths as it is, and None for any other."""
+    return address if OWN_IMAGES.fullmatch(address) and ".." not in address else None
+
+
+def clean_html(untrusted: str, image_source: ImageSource = own_image) -> str:
     """Return the HTML with everything removed that is not on the list; cleaning twice changes nothing.
 
     Scripts and styles are removed with their content, other unknown elements leave theirs behind, formulas and drawings
@@ -47,29 +57,26 @@ def clean_html(untrusted: str) -> str:
     # Under a name that HTML does not know, each leaves behind what it holds.
     renamed = _TAG_NAME.sub(lambda tag: f"<{tag[1]}{_RENAMED.get(tag[2].lower(), 'x-x')}", untrusted)
     # nh3 comes last: it cleans what the replacements have made, too.
-    return _clean(_IMAGE.sub(_own_or_alternative, _clean(renamed)))
+    return _clean(_IMAGE.sub(_shown_or_alternative, _clean(renamed, image_source)), image_source)
 
 
-def _clean(untrusted: str) -> str:
+def _clean(untrusted: str, image_source: ImageSource) -> str:
+    def attribute_filter(tag: str, attribute: str, value: str) -> str | None:
+        return image_source(value) if tag == "img" and attribute == "src" else value
+
     return nh3.clean(
         untrusted,
         tags=_TAGS,
         clean_content_tags=_NEVER_SHOWN,
         attributes=_ATTRIBUTES,
-        attribute_filter=_filter,
+        attribute_filter=attribute_filter,
         url_schemes={"http", "https", "mailto"},
         link_rel="noopener noreferrer nofollow",
     )
 
 
-def _filter(tag: str, attribute: str, value: str) -> str | None:
-    if tag == "img" and attribute == "src" and (not OWN_IMAGES.fullmatch(value) or ".." in value):
-        return None
-    return value
-
-
-def _own_or_alternative(image: re.Match[str]) -> str:
-    if ' src="/' in image[1]:
+def _shown_or_alternative(image: re.Match[str]) -> str:
+    if ' src="' in image[1]:
         return image[0]
     alternative = _ALTERNATIVE.search(image[1])
     return html.escape(html.unescape(alternative[1])) if alternative else ""

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from contextlib import nullcontext
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -19,6 +20,7 @@ from news_service.articles.articles import Articles
 from news_service.articles.ranking import hot_score
 from news_service.articles.tables import InfoCategory, InfoNews
 from news_service.comments.tables import InfoComment, InfoCommentLike
+from news_service.imports.authors import ask_user_service
 from news_service.imports.importing import import_files
 from news_service.readers.tables import InfoUserCollection, InfoUserFans
 from news_service.tables import Base
@@ -139,7 +141,7 @@ def test_missing_values_get_what_the_classic_shows(run: Import, database: Databa
         "status None became 1 (in review)": 1,
         "its author is unknown, because no file has info_user; name the file with the accounts, too, "
         "kept without an author": 3,
-        "the picture lies on another host and is left out": 8,
+        "the picture is on no host that is kept, a drawn cover takes its place": 8,
     }
 
 
@@ -400,7 +402,7 @@ def test_a_failure_in_the_middle_takes_the_whole_file_back(
     path.write_text(FULL_DUMP, encoding="utf-8")
     file = examine_file(path, lambda _: None)
     options = ImportOptions(zone=ZoneInfo("UTC"), is_dry_run=False, progress=lambda *_: nullcontext(lambda _: None))
-    importing = import_files(database, [file], options, user_service=client_of_users)
+    importing = import_files(database, [file], options, find_same=partial(ask_user_service, client_of_users))
     path.write_text(FULL_DUMP[:-20], encoding="utf-8")  # Cut off between the readings.
     with pytest.raises(DumpBroken):
         list(importing)

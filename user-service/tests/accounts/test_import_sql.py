@@ -10,7 +10,7 @@ from sqlalchemy import select
 
 from chassis.dumps.files import examine_file
 from chassis.dumps.importing import ImportOptions
-from user_service.accounts.import_sql import WITH_ROLES, import_files
+from user_service.accounts.import_sql import WITH_ROLES, ImportedPeople, import_files
 from user_service.models import AuditEvent, User
 
 MOBILE, PASSWORD = "+8613800138000", "correct horse battery"
@@ -55,7 +55,7 @@ def no_progress(_file, _total_bytes):
 def run(database, tmp_path):
     """Import texts of SQL and return the report on the table of each."""
 
-    def run(*texts, is_dry_run=False, with_roles=False):
+    def run(*texts, is_dry_run=False, with_roles=False, people=None):
         files = []
         for number, text in enumerate(texts):
             path = tmp_path / f"{number}.sql"
@@ -67,7 +67,7 @@ def run(database, tmp_path):
             progress=no_progress,
             switches=frozenset({WITH_ROLES} if with_roles else ()),
         )
-        return [report.tables["info_user"] for _, report in import_files(database, files, options)]
+        return [report.tables["info_user"] for _, report in import_files(database, files, options, people=people)]
 
     return run
 
@@ -475,3 +475,41 @@ def test_T47_a_weak_password_of_a_dump_changes_no_password(run, by_code, visitor
 def test_the_command_has_the_switch_for_roles(import_sql, stored_users):
     assert NEEDS_PASSWORD in import_sql(dump(row(is_admin="1")), "--with-roles").stdout
     assert stored_users()[0].is_admin
+
+
+def test_of_accounts_that_are_written_together_each_meets_those_before_it(run, here, stored_users):
+    """A batch of 200 and its rest, with rows in between that stand in the way of new ones."""
+    run(dump(row(id="1", nick_name="first", mobile="13800138001", update_time=EVENING)))
+    here(1, signature="mine")
+    rows = [row(id=str(number), nick_name=f"n{number}", mobile=f"1391{number:07}") for number in range(2, 250)]
+    rows[10:10] = [
+        row(id="1", nick_name="first", mobile="13800138001", signature="theirs"),
+        row(id="3", nick_name="again", mobile="13800138003"),
+        row(id="900", nick_name="n4", mobile="13800138004"),
+        row(id="901", nick_name="n240", mobile="13800138005"),
+    ]
+    (report,) = run(dump(*rows))
+    assert counts(report) == (252, 250, 0, 1, 1)
+    assert report.reasons == {"its id belongs to another account": 1}
+    names = {user.id: user.nick_name for user in stored_users()}
+    assert (names[1], names[2], names[249], names[901]) == ("first", "n2", "n249", "n240")
+    assert names[900] not in ("n4", "n240")
+    assert names[240] not in ("n4", "n240")
+    assert len(names) == 251
+
+
+def test_the_import_says_who_is_the_same_person_here_also_when_it_only_looks(run, register):
+    register(mobile="13800138009")
+    people = ImportedPeople()
+    run(
+        dump(
+            row(id="35"),
+            row(id="36", nick_name="b", mobile="13800138009"),
+            row(id="37", nick_name="c", mobile="13800138037"),
+            row(id="37", nick_name="d", mobile="13800138038"),
+            row(id="38", nick_name="e", mobile="nobody"),
+        ),
+        is_dry_run=True,
+        people=people,
+    )
+    assert people.same(range(30, 40)) == {35}

@@ -160,6 +160,16 @@ def is_keyed(stored: str) -> bool:
     return stored.startswith(_KEYED)
 
 
+def is_storable(stored: str) -> bool:
+    """Say whether a hash of a dump has a known form, and whether a check costs no more than allowed.
+
+    One of ours may be in an export. It can be checked if the key with its id is among `PasswordKeys`, and nobody can
+    make one without that key.
+    """
+    _, phc = _split(stored)
+    return foreign_check(phc) is not None
+
+
 def _split(stored: str) -> tuple[str | None, str]:
     """Split a hash into the id of its key (None without one) and its PHC text."""
     if not is_keyed(stored):
