@@ -108,6 +108,16 @@ def test_no_list_is_sorted_or_read_from_end_to_end(client: FlaskClient, database
         assert [faults(plan) for plan in plans] == [[]] * 4, address
 
 
+@pytest.mark.any_database  # The others choose by the size of a table, and a part is small.
+def test_the_sitemap_walks_along_the_ids(client: FlaskClient, database_url: str, many_articles: None) -> None:
+    with statements() as seen:
+        assert client.get("/sitemap.xml").status_code == 200
+        assert client.get("/sitemaps/1/articles.xml").text.count("<loc>") == ARTICLES
+    plans = _plans(database_url, seen)
+    assert len(plans) == 3
+    assert [faults(plan) for plan in plans] == [[]] * 3
+
+
 def test_a_sort_and_a_whole_table_are_noticed(database_url: str, many_articles: None) -> None:
     plans = _plans(database_url, [("SELECT id FROM info_news WHERE digest <> 'x' ORDER BY source, id LIMIT 5", ())])
     assert faults(plans[0])

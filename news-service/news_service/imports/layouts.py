@@ -17,6 +17,7 @@ from news_service.imports.pictures import Pictures
 from news_service.readers.tables import InfoUserCollection, InfoUserFans
 from news_service.tables import Base
 from news_service.writing.sanitising import clean_html
+from news_service.writing.tables import NewsImage
 
 _IDS_AT_ONCE = 10_000
 
@@ -59,6 +60,13 @@ class Preparation:
     authors: Authors
     pictures: Pictures
     report: TableReport
+
+    def shown_address(self, picture: str) -> str | None:
+        """Return the address under which a picture is shown: one that was uploaded here, or as `Pictures` says."""
+        folder, _, name = picture.rpartition("/")
+        if folder == "/images" and self.session.get(NewsImage, name[:80]) is not None:
+            return picture
+        return self.pictures.shown_address(picture)
 
     def need_same_person(self, values: Values, *names: str) -> None:
         """Refuse a row whose user is not the same person here; one without a user is refused later."""
@@ -116,7 +124,7 @@ def _prepare_article(values: Values, preparation: Preparation) -> None:
     if values.get("user_id") is not None and not preparation.authors.are_same(values["user_id"]):
         notes[f"its author {preparation.authors.why_unknown()}, kept without an author"] += 1
         del values["user_id"]  # Not None: an author who is here from an earlier import stays.
-    shown_address = preparation.pictures.shown_address
+    shown_address = preparation.shown_address
     if "index_image_url" in values:
         image = values["index_image_url"]
         values["index_image_url"] = shown_address(str(image)) if image else None

@@ -4,14 +4,15 @@ from typing import Any  # JSON objects.
 
 from news_service.articles.articles import Article
 from news_service.clients.user_service import UserName
-from news_service.pages.template_filters import own_picture
 from news_service.site import Site
 
 _HEADLINE_CHARACTERS = 110  # What search engines show of one.
 
 
-def news_article(article: Article, site: Site, *, author: UserName | None, category: str | None) -> dict[str, Any]:
-    """Describe an article; its author is the source while the name is not known."""
+def news_article(
+    article: Article, site: Site, *, author: UserName | None, category: str | None, picture: str | None
+) -> dict[str, Any]:
+    """Describe an article; its author is the source while the name is not known. ``picture`` is a whole address."""
     address = f"{site.url}/news/{article.id}"
     person = {"@type": "Person", "name": author.nick_name} if author else None
     described = {
@@ -30,6 +31,6 @@ def news_article(article: Article, site: Site, *, author: UserName | None, categ
     }
     if category is not None:
         described["articleSection"] = category
-    if picture := own_picture(article.index_image_url):
-        described["image"] = [f"{site.url}{picture}"]
+    if picture is not None:
+        described["image"] = [picture]
     return described

@@ -6,11 +6,12 @@ import pytest
 from pydantic import ValidationError
 from sqlalchemy import select
 
-from chassis.database import Database
+from chassis.database import Database, utc_now
 from chassis.dumps.report import ImportReport
 from news_service.articles.tables import InfoNews
 from news_service.imports.pictures import Pictures
 from news_service.settings import Settings
+from news_service.writing.tables import NewsImage
 
 HOST = "img.example.com"
 KEPT = Pictures(frozenset({HOST}))
@@ -100,3 +101,23 @@ def test_an_image_host_is_a_bare_name(settings: Settings, host: str) -> None:
         "img.example.com",
         "b.example",
     )
+
+
+@pytest.mark.any_database
+def test_an_import_keeps_pictures_that_were_uploaded_here(
+    run: Callable[..., list[ImportReport]], database: Database
+) -> None:
+    here, gone = (f"/images/{letter * 64}.webp" for letter in "ab")
+    with database.write() as session:
+        name = here.removeprefix("/images/")
+        session.add(NewsImage(name=name, user_id=1, uploaded_at=utc_now(), bytes=9, width=4, height=3))
+    rows = ", ".join(
+        f"({number}, 't', 's', 'd', '<p><img src=\"{address}\" alt=\"图\"></p>', '{address}', 0)"
+        for number, address in enumerate((here, gone), start=1)
+    )
+    run(f"INSERT INTO info_news (id, title, source, digest, content, index_image_url, status) VALUES {rows};")
+    with database.read() as session:
+        kept, covered = session.execute(select(InfoNews.index_image_url, InfoNews.content).order_by(InfoNews.id))
+    assert kept[0] == here
+    assert here in kept[1]
+    assert tuple(covered) == (None, "<p>图</p>")
