@@ -115,7 +115,7 @@ def test_every_public_operation_has_exactly_one_gateway_rule(root: Path) -> None
     ruled = [
         (rule.method, _shape(rule.path), str(rule.service), str(rule.access))
         for rule in own_rules()
-        if rule.path.startswith(("/api/", "/.well-known/", "/feeds/", "/sitemap", "/robots.txt", "/images/"))
+        if rule.path.startswith(("/api/", "/.well-known/", "/feeds/", "/sitemap", "/robots.txt"))
     ]
     offered = [
         (method, _shape(path), service, access)

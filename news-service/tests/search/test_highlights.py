@@ -13,7 +13,7 @@ def article(*, title: str = "", digest: str = "", content: str = "") -> Article:
     """An article with these texts."""
     return Article(
         id=1, title=title, source="s", digest=digest, content=content, index_image_url=None, category_id=None,
-        author_id=None, clicks=0, comment_count=0, published_at=datetime(2026, 1, 1, tzinfo=UTC),
+        author_id=None, clicks=0, comment_count=0, published_at=(at := datetime(2026, 1, 1, tzinfo=UTC)), updated_at=at,
     )  # fmt: skip
 
 

@@ -318,7 +318,7 @@ def in_threads(*tasks: Callable[[], object]) -> list[object]:
 
 @pytest.fixture
 def own_articles(database: Database) -> OwnArticles:
-    return OwnArticles(database=database, words=WordList(), most_per_day=50)
+    return OwnArticles(database=database, words=WordList(None), most_per_day=50)
 
 
 def test_of_two_edits_at_once_one_is_told(database: Database, own_articles: OwnArticles, categories: None) -> None:
