@@ -1,3 +1,4 @@
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -57,7 +58,7 @@ def test_a_check_shows_which_routes_yield(run: Callable[..., Result]) -> None:
         "/api/orders/** yields to /api/orders/{day}, /api/{any}/list",
         "1 services and 4 paths of yours are right.",
     ]
-    assert "/api/orders/**, 4" in done.stdout
+    assert re.search(r"/api/orders/\*\*, [0-9]+ paths of ours\n", done.stdout)
     assert done.exit_code == 0
 
 
