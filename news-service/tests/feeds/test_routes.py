@@ -28,6 +28,7 @@ def unreadable(request: pytest.FixtureRequest, add_article: ADD) -> int:
     return add_article(user_id=7, title="未公开", **request.param)
 
 
+@pytest.mark.any_database
 def test_a_feed_is_valid_and_whole(client: FlaskClient, add_article: ADD, user_service: Any) -> None:
     user_service.known = {7: "阿七"}
     old = add_article(published_at=datetime(2025, 1, 1, tzinfo=UTC), source="财经网")
@@ -48,6 +49,7 @@ def test_a_feed_is_valid_and_whole(client: FlaskClient, add_article: ADD, user_s
     assert links == {"self": f"{SITE}/feeds/news.atom", "alternate": f"{SITE}/"}
 
 
+@pytest.mark.any_database
 def test_an_empty_feed_is_valid(client: FlaskClient) -> None:
     assert atoma.parse_atom_bytes(client.get("/feeds/news.atom").data).entries == []
 
@@ -76,6 +78,7 @@ def test_what_the_public_may_not_read_is_nowhere(client: FlaskClient, unreadable
         assert "未公开" not in answer.text, path
 
 
+@pytest.mark.any_database
 @pytest.mark.parametrize("column", ["title", "digest", "source", "content"])
 def test_a_hostile_text_stays_a_text(client: FlaskClient, add_article: ADD, column: str) -> None:
     add_article(**{column: HOSTILE})
@@ -88,6 +91,7 @@ def test_a_hostile_text_stays_a_text(client: FlaskClient, add_article: ADD, colu
     assert b"<script" not in answer.data
 
 
+@pytest.mark.any_database
 def test_an_edited_article_is_updated_and_a_viewed_one_is_not(client: FlaskClient, add_article: ADD) -> None:
     published, later = datetime(2025, 1, 1, tzinfo=UTC), datetime(2025, 6, 1, tzinfo=UTC)
     add_article(published_at=published, update_time=later)
@@ -112,12 +116,14 @@ def test_the_sitemap_names_every_article_once(client: FlaskClient, add_article: 
     assert [page.url for page in lists][:2] == [f"{SITE}/", f"{SITE}/?category=2"]
 
 
+@pytest.mark.any_database
 @pytest.mark.parametrize("number", ["0", "2", "50001", "99999999999999999999"])
 def test_a_part_without_articles_is_not_there(client: FlaskClient, add_article: ADD, number: str) -> None:
     add_article()
     assert client.get(f"/sitemaps/{number}/articles.xml").status_code == 404
 
 
+@pytest.mark.any_database
 def test_robots_learn_where_the_sitemap_is(client: FlaskClient) -> None:
     answer = client.get("/robots.txt")
     assert answer.content_type == "text/plain; charset=utf-8"
@@ -125,6 +131,7 @@ def test_robots_learn_where_the_sitemap_is(client: FlaskClient) -> None:
     assert answer.text.endswith(f"\n\nSitemap: {SITE}/sitemap.xml\n")
 
 
+@pytest.mark.any_database
 @pytest.mark.parametrize(
     "path", [*FEEDS, "/sitemap.xml", "/sitemaps/lists.xml", "/sitemaps/1/articles.xml", "/robots.txt"]
 )
