@@ -53,12 +53,13 @@ def test_a_compressed_body_is_415_wherever_a_body_is_read(app: Get, register: Ge
         (method.upper(), path)
         for path, operations in document["paths"].items()
         for method, operation in operations.items()
-        if "requestBody" in operation and "/admin/" not in path
+        if "requestBody" in operation and "x-required-role" not in operation
     ]
     assert len(writes) > len(JSON_OPERATIONS)
     for method, path in writes:
         media_type = "image/png" if path.endswith("/avatar") else "application/json"
         headers = {"Content-Type": media_type, "Content-Encoding": "gzip"}
+        path = re.sub(r"\{\w+\}", "1", path)
         answer = app(method, path, data=gzip.compress(b"{}"), headers=headers, token=person.access_token)
         assert_problem(answer, 415, "content_encoding_unsupported")
 
@@ -141,7 +142,7 @@ def test_an_unknown_path_is_a_404_problem(app: Get, path: str) -> None:
 
 @pytest.mark.parametrize(
     ("method", "path", "allowed"),
-    [("GET", "/api/v1/captchas", "POST"), ("DELETE", "/api/v1/news", "GET"), ("POST", "/api/v1/categories", "GET")],
+    [("GET", "/api/v1/captchas", "POST"), ("DELETE", "/api/v1/news", "GET"), ("POST", "/api/v1/search", "GET")],
 )
 def test_a_wrong_method_is_a_405_problem_that_names_the_right_one(
     app: Get, method: str, path: str, allowed: str

@@ -25,7 +25,7 @@ def _shown(name: str) -> str:
 
 CategoryName = Annotated[str, Field(min_length=1, max_length=64), AfterValidator(_shown)]
 Slug = Annotated[str, Field(max_length=64, pattern="^[a-z][a-z0-9]*(-[a-z0-9]+)*$")]
-PositionNumber = Annotated[int, Field(ge=0, le=10_000)]
+PositionNumber = Annotated[int, Field(strict=True, ge=0, le=10_000)]
 Cursor = Annotated[str, Field(max_length=200)]
 
 
@@ -80,7 +80,7 @@ class CategoryChange(BaseModel):
     """What changes of a category; members that are left out stay as they are."""
 
     model_config = ConfigDict(extra="forbid")
-    name: CategoryName = ""
+    name: CategoryName = Field(default_factory=str)
     slug: Slug | None = None
     position: PositionNumber = 0
 

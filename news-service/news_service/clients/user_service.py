@@ -18,6 +18,7 @@ log = get_logger(__name__)
 CACHE_SECONDS = 60.0
 PAUSE_SECONDS = 5.0
 _MOST_CACHED = 10_000
+_HIGHEST_ID = 2**31 - 1
 _MOST_PER_CALL = 100
 
 
@@ -73,6 +74,8 @@ class Users:
             NotFound: there is no such user.
             DependencyUnavailable: user-service does not answer, or did not a moment ago.
         """
+        if not 0 < user_id <= _HIGHEST_ID:
+            raise NotFound
         found, missing = self._look_up({user_id})
         found |= self._fetch(missing) if missing else {}
         if user_id not in found:

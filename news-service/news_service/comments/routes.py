@@ -113,7 +113,7 @@ def like_comment(path: CommentPath) -> tuple[str, int]:
     "/api/v1/comments/<int:id>/like",
     access=Access.SIGNED_IN,
     answers={204: None},
-    failures=[TooManyRequests, DependencyUnavailable],
+    failures=[NotFound, TooManyRequests, DependencyUnavailable],
 )
 def unlike_comment(path: CommentPath) -> tuple[str, int]:
     """Take the like of a comment back."""

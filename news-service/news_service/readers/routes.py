@@ -53,7 +53,7 @@ def add_favourite(path: ArticlePath) -> tuple[str, int]:
     "/api/v1/news/<int:id>/favourite",
     access=Access.SIGNED_IN,
     answers={204: None},
-    failures=[TooManyRequests, DependencyUnavailable],
+    failures=[NotFound, TooManyRequests, DependencyUnavailable],
 )
 def remove_favourite(path: ArticlePath) -> tuple[str, int]:
     """Take an article out of one's favourites."""
@@ -89,7 +89,7 @@ def follow_user(path: UserPath) -> tuple[str, int]:
     "/api/v1/users/<int:id>/follow",
     access=Access.SIGNED_IN,
     answers={204: None},
-    failures=[TooManyRequests, DependencyUnavailable],
+    failures=[NotFound, TooManyRequests, DependencyUnavailable],
 )
 def unfollow_user(path: UserPath) -> tuple[str, int]:
     """Follow a user no more."""
