@@ -212,6 +212,7 @@ def _home_cpu_ms(url: str, effort: Effort) -> tuple[float, float]:
             internal_token_key=_KEY,
             user_service_url="http://127.0.0.1:9",
             view_flush_seconds=3600,
+            images_dir=Path(folder) / "images",
         )
         client = create_app(settings).test_client()
         token = InternalTokens(_KEY).write_token(Caller(GATEWAY), audience="news-service")
