@@ -81,7 +81,8 @@ def dangers(page: str, *, is_whole_page: bool) -> list[Any]:
         source = attributes.get("src") or "/static/"  # The page's own picture of a captcha gets its address later.
         loads = tag == "img" and not source.startswith(("/images/", "/static/"))
         foreign = tag in {"script", "form", "meta", "svg", "math"} and not is_whole_page
-        foreign |= tag == "script" and not str(attributes.get("src")).startswith("/static/") and is_whole_page
+        is_data = attributes == {"type": "application/ld+json"}  # The page's own; a browser runs nothing of it.
+        foreign |= tag == "script" and not (is_data or str(attributes.get("src")).startswith("/static/"))
         if runs or loads or foreign or "style" in attributes:
             found.append((tag, attributes))
     return found
