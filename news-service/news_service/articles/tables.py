@@ -73,7 +73,7 @@ class InfoNews(Base):
 
 
 class NewsRevision(Base):
-    """What an article said in one version: a row is written before each edit, by the editor of that version."""
+    """What an article says or said in one version, which ``editor_id`` saved."""
 
     __tablename__ = "news_revision"
     __table_args__ = (OPTIONS,)
