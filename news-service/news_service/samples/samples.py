@@ -36,9 +36,16 @@ class Sample:
 
 
 def read_samples() -> list[Sample]:
-    """Read the sample articles of the package, in the order of their file names."""
+    """Read the sample articles of the package, in the order of their file names.
+
+    Raises:
+        FileNotFoundError: the package came without them.
+    """
     paths = (path for path in files("news_service.samples").joinpath("texts").iterdir() if path.name.endswith(".md"))
-    return [sample for path in sorted(paths, key=lambda path: path.name) for sample in _read(path)]
+    samples = [sample for path in sorted(paths, key=lambda path: path.name) for sample in _read(path)]
+    if not samples:
+        raise FileNotFoundError("the package news_service has no sample articles")
+    return samples
 
 
 def seed(database: Database, now: datetime, *, force: bool = False) -> int:
