@@ -89,51 +89,44 @@ def _register_services(app: OpenAPI, settings: Settings, user_service: ServiceCl
     redis = connect_redis(settings.redis_url)
     svcs.flask.register_value(app, Database, database, ping=Database.is_up, on_registry_close=database.close)
     svcs.flask.register_value(app, Redis, redis, ping=Redis.ping, on_registry_close=redis.close)
-    articles = Articles(database)
-    site = Site(settings.site_url)
-    images = Images(
-        database=database,
-        redis=redis,
-        pictures=Pictures("image", side_px=SIDE_PX),
-        folder=ImageFolder(settings.images_dir),
-        most_per_day=settings.images_per_user_per_day,
-    )
-    views = Views(redis=redis, once_per_seconds=settings.view_counts_once_per_seconds)
-    users = Users(user_service)
-    own_articles = OwnArticles(database=database, words=word_list, most_per_day=settings.articles_per_user_per_day)
-    reading = (articles, Categories(database), Search(database, articles), site, Sitemap(database=database, site=site))
-    for value in (*reading, own_articles, images, Revisions(database), views):
-        svcs.flask.register_value(app, type(value), value)
-    _register_review(app, database, views)
     # No ping: the service answers pages without user-service, too.
-    svcs.flask.register_value(app, Users, users)
-    posting = Posting(
-        database=database,
-        guard=SpamGuard(redis, users, bounds=_spam_bounds(settings)),
-        words=word_list,
-        policy=settings.comment_review,
-        views=views,
+    users = Users(user_service)
+    views = Views(redis=redis, once_per_seconds=settings.view_counts_once_per_seconds)
+    queue = ReviewQueue(database)
+    articles, site = Articles(database), Site(settings.site_url)
+    parts = (
+        *(users, views, articles, Categories(database), Search(database, articles), site),
+        *(Sitemap(database=database, site=site), Revisions(database), Notices(database), Feed(database)),
+        *(Favourites(database, views), Follows(database, users), Comments(database), Likes(database)),
+        *(queue, ArticleReview(database), CommentReview(database, views), AuthorReview(database, views)),
+        *(Decisions(database), ReactionLimit(RateLimits(redis), settings.reactions_per_user_per_minute)),
+        OwnArticles(database=database, words=word_list, most_per_day=settings.articles_per_user_per_day),
+        Images(
+            database=database,
+            redis=redis,
+            pictures=Pictures("image", side_px=SIDE_PX),
+            folder=ImageFolder(settings.images_dir),
+            most_per_day=settings.images_per_user_per_day,
+        ),
+        Posting(
+            database=database,
+            guard=SpamGuard(redis, users, bounds=_spam_bounds(settings)),
+            words=word_list,
+            policy=settings.comment_review,
+            views=views,
+        ),
     )
-    reaction_limit = ReactionLimit(RateLimits(redis), settings.reactions_per_user_per_minute)
-    readers = (Favourites(database, views), Follows(database, users), Feed(database), Notices(database))
-    for part in (posting, Comments(database), Likes(database), reaction_limit, *readers):
+    for part in parts:
         svcs.flask.register_value(app, type(part), part)
-    flush, queue = ViewFlush(database, redis).flush, ReviewQueue(database)
-    svcs.flask.register_value(app, ReviewQueue, queue)
     threads = RepeatingThreads(
-        RepeatingThread(flush, name="view-flusher", every_seconds=settings.view_flush_seconds),
+        RepeatingThread(
+            ViewFlush(database, redis).flush, name="view-flusher", every_seconds=settings.view_flush_seconds
+        ),
         RepeatingThread(queue.measure, name="queue-measurer", every_seconds=QUEUE_MEASURED_SECONDS),
     )
     svcs.flask.register_value(app, RepeatingThreads, threads, on_registry_close=threads.stop)
     # The first request starts the threads: a command has none, and every worker has its own after the fork.
     app.before_request(threads.start)
-
-
-def _register_review(app: OpenAPI, database: Database, views: Views) -> None:
-    svcs.flask.register_value(app, ArticleReview, ArticleReview(database))
-    svcs.flask.register_value(app, CommentReview, CommentReview(database, views))
-    svcs.flask.register_value(app, AuthorReview, AuthorReview(database, views))
-    svcs.flask.register_value(app, Decisions, Decisions(database))
 
 
 def _read_word_list(settings: Settings) -> WordList:

@@ -1,8 +1,9 @@
 """Who may keep an answer, for how long, and how a client asks whether it has changed."""
 
 from collections.abc import Iterable
+from typing import Any  # JSON objects.
 
-from flask import Response, request
+from flask import Response, jsonify, request
 
 from chassis.identity import current_caller
 
@@ -28,3 +29,9 @@ def revalidated(response: Response) -> Response:
     response.add_etag(weak=True)
     response.make_conditional(request)
     return response
+
+
+def kept_json(answer: dict[str, Any], *, by_reader: bool = False) -> Response:
+    """Answer JSON as `let_caches_keep` and `revalidated` say; ``by_reader``: signed-in readers get another answer."""
+    varies_by = ["Cookie", "Authorization"] if by_reader else []
+    return revalidated(let_caches_keep(jsonify(answer), varies_by=varies_by))

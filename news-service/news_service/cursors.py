@@ -6,7 +6,9 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar  # Any: keys and rows of several types.
+
+from sqlalchemy import BindParameter, ColumnElement, FromClause, Select, and_, bindparam, or_
 
 from chassis.errors import FieldError, RequestInvalid
 
@@ -46,18 +48,34 @@ def cut_page(
     return KeysetPage(list(rows[:limit]), more)
 
 
+def earlier_than(key: ColumnElement[Any], item_id: ColumnElement[int]) -> ColumnElement[bool]:
+    """Return the condition of a descending list after a position: its values are the parameters key and item_id.
+
+    Row values are not compared as such, because MariaDB uses no index for that.
+    """
+    last: BindParameter[Any] = bindparam("key", type_=key.type)
+    return and_(key <= last, or_(key < last, item_id < bindparam("item_id")))
+
+
+def read_by(index: str, query: Select[*tuple[Any, ...]], table: FromClause) -> Select[*tuple[Any, ...]]:
+    """Name the index whose order is the list's. MariaDB may else take one that it must sort by."""
+    return query.with_hint(table, f"FORCE INDEX ({index})", dialect_name="mysql")
+
+
 def write_cursor(name: ListName, position: Position) -> str:
     """Write the cursor of the page after a position."""
     parts = [*name, position.key, position.item_id]
     return base64.urlsafe_b64encode(json.dumps(parts, separators=(",", ":")).encode()).decode().rstrip("=")
 
 
-def read_cursor(cursor: str, name: ListName) -> Position:
-    """Read a cursor of a list.
+def read_cursor(cursor: str | None, name: ListName) -> Position | None:
+    """Read a cursor of a list; without one a list begins at its start, and there is no position.
 
     Raises:
         RequestInvalid: not a cursor, or one of another order or filter.
     """
+    if cursor is None:
+        return None
     try:
         padded = cursor[:_LONGEST] + "=" * (-len(cursor) % 4)
         *parts, key, item_id = json.loads(base64.b64decode(padded, b"-_", validate=True))

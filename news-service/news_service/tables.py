@@ -11,6 +11,9 @@ from sqlalchemy.orm import DeclarativeBase
 
 # MariaDB's TEXT ends at 64 KiB, and its default collation may be one that knows no four-byte characters.
 LONG_TEXT = Text().with_variant(MEDIUMTEXT(), "mysql", "mariadb")
+HIGHEST_ID = 2**31 - 1
+"""What an integer column holds at most: PostgreSQL refuses a question about more."""
+
 OPTIONS = {"mysql_charset": "utf8mb4", "mysql_engine": "InnoDB"}
 
 

@@ -24,7 +24,7 @@ from chassis.database import Database
 from chassis.identity import GATEWAY, INTERNAL_TOKEN_HEADER, Caller, InternalTokens
 from local.redis_server import RedisServer
 from news_service.app import create_app
-from news_service.articles.articles import HIGHEST_ID, Articles
+from news_service.articles.articles import Articles
 from news_service.articles.ranking import add_views
 from news_service.articles.tables import APPROVED, InfoNews
 from news_service.comments.tables import InfoComment
@@ -33,6 +33,7 @@ from news_service.search.searching import Search
 from news_service.search.tables import NewsSearch
 from news_service.search.terms import read_query
 from news_service.settings import Settings
+from news_service.tables import HIGHEST_ID
 
 _LIMIT, _VIEWED = 20, 100
 _SIZE_GOAL, _SEARCH_MS, _HOME_MS = 1.2, 50.0, 4.0

@@ -22,8 +22,7 @@ from news_service.articles.listings import (
 from news_service.articles.tables import APPROVED, NEWEST_CATEGORY_ID
 from news_service.cursors import KeysetPage, cut_page, read_cursor
 from news_service.readers.tables import InfoUserCollection, InfoUserFans
-
-HIGHEST_ID = 2**31 - 1
+from news_service.tables import HIGHEST_ID
 
 
 @dataclass(frozen=True)
@@ -122,7 +121,7 @@ class Articles:
         return ReaderState(favourite is not None, follows is not None)
 
     def _page(self, name: ListName, cursor: str | None, limit: int) -> KeysetPage[Article]:
-        position = None if cursor is None else read_cursor(cursor, name)
+        position = read_cursor(cursor, name)
         # One row more than the page shows whether there is a next page.
         parameters = page_parameters(name, position, now=self.clock(), limit=limit + 1)
         rows = self.database.read_rows(page_query(name, position), parameters)

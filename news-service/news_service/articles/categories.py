@@ -11,8 +11,8 @@ from sqlalchemy.exc import IntegrityError
 from chassis.database import Database, utc_now
 from chassis.errors import NotFound, SlugTaken, StateConflict
 from news_service.articles.tables import NEWEST_CATEGORY_ID, InfoCategory, InfoNews
+from news_service.tables import HIGHEST_ID
 
-_HIGHEST_ID = 2**31 - 1
 _categories, _news = InfoCategory.__table__.c, InfoNews.__table__.c
 _COLUMNS = (_categories.id, _categories.name, _categories.slug, _categories.position)
 ALL_CATEGORIES: Select[*tuple[Any, ...]] = select(*_COLUMNS).order_by(_categories.position, _categories.id)
@@ -126,7 +126,7 @@ class Categories:
         return moved
 
     def _read(self, category_id: int) -> Category:
-        if not 0 < category_id <= _HIGHEST_ID:
+        if not 0 < category_id <= HIGHEST_ID:
             raise NotFound
         rows = self.database.read_rows(_CATEGORY, {"category_id": category_id})
         if not rows:

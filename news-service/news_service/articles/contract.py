@@ -7,10 +7,11 @@ from typing import Annotated, Any, Literal  # Any: JSON objects.
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from chassis.texts import free_text
-from news_service.articles.articles import HIGHEST_ID, Article, ReaderState
+from news_service.articles.articles import Article, ReaderState
 from news_service.articles.categories import Category, Removal
 from news_service.clients.user_service import UserName
 from news_service.cursors import KeysetPage
+from news_service.tables import HIGHEST_ID
 
 Id = Annotated[int, Field(ge=1, le=HIGHEST_ID)]
 

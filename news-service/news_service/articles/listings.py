@@ -4,11 +4,11 @@ from datetime import datetime
 from functools import cache
 from typing import Any, NamedTuple  # Selects and rows of differing columns, parameters of differing types.
 
-from sqlalchemy import BindParameter, ColumnElement, Row, Select, and_, bindparam, func, or_, select
+from sqlalchemy import BindParameter, Row, Select, bindparam, func, select
 
 from chassis.database import UtcDateTime
 from news_service.articles.tables import APPROVED, InfoNews
-from news_service.cursors import Position, moment_at, sort_key
+from news_service.cursors import Position, earlier_than, moment_at, read_by, sort_key
 
 Rows = Select[*tuple[Any, ...]]
 _LIMIT: BindParameter[int] = bindparam("limit")
@@ -29,6 +29,10 @@ LIST_COLUMNS = (
     _news.update_time,
     _news.version,
 )
+
+IS_OUT = func.coalesce(_news.published_at, _NOW) <= _NOW
+"""Published by the parameter ``now``, written so that no index has it: by the bare column a planner of a list in
+another order would take the index of the newest, and sort."""
 
 
 class ListName(NamedTuple):
@@ -81,8 +85,7 @@ def _page_form(order: str, *, is_of_category: bool, is_of_author: bool, is_conti
     key = _news.hot_score if order == "hot" else _news.published_at
     query = select(*LIST_COLUMNS, _news.hot_score).where(_news.status == APPROVED)
     if order == "hot":
-        # No index has this expression. By the bare column a planner would take the index of the newest, and sort.
-        query = query.where(func.coalesce(_news.published_at, _NOW) <= _NOW)
+        query = query.where(IS_OUT)
     elif not is_continued:
         query = query.where(_news.published_at <= _NOW)
     if is_of_category:
@@ -90,23 +93,13 @@ def _page_form(order: str, *, is_of_category: bool, is_of_author: bool, is_conti
     if is_of_author:
         query = query.where(_news.user_id == bindparam("author_id"))
     if is_continued:
-        query = query.where(_after(key))
+        query = query.where(earlier_than(key, _news.id))
     filters = "_of_category" if is_of_category else "_of_author" if is_of_author else ""
-    return _read_by(f"ix_info_news_{order}{filters}", query.order_by(key.desc(), _news.id.desc()).limit(_LIMIT))
-
-
-def _read_by(index: str, query: Rows) -> Rows:
-    """Name the index whose order is the list's. MariaDB may else take one that it must sort by."""
-    return query.with_hint(InfoNews.__table__, f"FORCE INDEX ({index})", dialect_name="mysql")
+    query = query.order_by(key.desc(), _news.id.desc()).limit(_LIMIT)
+    return read_by(f"ix_info_news_{order}{filters}", query, InfoNews.__table__)
 
 
 def position_of(name: ListName, row: Row[*tuple[Any, ...]]) -> Position:
     """Return the position of a row in its list."""
     key = row.hot_score if name.order == "hot" else sort_key(row.published_at)
     return Position(key, row.id)
-
-
-def _after(key: ColumnElement[Any]) -> ColumnElement[bool]:
-    # Row values are not compared as such, because MariaDB uses no index for that.
-    position: BindParameter[Any] = bindparam("key")
-    return and_(key <= position, or_(key < position, _news.id < bindparam("item_id")))

@@ -3,7 +3,7 @@
 from typing import Any  # JSON objects.
 
 import svcs
-from flask import Response, jsonify, request
+from flask import Response, request
 from flask_openapi3 import APIBlueprint
 
 from chassis.errors import Forbidden, NotFound, SlugTaken, StateConflict
@@ -30,7 +30,7 @@ from news_service.articles.contract import (
     category_removal,
 )
 from news_service.articles.views import Views
-from news_service.caching import let_caches_keep, revalidated
+from news_service.caching import kept_json
 from news_service.clients.user_service import Users
 
 api = APIBlueprint("news", __name__)
@@ -39,7 +39,7 @@ api = APIBlueprint("news", __name__)
 @endpoint(api, "GET", "/api/v1/categories", access=Access.PUBLIC, answers={200: CategoryList, 304: None})
 def list_categories() -> Response:
     """List the categories; 1 (最新) stands for all articles."""
-    return revalidated(let_caches_keep(jsonify(category_list(svcs.flask.get(Articles).categories()))))
+    return kept_json(category_list(svcs.flask.get(Articles).categories()))
 
 
 @endpoint(
@@ -87,8 +87,8 @@ def list_news(query: ListQuery) -> Response:
     articles = svcs.flask.get(Articles)
     list_articles = articles.list_hot if query.order == "hot" else articles.list_newest
     page = list_articles(category_id=query.category, author_id=query.author, cursor=query.cursor, limit=query.limit)
-    authors = {article.author_id for article in page.items if article.author_id is not None}
-    return revalidated(let_caches_keep(jsonify(article_list(page, svcs.flask.get(Users).names(authors)))))
+    names = svcs.flask.get(Users).names(article.author_id for article in page.items)
+    return kept_json(article_list(page, names))
 
 
 @endpoint(
@@ -104,9 +104,8 @@ def read_news(path: ArticlePath) -> Response:
     articles = svcs.flask.get(Articles)
     article = articles.article_by_id(path.id)
     reader = articles.load_reader_state(current_caller().user_id, article)
-    names = svcs.flask.get(Users).names({article.author_id} if article.author_id is not None else set())
-    answer = jsonify(article_detail(article, names, reader))
-    return revalidated(let_caches_keep(answer, varies_by=["Cookie", "Authorization"]))
+    names = svcs.flask.get(Users).names([article.author_id])
+    return kept_json(article_detail(article, names, reader), by_reader=True)
 
 
 @endpoint(api, "POST", "/api/v1/news/<int:id>/views", access=Access.PUBLIC, answers={204: None}, failures=[NotFound])

@@ -13,12 +13,12 @@ from structlog import get_logger
 
 from chassis.errors import DependencyUnavailable, NotFound, XinjingError
 from chassis.service_client import ServiceClient
+from news_service.tables import HIGHEST_ID
 
 log = get_logger(__name__)
 CACHE_SECONDS = 60.0
 PAUSE_SECONDS = 5.0
 _MOST_CACHED = 10_000
-_HIGHEST_ID = 2**31 - 1
 _MOST_PER_CALL = 100
 
 
@@ -57,9 +57,12 @@ class Users:
         self._cached: OrderedDict[int, tuple[float, UserName | None]] = OrderedDict()
         self._paused_until = float("-inf")
 
-    def names(self, ids: set[int]) -> dict[int, UserName]:
-        """Return the names of users; unknown users are left out, and all while user-service does not answer."""
-        names, missing = self._look_up(ids)
+    def names(self, ids: Iterable[int | None]) -> dict[int, UserName]:
+        """Return the names of users; unknown users are left out, and all while user-service does not answer.
+
+        None stands for nobody: an article without an author, a decision that no user made.
+        """
+        names, missing = self._look_up({user_id for user_id in ids if user_id is not None})
         for start in range(0, len(missing), _MOST_PER_CALL):
             try:
                 names |= self._fetch(missing[start : start + _MOST_PER_CALL])
@@ -74,7 +77,7 @@ class Users:
             NotFound: there is no such user.
             DependencyUnavailable: user-service does not answer, or did not a moment ago.
         """
-        if not 0 < user_id <= _HIGHEST_ID:
+        if not 0 < user_id <= HIGHEST_ID:
             raise NotFound
         found, missing = self._look_up({user_id})
         found |= self._fetch(missing) if missing else {}

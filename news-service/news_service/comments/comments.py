@@ -10,7 +10,6 @@ from sqlalchemy import Row
 
 from chassis.database import Database, utc_now
 from chassis.errors import NotFound
-from news_service.articles.articles import HIGHEST_ID
 from news_service.articles.listings import Rows
 from news_service.comments.listings import (
     ARTICLE,
@@ -26,6 +25,7 @@ from news_service.comments.listings import (
 )
 from news_service.comments.tables import VISIBLE
 from news_service.cursors import KeysetPage, cut_page, read_cursor
+from news_service.tables import HIGHEST_ID
 
 
 @dataclass(frozen=True)
@@ -125,7 +125,7 @@ class Comments:
         return int(rows[0][0])
 
     def _page(self, name: ListName, cursor: str | None, limit: int, **ids: int) -> KeysetPage[Row[*tuple[Any, ...]]]:
-        position = None if cursor is None else read_cursor(cursor, name)
+        position = read_cursor(cursor, name)
         # One row more than the page shows whether there is a next page.
         parameters = {"now": self.clock(), **page_parameters(position, limit=limit + 1, **ids)}
         rows = self.database.read_rows(page_query(name.order, is_continued=position is not None), parameters)
@@ -144,13 +144,13 @@ class Comments:
         return {row.comment_id for row in self.database.read_rows(LIKED_OF, values)}
 
 
-def people_of(comments: Iterable[Comment]) -> set[int]:
+def people_of(comments: Iterable[Comment]) -> set[int | None]:
     """Return the ids of the users whose names comments show, for one question to user-service."""
-    people = set()
+    people: set[int | None] = set()
     for comment in comments:
         people.add(comment.author_id)
         people |= people_of(comment.replies)
-        if comment.answered is not None and comment.answered.author_id is not None:
+        if comment.answered is not None:
             people.add(comment.answered.author_id)
     return people
 

@@ -9,9 +9,9 @@ from sqlalchemy.orm import Session
 
 from chassis.database import Database, utc_now
 from chassis.errors import NotFound
-from news_service.articles.articles import HIGHEST_ID
 from news_service.articles.tables import APPROVED, InfoNews
 from news_service.comments.tables import VISIBLE, InfoComment, InfoCommentLike
+from news_service.tables import HIGHEST_ID
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,6 @@ from sqlalchemy import (
     Select,
     and_,
     bindparam,
-    or_,
     select,
     union_all,
 )
@@ -21,7 +20,7 @@ from sqlalchemy import (
 from news_service.articles.listings import Rows, only_public
 from news_service.articles.tables import InfoNews
 from news_service.comments.tables import DELETED, InfoComment, InfoCommentLike
-from news_service.cursors import Position
+from news_service.cursors import Position, earlier_than, read_by
 
 FIRST_REPLIES = 3
 """A root carries so many of its answers."""
@@ -81,8 +80,7 @@ def _page_form(order: str, *, is_continued: bool) -> Rows:
     if order == "replies":
         after = own.c.id > bindparam("item_id")
     elif order == "liked":
-        likes: ColumnElement[int] = bindparam("key")
-        after = and_(own.c.like_count <= likes, or_(own.c.like_count < likes, after))
+        after = earlier_than(own.c.like_count, own.c.id)
     ids = _listed(own, bindparam("root_id"), index="liked" if order == "liked" else "thread")
     ids = ids.where(after) if is_continued else ids
     ids = ids.order_by(*_keys(order, own)).limit(bindparam("limit"))
@@ -99,11 +97,10 @@ def _listed(own: FromClause, root_id: BindParameter[Any], *, index: str) -> Rows
     """Select the ids of what is listed below a root, or of the roots, by the index that has them in order.
 
     An id alone is read from the index alone. Else PostgreSQL reads the comments of all articles in the order of ids,
-    or sorts all answers, and SQLite and MariaDB need the name of the index.
+    or sorts all answers.
     """
     ids = select(own.c.id).where(own.c.news_id == bindparam("news_id"), own.c.root_id == root_id, own.c.is_listed)
-    ids = ids.with_hint(own, f"INDEXED BY ix_info_comment_{index}", dialect_name="sqlite")
-    return ids.with_hint(own, f"FORCE INDEX (ix_info_comment_{index})", dialect_name="mysql")
+    return read_by(f"ix_info_comment_{index}", ids, own)
 
 
 def _whole(ids: Select[*tuple[Any, ...]] | CompoundSelect[*tuple[Any, ...]]) -> Rows:
@@ -119,9 +116,8 @@ def _own_form(*, is_continued: bool) -> Rows:
     query = select(*_COLUMNS, title.label("title")).select_from(_COMMENTS)
     query = query.where(_comment.user_id == bindparam("user_id"), _comment.status != DELETED)
     query = query.where(_comment.id < bindparam("item_id")) if is_continued else query
-    query = query.with_hint(InfoComment.__table__, "INDEXED BY ix_info_comment_own", dialect_name="sqlite")
-    query = query.with_hint(InfoComment.__table__, "FORCE INDEX (ix_info_comment_own)", dialect_name="mysql")
-    return query.order_by(_comment.id.desc()).limit(bindparam("limit"))
+    query = query.order_by(_comment.id.desc()).limit(bindparam("limit"))
+    return read_by("ix_info_comment_own", query, InfoComment.__table__)
 
 
 _OWN_FORMS = {is_continued: _own_form(is_continued=is_continued) for is_continued in (False, True)}

@@ -9,13 +9,13 @@ from sqlalchemy.orm import Session
 
 from chassis.database import Database, utc_now
 from chassis.errors import FieldError, NotFound, RequestInvalid
-from news_service.articles.articles import HIGHEST_ID
 from news_service.articles.tables import APPROVED
 from news_service.articles.views import Views
 from news_service.comments.spam import SpamGuard
 from news_service.comments.standing import add_visible, change_status, count_visible_of, lock_article
 from news_service.comments.tables import DELETED, HELD, VISIBLE, InfoComment, ReviewPolicy
 from news_service.review.word_list import Verdict, WordList
+from news_service.tables import HIGHEST_ID
 
 FIRST_COMMENTS = 3
 """Under `ReviewPolicy.FIRST`, an account's comments are held until so many of them are visible."""

@@ -8,7 +8,7 @@ from chassis.errors import AccountTooNew, DependencyUnavailable, NotFound, TextR
 from chassis.identity import client_ip, current_caller, current_user_id
 from chassis.web import Access, endpoint
 from news_service.articles.contract import ArticlePath, PageQuery
-from news_service.caching import let_caches_keep, revalidated
+from news_service.caching import kept_json
 from news_service.clients.user_service import Users
 from news_service.comments.comments import Comments, people_of
 from news_service.comments.contract import (
@@ -44,7 +44,7 @@ def list_comments(path: ArticlePath, query: RootsQuery) -> Response:
     page = svcs.flask.get(Comments).list_roots(
         path.id, order=query.order, cursor=query.cursor, limit=query.limit, reader_id=current_caller().user_id
     )
-    return _kept(jsonify(root_list(page, svcs.flask.get(Users).names(people_of(page.items)))))
+    return kept_json(root_list(page, svcs.flask.get(Users).names(people_of(page.items))), by_reader=True)
 
 
 @endpoint(
@@ -60,7 +60,7 @@ def list_replies(path: CommentPath, query: PageQuery) -> Response:
     page = svcs.flask.get(Comments).list_replies(
         path.id, cursor=query.cursor, limit=query.limit, reader_id=current_caller().user_id
     )
-    return _kept(jsonify(reply_list(page, svcs.flask.get(Users).names(people_of(page.items)))))
+    return kept_json(reply_list(page, svcs.flask.get(Users).names(people_of(page.items))), by_reader=True)
 
 
 @endpoint(
@@ -126,8 +126,4 @@ def unlike_comment(path: CommentPath) -> tuple[str, int]:
 def list_own_comments(query: PageQuery) -> Response:
     """List one's own comments, the newest first, also those that wait for a review or were hidden."""
     page = svcs.flask.get(Comments).list_own(current_user_id(), cursor=query.cursor, limit=query.limit)
-    return _kept(jsonify(own_list(page, svcs.flask.get(Users).names(people_of(page.items)))))
-
-
-def _kept(response: Response) -> Response:
-    return revalidated(let_caches_keep(response, varies_by=["Cookie", "Authorization"]))
+    return kept_json(own_list(page, svcs.flask.get(Users).names(people_of(page.items))), by_reader=True)

@@ -9,7 +9,7 @@ from pydantic import BaseModel
 
 from chassis.errors import NotFound
 from chassis.web import Access, endpoint, media_answer
-from news_service.articles.articles import HIGHEST_ID, Articles
+from news_service.articles.articles import Articles
 from news_service.articles.tables import NEWEST_CATEGORY_ID
 from news_service.caching import let_caches_keep, revalidated
 from news_service.clients.user_service import Users
@@ -17,6 +17,7 @@ from news_service.feeds import atom, sitemap
 from news_service.feeds.atom import Feed
 from news_service.feeds.sitemap import Sitemap
 from news_service.site import Site
+from news_service.tables import HIGHEST_ID
 
 _FEED_ITEMS = 20
 Answers = dict[int, type[BaseModel] | dict[str, Any] | None]  # As `endpoint` takes them.
@@ -53,7 +54,7 @@ def author_feed(path: IdPath) -> Response:
     """Follow the newest articles of one author as an Atom feed; 404 for users without any."""
     if not 0 < path.id <= HIGHEST_ID:
         raise NotFound
-    author = svcs.flask.get(Users).names({path.id}).get(path.id)
+    author = svcs.flask.get(Users).names([path.id]).get(path.id)
     site = svcs.flask.get(Site)
     title = f"{author.nick_name} · {site.name}" if author else site.name
     return _feed(title, f"/feeds/authors/{path.id}/news.atom", "/", author_id=path.id)
@@ -96,8 +97,8 @@ def _feed(
     listed = articles.newest_with_content(category_id=category_id, author_id=author_id, limit=_FEED_ITEMS)
     if author_id is not None and not listed:
         raise NotFound
-    authors = {article.author_id for article in listed if article.author_id is not None}
-    names = {user_id: name.nick_name for user_id, name in svcs.flask.get(Users).names(authors).items()}
+    authors = svcs.flask.get(Users).names(article.author_id for article in listed)
+    names = {user_id: name.nick_name for user_id, name in authors.items()}
     feed = Feed(title=title, path=path, page_path=page_path, site=svcs.flask.get(Site))
     return _file(feed.write(listed, names), atom.MEDIA_TYPE)
 

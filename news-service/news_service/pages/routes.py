@@ -133,8 +133,7 @@ def _people(article: Article | None = None) -> dict[str, Any]:  # Any: the varia
     """Return the names of the reader and the author, fetched in one call; None for a name that is not known."""
     reader_id = current_caller().user_id
     author_id = article.author_id if article else None
-    user_ids = {user_id for user_id in (reader_id, author_id) if user_id is not None}
-    names = svcs.flask.get(Users).names(user_ids) if user_ids else {}
+    names = svcs.flask.get(Users).names([reader_id, author_id])
     return {
         "reader_known": True,
         "signed_in": reader_id is not None,

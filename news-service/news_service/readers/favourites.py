@@ -5,17 +5,18 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any  # Rows of differing columns.
 
-from sqlalchemy import Row, and_, bindparam, delete, or_, select
+from sqlalchemy import Row, bindparam, delete, select
 from sqlalchemy.exc import IntegrityError
 
 from chassis.database import Database, utc_now
 from chassis.errors import NotFound
-from news_service.articles.articles import HIGHEST_ID, Article, article_of
+from news_service.articles.articles import Article, article_of
 from news_service.articles.listings import LIST_COLUMNS, Rows, only_public
 from news_service.articles.tables import InfoNews
 from news_service.articles.views import Views
-from news_service.cursors import KeysetPage, Position, cut_page, moment_at, read_cursor, sort_key
+from news_service.cursors import KeysetPage, Position, cut_page, earlier_than, moment_at, read_cursor, sort_key
 from news_service.readers.tables import InfoUserCollection
+from news_service.tables import HIGHEST_ID
 
 _favourite = InfoUserCollection.__table__.c
 _PUBLIC = only_public(select(InfoNews.__table__.c.id)).where(InfoNews.__table__.c.id == bindparam("article_id"))
@@ -65,10 +66,10 @@ class Favourites:
             RequestInvalid: the cursor is broken or belongs to another list.
         """
         name = ("favourites", user_id)
-        position = None if cursor is None else read_cursor(cursor, name)
+        position = read_cursor(cursor, name)
         values: dict[str, Any] = {"now": self.clock(), "user_id": user_id, "limit": limit + 1}
         if position is not None:
-            values |= {"moment": moment_at(position.key), "item_id": position.item_id}
+            values |= {"key": moment_at(position.key), "item_id": position.item_id}
         rows = self.database.read_rows(_FORMS[position is not None], values)
         page = cut_page(rows, limit, name, _position_of)
         return KeysetPage([article_of(row) for row in page.items], page.next_cursor)
@@ -78,9 +79,7 @@ def _form(*, is_continued: bool) -> Rows:
     query = only_public(select(*LIST_COLUMNS, _favourite.create_time.label("chosen_at")))
     query = query.where(InfoNews.__table__.c.id == _favourite.news_id, _favourite.user_id == bindparam("user_id"))
     if is_continued:
-        moment = bindparam("moment", type_=_favourite.create_time.type)
-        after = or_(_favourite.create_time < moment, _favourite.news_id < bindparam("item_id"))
-        query = query.where(and_(_favourite.create_time <= moment, after))
+        query = query.where(earlier_than(_favourite.create_time, _favourite.news_id))
     return query.order_by(_favourite.create_time.desc(), _favourite.news_id.desc()).limit(bindparam("limit"))
 
 

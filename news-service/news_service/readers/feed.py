@@ -22,7 +22,7 @@ from chassis.database import Database, utc_now
 from news_service.articles.articles import Article, article_of
 from news_service.articles.listings import LIST_COLUMNS, Rows
 from news_service.articles.tables import APPROVED, InfoNews
-from news_service.cursors import KeysetPage, Position, cut_page, moment_at, read_cursor, sort_key
+from news_service.cursors import KeysetPage, Position, cut_page, moment_at, read_by, read_cursor, sort_key
 from news_service.readers.follows import MOST_FOLLOWS
 from news_service.readers.tables import InfoUserFans
 
@@ -44,7 +44,7 @@ class Feed:
             RequestInvalid: the cursor is broken or belongs to another list.
         """
         name = ("feed", user_id)
-        position = None if cursor is None else read_cursor(cursor, name)
+        position = read_cursor(cursor, name)
         # One row more than the page shows whether there is a next page.
         values: dict[str, Any] = {"moment": self.clock(), "limit": limit + 1}
         if position is not None:
@@ -69,9 +69,8 @@ def _newest(table: FromClause, author: Any, is_continued: bool) -> Select[*tuple
     )
     if is_continued:
         query = query.where(or_(columns.published_at < moment, columns.id < bindparam("item_id")))
-    query = query.with_hint(table, "INDEXED BY ix_info_news_newest_of_author", dialect_name="sqlite")
-    query = query.with_hint(table, "FORCE INDEX (ix_info_news_newest_of_author)", dialect_name="mysql")
-    return query.order_by(columns.published_at.desc(), columns.id.desc())
+    query = query.order_by(columns.published_at.desc(), columns.id.desc())
+    return read_by("ix_info_news_newest_of_author", query, table)
 
 
 @cache

@@ -5,16 +5,16 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any  # Rows of differing columns, parameters of differing types.
 
-from sqlalchemy import ColumnElement, Row, ScalarSelect, Select, and_, bindparam, delete, func, or_, select
+from sqlalchemy import ColumnElement, Row, ScalarSelect, Select, bindparam, delete, func, select
 from sqlalchemy.exc import IntegrityError
 
 from chassis.database import Database, utc_now
 from chassis.errors import FieldError, NotFound, RequestInvalid
-from news_service.articles.articles import HIGHEST_ID
 from news_service.articles.tables import APPROVED, InfoNews
 from news_service.clients.user_service import Users
-from news_service.cursors import KeysetPage, Position, cut_page, moment_at, read_cursor, sort_key
+from news_service.cursors import KeysetPage, Position, cut_page, earlier_than, moment_at, read_cursor, sort_key
 from news_service.readers.tables import InfoUserFans
+from news_service.tables import HIGHEST_ID
 
 MOST_FOLLOWS = 1000
 MOST_COUNTED = 10_000
@@ -90,10 +90,10 @@ class Follows:
             RequestInvalid: the cursor is broken or belongs to another list.
         """
         name = ("following", user_id)
-        position = None if cursor is None else read_cursor(cursor, name)
+        position = read_cursor(cursor, name)
         values: dict[str, Any] = {"user_id": user_id, "limit": limit + 1}
         if position is not None:
-            values |= {"moment": moment_at(position.key), "item_id": position.item_id}
+            values |= {"key": moment_at(position.key), "item_id": position.item_id}
         page = cut_page(self.database.read_rows(_FORMS[position is not None], values), limit, name, _position_of)
         return KeysetPage([Followed(row.followed_id, row.create_time) for row in page.items], page.next_cursor)
 
@@ -111,9 +111,7 @@ def _wrong(code: str, detail: str) -> RequestInvalid:
 def _form(*, is_continued: bool) -> Select[*tuple[Any, ...]]:
     query = select(_follow.followed_id, _follow.create_time).where(_follow.follower_id == bindparam("user_id"))
     if is_continued:
-        moment = bindparam("moment", type_=_follow.create_time.type)
-        after = or_(_follow.create_time < moment, _follow.followed_id < bindparam("item_id"))
-        query = query.where(and_(_follow.create_time <= moment, after))
+        query = query.where(earlier_than(_follow.create_time, _follow.followed_id))
     # A user follows a thousand others at most, which are sorted faster than another index is kept.
     return query.order_by(_follow.create_time.desc(), _follow.followed_id.desc()).limit(bindparam("limit"))
 

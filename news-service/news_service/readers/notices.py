@@ -96,7 +96,7 @@ class Notices:
             RequestInvalid: the cursor is broken or belongs to another list.
         """
         name = ("notices", user_id)
-        position = None if cursor is None else read_cursor(cursor, name)
+        position = read_cursor(cursor, name)
         values: dict[str, Any] = {"user_id": user_id, "now": self.clock(), "limit": limit + 1}
         if position is not None:
             values["item_id"] = position.item_id

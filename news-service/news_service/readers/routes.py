@@ -1,7 +1,7 @@
 """The API of favourites, follows, authors and notices."""
 
 import svcs
-from flask import Response, jsonify
+from flask import Response
 from flask_openapi3 import APIBlueprint
 
 from chassis.errors import DependencyUnavailable, NotFound, TooManyRequests
@@ -9,7 +9,7 @@ from chassis.identity import current_caller, current_user_id
 from chassis.web import Access, endpoint
 from news_service.articles.articles import Article
 from news_service.articles.contract import ArticleList, ArticlePath, PageQuery, article_list
-from news_service.caching import let_caches_keep, revalidated
+from news_service.caching import kept_json
 from news_service.clients.user_service import Users
 from news_service.cursors import KeysetPage
 from news_service.rate_limits import ReactionLimit
@@ -102,8 +102,8 @@ def unfollow_user(path: UserPath) -> tuple[str, int]:
 def list_following(query: PageQuery) -> Response:
     """List those whom one follows, the last chosen first."""
     page = svcs.flask.get(Follows).list_own(current_user_id(), cursor=query.cursor, limit=query.limit)
-    names = svcs.flask.get(Users).names({followed.user_id for followed in page.items})
-    return revalidated(let_caches_keep(jsonify(following_list(page, names))))
+    names = svcs.flask.get(Users).names(followed.user_id for followed in page.items)
+    return kept_json(following_list(page, names))
 
 
 @endpoint(api, "GET", "/api/v1/users/me/feed", access=Access.SIGNED_IN, answers={200: ArticleList, 304: None})
@@ -124,21 +124,21 @@ def read_author(path: UserPath) -> Response:
     """Read who an author is, how many follow them, and whether the signed-in reader does."""
     user = svcs.flask.get(Users).user_by_id(path.id)
     figures = svcs.flask.get(Follows).figures(user.id, reader_id=current_caller().user_id)
-    return revalidated(let_caches_keep(jsonify(author_detail(user, figures)), varies_by=["Cookie", "Authorization"]))
+    return kept_json(author_detail(user, figures), by_reader=True)
 
 
 @endpoint(api, "GET", "/api/v1/users/me/notices", access=Access.SIGNED_IN, answers={200: NoticeList, 304: None})
 def list_notices(query: PageQuery) -> Response:
     """List one's notices, the newest first."""
     page = svcs.flask.get(Notices).list_own(current_user_id(), cursor=query.cursor, limit=query.limit)
-    actors = {notice.event.actor_id for notice in page.items if notice.event.actor_id is not None}
-    return revalidated(let_caches_keep(jsonify(notice_list(page, svcs.flask.get(Users).names(actors)))))
+    names = svcs.flask.get(Users).names(notice.event.actor_id for notice in page.items)
+    return kept_json(notice_list(page, names))
 
 
 @endpoint(api, "GET", "/api/v1/users/me/notices/unread", access=Access.SIGNED_IN, answers={200: UnreadCount, 304: None})
 def count_unread_notices() -> Response:
     """Count one's unread notices."""
-    return revalidated(let_caches_keep(jsonify({"unread": svcs.flask.get(Notices).count_unread(current_user_id())})))
+    return kept_json({"unread": svcs.flask.get(Notices).count_unread(current_user_id())})
 
 
 @endpoint(api, "POST", "/api/v1/users/me/notices/read", access=Access.SIGNED_IN, answers={204: None})
@@ -149,5 +149,5 @@ def read_notices(body: ReadBody) -> tuple[str, int]:
 
 
 def _articles(page: KeysetPage[Article]) -> Response:
-    authors = {article.author_id for article in page.items if article.author_id is not None}
-    return revalidated(let_caches_keep(jsonify(article_list(page, svcs.flask.get(Users).names(authors)))))
+    names = svcs.flask.get(Users).names(article.author_id for article in page.items)
+    return kept_json(article_list(page, names))

@@ -10,7 +10,6 @@ from sqlalchemy.orm import Session
 
 from chassis.database import Database, utc_now
 from chassis.errors import EditConflict, Forbidden, NotFound, StateConflict
-from news_service.articles.articles import HIGHEST_ID
 from news_service.articles.tables import APPROVED, DRAFT, REJECTED, WITHDRAWN, InfoNews
 from news_service.readers.notices import Event, NoticeKind, add_notice
 from news_service.review.decisions import (
@@ -23,6 +22,7 @@ from news_service.review.decisions import (
     add_decision,
     last_decisions,
 )
+from news_service.tables import HIGHEST_ID
 from news_service.writing.states import MOVES, Move, locked_article, move_article
 
 MOST_COUNTED = 1000

@@ -10,7 +10,6 @@ from sqlalchemy.orm import Session
 
 from chassis.database import Database, utc_now
 from chassis.errors import Forbidden, NotFound
-from news_service.articles.articles import HIGHEST_ID
 from news_service.articles.tables import APPROVED, IN_REVIEW, REJECTED, WITHDRAWN, InfoNews
 from news_service.articles.views import Views
 from news_service.comments.standing import change_status
@@ -18,6 +17,7 @@ from news_service.comments.tables import HELD, HIDDEN, VISIBLE, InfoComment
 from news_service.review.articles import rule_on_article
 from news_service.review.decisions import Action, Ruling, Subject, add_decision, last_decisions
 from news_service.review.tables import NewsDecision
+from news_service.tables import HIGHEST_ID
 from news_service.writing.states import Move, locked_article
 
 Rows = Sequence[Row[*tuple[Any, ...]]]

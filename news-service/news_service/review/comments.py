@@ -8,12 +8,12 @@ from sqlalchemy import select
 
 from chassis.database import Database, utc_now
 from chassis.errors import Forbidden, NotFound, StateConflict
-from news_service.articles.articles import HIGHEST_ID
 from news_service.articles.views import Views
 from news_service.comments.standing import change_status, lock_article
 from news_service.comments.tables import HELD, HIDDEN, VISIBLE, InfoComment
 from news_service.readers.notices import Event, NoticeKind, add_notice
 from news_service.review.decisions import Action, Ruling, Subject, add_decision
+from news_service.tables import HIGHEST_ID
 
 _MOVES = {
     Action.APPROVE: ({HELD}, VISIBLE),

@@ -16,6 +16,7 @@ from news_service.review.articles import Outcome, ReviewedArticle
 from news_service.review.authors import Progress
 from news_service.review.decisions import Action, DecisionFilter
 from news_service.review.queue import Waiting
+from news_service.tables import HIGHEST_ID
 from news_service.writing.states import STATE_NAMES
 
 COMMENT_STATES = {VISIBLE: "visible", HELD: "held", HIDDEN: "hidden", DELETED: "deleted"}
@@ -47,7 +48,7 @@ class ArticleDecision(_DecisionBody):
     """What happens to an article, in the version that the reviewer has read; to reject or withdraw needs a reason."""
 
     action: Literal["approve", "reject", "withdraw", "restore"]
-    version: Annotated[int, Field(ge=1, le=2**31 - 1)]
+    version: Annotated[int, Field(ge=1, le=HIGHEST_ID)]
 
 
 class CommentDecision(_DecisionBody):

@@ -105,9 +105,9 @@ class Decisions:
         """
         name = ("decisions", wanted.column, wanted.value)
         values: dict[str, Any] = {"value": wanted.value, "limit": limit + 1}
-        if cursor is not None:
-            values["item_id"] = read_cursor(cursor, name).item_id
-        rows = self.database.read_rows(_page_form(wanted.column, is_continued=cursor is not None), values)
+        if (position := read_cursor(cursor, name)) is not None:
+            values["item_id"] = position.item_id
+        rows = self.database.read_rows(_page_form(wanted.column, is_continued=position is not None), values)
         return cut_page(rows, limit, name, lambda row: Position(0, row.id))
 
 

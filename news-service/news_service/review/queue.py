@@ -52,13 +52,12 @@ class ReviewQueue:
         """
         name = ("review", kind)
         values: dict[str, Any] = {"limit": limit + 1}
-        if cursor is not None:
-            position = read_cursor(cursor, name)
+        if (position := read_cursor(cursor, name)) is not None:
             values |= {"item_id": position.item_id}
             if kind == ARTICLE:
                 values |= {"key": moment_at(position.key)}
         page_of = _articles_page if kind == ARTICLE else _comments_page
-        rows = self.database.read_rows(page_of(is_continued=cursor is not None), values)
+        rows = self.database.read_rows(page_of(is_continued=position is not None), values)
         page = cut_page(rows, limit, name, lambda row: Position(_key_of(row), row.id))
         return KeysetPage([_waiting(kind, row) for row in page.items], page.next_cursor)
 

@@ -1,17 +1,16 @@
 """The HTTP edge of reviewers: the queue, decisions, and what was decided."""
 
-from collections.abc import Iterable
 from typing import Any  # JSON objects.
 
 import svcs
-from flask import Response, jsonify
+from flask import Response
 from flask_openapi3 import APIBlueprint
 
 from chassis import errors
 from chassis.identity import current_caller, current_user_id, has_role
 from chassis.web import Access, endpoint
-from news_service.caching import let_caches_keep, revalidated
-from news_service.clients.user_service import UserName, Users
+from news_service.caching import kept_json
+from news_service.clients.user_service import Users
 from news_service.review.articles import ArticleReview
 from news_service.review.authors import AuthorReview
 from news_service.review.comments import CommentReview
@@ -55,7 +54,7 @@ _USER_ACTIONS = {"hide": Action.HIDE_AUTHOR, "restore": Action.RESTORE_AUTHOR, "
 def list_review_queue(query: QueueQuery) -> Response:
     """List what waits for a review, the oldest first."""
     page = svcs.flask.get(ReviewQueue).list_page(query.kind, cursor=query.cursor, limit=query.limit)
-    return _private(queue_page(page, _names(each.author_id for each in page.items)))
+    return kept_json(queue_page(page, svcs.flask.get(Users).names(each.author_id for each in page.items)))
 
 
 @endpoint(
@@ -70,7 +69,7 @@ def read_reviewed_article(path: SubjectPath) -> Response:
     """Read an article in any state but that of a draft, with what was decided on it."""
     article = svcs.flask.get(ArticleReview).article_by_id(path.id)
     people = [article.row.user_id, *(decision.actor_id for decision in article.decisions)]
-    return _private(reviewed_article(article, _names(people)))
+    return kept_json(reviewed_article(article, svcs.flask.get(Users).names(people)))
 
 
 @endpoint(
@@ -127,17 +126,9 @@ def decide_on_user(path: SubjectPath, body: UserDecision) -> dict[str, Any]:
 def list_decisions(query: DecisionsQuery) -> Response:
     """List what was decided, the newest first."""
     page = svcs.flask.get(Decisions).list_page(query.wanted(), cursor=query.cursor, limit=query.limit)
-    return _private(decision_page(page, _names(row.actor_id for row in page.items)))
+    return kept_json(decision_page(page, svcs.flask.get(Users).names(row.actor_id for row in page.items)))
 
 
 def _ruling(action: Action, reason: str | None) -> Ruling:
     is_admin = has_role(current_caller().roles, "admin")
     return Ruling(action=action, actor_id=current_user_id(), is_admin=is_admin, reason=reason)
-
-
-def _names(people: Iterable[int | None]) -> dict[int, UserName]:
-    return svcs.flask.get(Users).names({user_id for user_id in people if user_id is not None})
-
-
-def _private(answer: dict[str, Any]) -> Response:
-    return revalidated(let_caches_keep(jsonify(answer)))

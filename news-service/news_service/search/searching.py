@@ -14,10 +14,11 @@ from typing import Any  # Rows of differing columns.
 from sqlalchemy import Row, TextClause, text
 
 from chassis.database import Database, utc_now
-from news_service.articles.articles import HIGHEST_ID, Article, Articles
+from news_service.articles.articles import Article, Articles
 from news_service.cursors import KeysetPage, Position, cut_page, read_cursor
 from news_service.search.index import join_position, position_of, split_position
 from news_service.search.terms import Query
+from news_service.tables import HIGHEST_ID
 
 NEWEST = 1000
 _SUBQUERY = (
@@ -63,8 +64,7 @@ class Search:
         """
         name = ("search", query.name)
         until = position_of(self.clock(), HIGHEST_ID)
-        if cursor is not None:
-            last = read_cursor(cursor, name)
+        if (last := read_cursor(cursor, name)) is not None:
             until = min(until, join_position(last.key, last.item_id) - 1)
         # One row more than the page shows whether there is a next page.
         page = cut_page(self._find(query, until=until, limit=limit + 1), limit, name, _position)

@@ -9,6 +9,7 @@ from sqlalchemy import Row
 from news_service.articles.contract import ArticlePath, Id, rfc3339
 from news_service.articles.tables import REJECTED, InfoNews
 from news_service.cursors import KeysetPage
+from news_service.tables import HIGHEST_ID
 from news_service.writing.states import STATE_NAMES, UNPUBLISHED
 from news_service.writing.texts import MOST_HTML, MOST_MARKDOWN, one_line, visible_line
 
@@ -16,7 +17,7 @@ StateName = Literal["draft", "in_review", "approved", "rejected", "withdrawn"]
 Title = Annotated[str, Field(min_length=1, max_length=128), AfterValidator(visible_line)]
 Source = Annotated[str, Field(max_length=64), AfterValidator(one_line)]
 Digest = Annotated[str, Field(max_length=500), AfterValidator(one_line)]
-Version = Annotated[int, Field(ge=1, le=2**31 - 1)]
+Version = Annotated[int, Field(ge=1, le=HIGHEST_ID)]
 ArticleRow = InfoNews | Row[*tuple[Any, ...]]
 
 

@@ -14,11 +14,11 @@ from sqlalchemy.orm import Session
 from chassis.database import Database, utc_now
 from chassis.errors import EditConflict, FieldError, NotFound, RequestInvalid, TooManyRequests
 from chassis.identity import Caller, has_role
-from news_service.articles.articles import HIGHEST_ID
 from news_service.articles.tables import DRAFT, IN_REVIEW, NEWEST_CATEGORY_ID, InfoCategory, InfoNews
 from news_service.cursors import KeysetPage, Position, cut_page, read_cursor
 from news_service.review.word_list import Verdict, WordList
 from news_service.search.terms import text_of_html
+from news_service.tables import HIGHEST_ID
 from news_service.writing.revisions import keep_revision
 from news_service.writing.sanitising import OWN_IMAGES, clean_html
 from news_service.writing.states import STATE_NAMES, UNPUBLISHED, Move, locked_article, move_article
@@ -65,7 +65,7 @@ class OwnArticles:
             RequestInvalid: the cursor is broken or belongs to another list.
         """
         name = ("own", user_id, status)
-        position = read_cursor(cursor, name) if cursor is not None else Position(0, HIGHEST_ID)
+        position = read_cursor(cursor, name) or Position(0, HIGHEST_ID)
         query: Select[*tuple[Any, ...]] = _ITEMS if status is None else _ITEMS_OF_STATE
         values = {"user_id": user_id, "before_id": min(position.item_id, HIGHEST_ID), "limit": limit + 1}
         if status is not None:

@@ -11,9 +11,9 @@ from sqlalchemy.orm import Session
 from chassis.database import Database
 from chassis.errors import NotFound
 from chassis.identity import Caller, has_role
-from news_service.articles.articles import HIGHEST_ID
 from news_service.articles.tables import InfoNews, NewsRevision
 from news_service.cursors import KeysetPage, Position, cut_page, read_cursor
+from news_service.tables import HIGHEST_ID
 
 KEPT_REVISIONS = 50
 TEXT_COLUMNS = ("title", "source", "digest", "content", "markdown", "index_image_url", "category_id")
@@ -63,9 +63,9 @@ class Revisions:
             RequestInvalid: the cursor is broken or belongs to another list.
         """
         name = ("revisions", article_id)
-        before = read_cursor(cursor, name).item_id if cursor is not None else HIGHEST_ID
+        position = read_cursor(cursor, name) or Position(0, HIGHEST_ID)
         self._check_caller(caller, article_id)
-        values = {"article_id": article_id, "before": min(before, HIGHEST_ID), "limit": limit + 1}
+        values = {"article_id": article_id, "before": min(position.item_id, HIGHEST_ID), "limit": limit + 1}
         rows = self.database.read_rows(_ITEMS, values)
         return cut_page(rows, limit, name, lambda row: Position(0, row.version))
 

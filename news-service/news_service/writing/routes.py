@@ -3,7 +3,7 @@
 from typing import Any  # Answers are JSON objects.
 
 import svcs
-from flask import Response, jsonify
+from flask import Response
 from flask_openapi3 import APIBlueprint
 from pydantic import BaseModel
 
@@ -12,7 +12,7 @@ from chassis.identity import current_caller, current_user_id
 from chassis.web import Access, endpoint
 from news_service.articles.contract import ArticlePath
 from news_service.articles.routes import api as articles_api
-from news_service.caching import let_caches_keep, revalidated
+from news_service.caching import kept_json
 from news_service.writing.contract import (
     ArticleChange,
     NewArticle,
@@ -61,7 +61,7 @@ def list_own_news(query: OwnQuery) -> Response:
     page = svcs.flask.get(OwnArticles).list_own(
         current_user_id(), status=query.status, cursor=query.cursor, limit=query.limit
     )
-    return _private(own_list(page))
+    return kept_json(own_list(page))
 
 
 @endpoint(
@@ -74,7 +74,7 @@ def list_own_news(query: OwnQuery) -> Response:
 )
 def read_own_news(path: ArticlePath) -> Response:
     """Read an own article as it is edited."""
-    return _private(own_article(svcs.flask.get(OwnArticles).read_own(current_user_id(), path.id)))
+    return kept_json(own_article(svcs.flask.get(OwnArticles).read_own(current_user_id(), path.id)))
 
 
 @endpoint(articles_api, "PATCH", _ARTICLE, access=Access.SIGNED_IN, answers={200: OwnArticle}, failures=_CHANGES)
@@ -114,7 +114,7 @@ def list_revisions(path: ArticlePath, query: RevisionsQuery) -> Response:
     """List the versions of an article for its author and editors, the present one first."""
     revisions = svcs.flask.get(Revisions)
     page = revisions.list_revisions(current_caller(), path.id, cursor=query.cursor, limit=query.limit)
-    return _private(revision_list(page))
+    return kept_json(revision_list(page))
 
 
 @endpoint(
@@ -127,7 +127,7 @@ def list_revisions(path: ArticlePath, query: RevisionsQuery) -> Response:
 )
 def read_revision(path: RevisionPath) -> Response:
     """Read what an article said in one version."""
-    return _private(revision(svcs.flask.get(Revisions).read_revision(current_caller(), path.id, path.version)))
+    return kept_json(revision(svcs.flask.get(Revisions).read_revision(current_caller(), path.id, path.version)))
 
 
 @endpoint(
@@ -152,7 +152,3 @@ def _move(path: ArticlePath, move: Move) -> dict[str, Any]:
 
 def _sent(body: BaseModel) -> dict[str, Any]:
     return body.model_dump(exclude_unset=True)
-
-
-def _private(answer: dict[str, Any]) -> Response:
-    return revalidated(let_caches_keep(jsonify(answer)))

@@ -9,6 +9,7 @@ from chassis.errors import NotFound, StateConflict
 from news_service.articles.ranking import add_views
 from news_service.articles.tables import APPROVED, DRAFT, IN_REVIEW, REJECTED, WITHDRAWN, InfoNews
 from news_service.search.index import index_articles
+from news_service.tables import HIGHEST_ID
 
 STATE_NAMES = {
     APPROVED: "approved",
@@ -19,8 +20,6 @@ STATE_NAMES = {
 }
 UNPUBLISHED = datetime(9999, 12, 31, tzinfo=UTC)
 """The ``published_at`` of an article that was never approved, and has no moment of its own: nobody can read it."""
-
-_HIGHEST_ID = 2**31 - 1
 
 
 class Move(enum.StrEnum):
@@ -62,7 +61,7 @@ def locked_article(session: Session, article_id: int) -> InfoNews:
     Raises:
         NotFound: there is none.
     """
-    article = session.get(InfoNews, article_id, with_for_update=True) if 0 < article_id <= _HIGHEST_ID else None
+    article = session.get(InfoNews, article_id, with_for_update=True) if 0 < article_id <= HIGHEST_ID else None
     if article is None:
         raise NotFound
     return article
