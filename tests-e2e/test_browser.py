@@ -5,7 +5,7 @@ Every page must leave the console silent: a violation of the content policy spea
 
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from contextlib import ExitStack
 from hashlib import sha256
 from typing import Any
 from urllib.parse import urlencode
@@ -13,6 +13,8 @@ from urllib.parse import urlencode
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Locator, Page, expect
+
+from stage.windows import Window, silent_window
 
 pytestmark = pytest.mark.browser
 DESKTOP_LIGHT = {"color_scheme": "light", "viewport": {"width": 1280, "height": 960}}
@@ -28,12 +30,8 @@ PASSWORD = "long words of a journey"
 NICK_NAME = "林间读者"
 
 
-@dataclass
-class Visit:
-    """One browser window, and what its console said."""
-
-    page: Page
-    messages: list[str] = field(default_factory=list)
+class Visit(Window):
+    """A window of a person who visits the site."""
 
     def open_first_article(self) -> None:
         """Follow the first story of the home page."""
@@ -54,21 +52,15 @@ Open = Callable[..., Visit]
 @pytest.fixture
 def open_window(chromium: Browser, stack: Any) -> Iterator[Open]:
     """Open a window at the home page; at the end its console must have been silent."""
-    visits: list[Visit] = []
+    with ExitStack() as ends:
 
-    def open_window(**options: Any) -> Visit:
-        context = chromium.new_context(locale="zh-CN", base_url=stack.url, **options)
-        visit = Visit(context.new_page())
-        visit.page.on("console", lambda message: visit.messages.append(message.text))
-        visit.page.on("pageerror", lambda error: visit.messages.append(str(error)))
-        visits.append(visit)
-        visit.page.goto("/")
-        return visit
+        def open_window(**options: Any) -> Visit:
+            window = silent_window(chromium, Visit, locale="zh-CN", base_url=stack.url, **options)
+            visit = ends.enter_context(window)
+            visit.page.goto("/")
+            return visit
 
-    yield open_window
-    for visit in visits:
-        visit.page.context.close()
-    assert [visit.messages for visit in visits] == [[] for _ in visits]
+        yield open_window
 
 
 def picture_path(captcha_id: str) -> str:

@@ -21,7 +21,7 @@ HOSTILE = """<img src=x onerror="document.title='x'"> ![a](/passport/logout) [b]
 @pytest.fixture
 def window(chromium: Browser, stack: Any) -> Iterator[Window]:
     """A window whose console stays silent."""
-    with silent_window(chromium, base_url=stack.url, viewport={"width": 1280, "height": 960}) as found:
+    with silent_window(chromium, Window, base_url=stack.url, viewport={"width": 1280, "height": 960}) as found:
         yield found
 
 

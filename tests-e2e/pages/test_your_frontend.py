@@ -247,13 +247,8 @@ def test_several_tabs_ask_for_one_refresh_and_hear_of_a_log_out(
     expect(second.locator("#sign-in")).to_be_visible()
 
 
-@pytest.mark.browser
-def test_a_refresh_whose_answer_is_lost_is_asked_for_again(
-    frontend: Frontend, context: BrowserContext, new_mobile: Callable[[], str]
-) -> None:
-    page = context.new_page()
-    page.goto(frontend.elsewhere)
-    register(page, frontend.stack, new_mobile())
+def lose_first_answer(page: Page, addresses: str) -> list[int]:
+    """Let the answer to the first POST to some addresses be lost on its way; its status is in the list then."""
     lost: list[int] = []
 
     def lose(route: Route) -> None:
@@ -263,7 +258,18 @@ def test_a_refresh_whose_answer_is_lost_is_asked_for_again(
         else:
             route.continue_()
 
-    page.route(f"**{REFRESH}", lose)
+    page.route(addresses, lose)
+    return lost
+
+
+@pytest.mark.browser
+def test_a_refresh_whose_answer_is_lost_is_asked_for_again(
+    frontend: Frontend, context: BrowserContext, new_mobile: Callable[[], str]
+) -> None:
+    page = context.new_page()
+    page.goto(frontend.elsewhere)
+    register(page, frontend.stack, new_mobile())
+    lost = lose_first_answer(page, f"**{REFRESH}")
     spoil_access_token(page)
     page.locator("[name=show]").click()
     expect(page.locator("#message")).not_to_be_empty()
@@ -278,16 +284,7 @@ def test_a_code_whose_answer_is_lost_is_texted_once(
     frontend: Frontend, context: BrowserContext, new_mobile: Callable[[], str]
 ) -> None:
     page, mobile = context.new_page(), new_mobile()
-    lost: list[int] = []
-
-    def lose(route: Route) -> None:
-        if route.request.method == "POST" and not lost:
-            lost.append(route.fetch().status)
-            route.abort()
-        else:
-            route.continue_()
-
-    page.route("**/api/v1/sms-codes", lose)
+    lost = lose_first_answer(page, "**/api/v1/sms-codes")
     page.goto(frontend.elsewhere)
     register(page, frontend.stack, mobile)
     assert lost == [202]
