@@ -9,6 +9,7 @@ from news_service.comments.tables import InfoComment, InfoCommentLike
 from news_service.readers.tables import InfoUserCollection, NewsNotice
 from news_service.review.tables import NewsDecision
 from news_service.samples.samples import FIRST_ID, read_samples
+from news_service.search.index import index_articles
 
 REMOVE_ALL_HELP = "Remove the others, too, with the comments and favourites of readers."
 
@@ -65,3 +66,4 @@ def _remove(session: Session, ids: list[int]) -> None:
     for table in (InfoUserCollection, NewsRevision):
         session.execute(delete(table).where(table.news_id.in_(ids)))
     session.execute(delete(InfoNews).where(InfoNews.id.in_(ids)))
+    index_articles(session, ids)  # They leave the search.

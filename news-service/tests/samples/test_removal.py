@@ -14,6 +14,7 @@ from news_service.readers.tables import InfoUserCollection, NewsNotice
 from news_service.review.tables import NewsDecision
 from news_service.samples.removal import remove_samples
 from news_service.samples.samples import FIRST_ID, seed
+from news_service.search.tables import NewsSearch
 
 DUMP = "INSERT INTO info_news (id, title, source, digest, content, status) VALUES (7, 't', 's', 'd', 'c', 0);"
 NOTE = "sample article removed, because nothing else was here"
@@ -52,7 +53,8 @@ def test_only_what_nobody_has_used_is_removed(database: Database) -> None:
     assert remove_samples(database, also_used=True) == "3 sample articles removed."
     assert ids(database) == []
     with database.read() as session:
-        for table in (InfoComment, InfoCommentLike, InfoUserCollection, NewsRevision, NewsNotice, NewsDecision):
+        readers = (InfoComment, InfoCommentLike, InfoUserCollection, NewsNotice)
+        for table in (*readers, NewsRevision, NewsDecision, NewsSearch):
             assert session.scalar(select(func.count()).select_from(table)) == 0, table
 
 
